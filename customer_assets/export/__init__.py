@@ -1,0 +1,1 @@
+"""Frames to what people read: the export and the summary report."""

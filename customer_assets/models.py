@@ -1,0 +1,117 @@
+"""The vocabulary of the data: one model per stage a customer passes, from the API's page to the export.
+
+Pydantic models state the contracts and check single records; frames of the same columns carry the bulk.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+UNKNOWN = "unknown"
+
+EngagementLevel = Literal["high", "medium", "low", "unknown"]
+ActivityStatus = Literal["active", "inactive", "unknown"]
+AcquisitionChannel = Literal["website", "mobile_app", "email_campaign"]
+MarketSegment = Literal["US-West", "US-East", "EU-Central", "APAC"]
+CustomerTier = Literal["basic", "premium", "enterprise"]
+QualityBand = Literal["high", "medium", "low"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One validated page of customers, as the API sent it.
+
+    Attributes:
+        number: The page's number, from 1.
+        per_page: Records on a full page, by the answer's own word (servers clamp it).
+        total: Customers in all, by this answer.
+        total_pages: Pages in all, by this answer.
+        record_count: Records in `data`.
+        data: The page's records: a JSON array, UTF-8, byte for byte as it came.
+    """
+
+    number: int
+    per_page: int
+    total: int
+    total_pages: int
+    record_count: int
+    data: bytes
+
+
+class RawCustomer(BaseModel):
+    """One customer as landed: trimmed, NFC, blank text missing, wrong types missing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Annotated[int, Field(ge=-(2**63), lt=2**63, description="The customer's id in the API.")]
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    avatar: str | None = None
+    engagement_score: float | None = None
+    last_active_at: str | None = None
+
+
+class CleanCustomer(BaseModel):
+    """One customer, fit for analytics. One per `customer_id`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    customer_id: Annotated[int, Field(description="The customer's id in the API.")]
+    full_name: Annotated[str, Field(min_length=1, description="First and last name; `unknown` if both are missing.")]
+    email_domain: Annotated[str, Field(min_length=1, description="Lower-case domain; `unknown` if malformed.")]
+    engagement_level: EngagementLevel
+    activity_status: ActivityStatus
+    acquisition_channel: AcquisitionChannel
+    market_segment: MarketSegment
+    customer_tier: CustomerTier
+    data_quality_score: Annotated[int, Field(ge=0, le=100, description="100 less 10 for each defect.")]
+
+
+class ExportedCustomer(CleanCustomer):
+    """One customer as published, its id written `cust_001`."""
+
+    customer_id: Annotated[str, Field(pattern=r"^cust_-?\d{3,}$")]  # type: ignore[assignment]
+
+
+class DataQualitySummary(BaseModel):
+    """Customers by quality band: high from 90, medium from 70, low below."""
+
+    high_quality: int
+    medium_quality: int
+    low_quality: int
+
+
+class ExportMetadata(BaseModel):
+    """What heads an export."""
+
+    total_customers: int
+    export_timestamp: Annotated[str, Field(description="UTC, ISO 8601 with `Z`, whole seconds.")]
+    data_quality_summary: DataQualitySummary
+
+
+class CustomerExport(BaseModel):
+    """The published document."""
+
+    metadata: ExportMetadata
+    customers: list[ExportedCustomer]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """One record that could not be landed, kept with its reason.
+
+    Attributes:
+        page: The page it came on.
+        position: Its index on that page, from 0.
+        reason_code: A stable code, such as `id_missing`.
+        reason: The same as a sentence, without the record's content.
+        record: The record as it came, as JSON text.
+    """
+
+    page: int
+    position: int
+    reason_code: str
+    reason: str
+    record: str

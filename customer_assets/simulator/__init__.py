@@ -1,0 +1,1 @@
+"""A hostile customer API on loopback, for demonstrations, tests and benchmarks."""

@@ -1,0 +1,1 @@
+"""The tests of customer_assets, laid out as its rooms are."""
