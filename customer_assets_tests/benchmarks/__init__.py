@@ -1,1 +1,1 @@
-"""Benchmarks, run by hand: each prints its figures as ratios to a rival or a limit measured in the same run."""
+"""Benchmarks, run by hand: figures as ratios to a rival or a limit in the same run."""
