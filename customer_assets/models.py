@@ -59,12 +59,8 @@ class CleanCustomer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     customer_id: Annotated[int, Field(description="The customer's id in the API.")]
-    full_name: Annotated[
-        str, Field(min_length=1, description="First and last name; `unknown` if both are missing.")
-    ]
-    email_domain: Annotated[
-        str, Field(min_length=1, description="Lower-case domain; `unknown` if malformed.")
-    ]
+    full_name: Annotated[str, Field(min_length=1, description="First and last name; `unknown` if both are missing.")]
+    email_domain: Annotated[str, Field(min_length=1, description="Lower-case domain; `unknown` if malformed.")]
     engagement_level: EngagementLevel
     activity_status: ActivityStatus
     acquisition_channel: AcquisitionChannel
