@@ -115,3 +115,21 @@ class RejectedRecord:
     reason_code: str
     reason: str
     record: str
+
+
+class CrawlRecord(BaseModel):
+    """What a crawl brought, kept beside the raw lake: what the rows alone cannot tell. No personal data."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fingerprint: Annotated[str, Field(description="Hash of the pages read, whatever their order.")]
+    landed: Annotated[int, Field(ge=0, description="Records that the API handed over.")]
+    rejected: Annotated[int, Field(ge=0, description="Of these, the quarantined ones.")]
+    total: Annotated[int, Field(ge=0, description="Customers in all, by the API's last answer.")]
+    missing_customers: Annotated[int, Field(description="Customers that the API counts and did not hand over.")]
+    source_duplicates: Annotated[int, Field(description="Records that repeat a customer at the source itself.")] = 0
+    pages: int = 0
+    requests: int = 0
+    retries: int = 0
+    throttles: int = 0
+    duration_s: float = 0.0
