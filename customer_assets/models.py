@@ -3,10 +3,14 @@
 Pydantic models state the contracts and check single records; frames of the same columns carry the bulk.
 """
 
+import math
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 UNKNOWN = "unknown"
 
@@ -39,18 +43,86 @@ class Page:
     data: bytes
 
 
+SMALLEST_ID, LARGEST_ID = -(2**63), 2**63 - 1
+"""An id fits 64 bits on every engine."""
+
+_DIGITS = re.compile("[0-9]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _usable_id(value: object) -> int:
+    """Take an integer or a string of ASCII digits: `7` → 7, `" 007 "` → 7; `True`, `7.0`, `"-7"` are none."""
+    text = canonical_text(value)
+    if value is None or (isinstance(value, str) and text is None):
+        raise PydanticCustomError("id_missing", "The record has no id.")
+    if text is not None and _DIGITS.fullmatch(text):
+        value = int(text) if len(text.lstrip("0")) <= len(str(LARGEST_ID)) else LARGEST_ID + 1
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise PydanticCustomError("id_not_an_integer", "The id is neither an integer nor a string of digits.")
+    if not SMALLEST_ID <= value <= LARGEST_ID:
+        raise PydanticCustomError("id_out_of_range", "The id does not fit 64 bits.")
+    return value
+
+
+def canonical_text(value: object) -> str | None:
+    r"""Trim, collapse each run of white space to one space, compose to NFC; blank or not text → None.
+
+    White space is what `str.isspace` says: Unicode's White_Space and U+001C..U+001F. Zero-width characters are
+    none: they carry meaning in Persian names and in emoji. A lone surrogate, which no UTF-8 file can hold,
+    becomes U+FFFD. `"  Ada \n Maria "` → `"Ada Maria"`.
+    """
+    if not isinstance(value, str):
+        return None
+    if _SURROGATE.search(value):
+        value = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return " ".join(unicodedata.normalize("NFC", value).split()) or None
+
+
+def canonical_email(value: object) -> str | None:
+    """Canonical text, the domain in lower case: `" Ada@X.ORG "` → `"Ada@x.org"`.
+
+    Done once, here, since engines disagree on the lower case of İ, Σ and of letters newer than they are.
+    """
+    text = canonical_text(value)
+    if text is None or "@" not in text:
+        return text
+    local, at, domain = text.rpartition("@")
+    return unicodedata.normalize("NFC", f"{local}{at}{domain.lower()}")
+
+
+def finite_number(value: object) -> float | None:
+    """Take an integer or a float; NaN, ±inf, a boolean, text and what no float can hold → None."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+Text = Annotated[str | None, BeforeValidator(canonical_text)]
+
+
 class RawCustomer(BaseModel):
-    """One customer as landed: trimmed, NFC, blank text missing, wrong types missing."""
+    """One customer as landed: trimmed, NFC, blank text missing, wrong types missing.
+
+    `model_fields_set` tells a field that was absent from one that was null.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    id: Annotated[int, Field(ge=-(2**63), lt=2**63, description="The customer's id in the API.")]
-    email: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    avatar: str | None = None
-    engagement_score: float | None = None
-    last_active_at: str | None = None
+    id: Annotated[
+        int,
+        BeforeValidator(_usable_id),
+        Field(ge=SMALLEST_ID, le=LARGEST_ID, description="The customer's id in the API."),
+    ]
+    email: Annotated[str | None, BeforeValidator(canonical_email)] = None
+    first_name: Text = None
+    last_name: Text = None
+    avatar: Text = None
+    engagement_score: Annotated[float | None, BeforeValidator(finite_number)] = None
+    last_active_at: Annotated[Text, Field(description="ISO 8601; without an offset: UTC.")] = None
 
 
 class CleanCustomer(BaseModel):
