@@ -56,7 +56,8 @@ def _usable_id(value: object) -> int:
     if value is None or (isinstance(value, str) and text is None):
         raise PydanticCustomError("id_missing", "The record has no id.")
     if text is not None and _DIGITS.fullmatch(text):
-        value = int(text) if len(text.lstrip("0")) <= len(str(LARGEST_ID)) else LARGEST_ID + 1
+        digits = text.lstrip("0") or "0"
+        value = int(digits) if len(digits) <= len(str(LARGEST_ID)) else LARGEST_ID + 1
     if not isinstance(value, int) or isinstance(value, bool):
         raise PydanticCustomError("id_not_an_integer", "The id is neither an integer nor a string of digits.")
     if not SMALLEST_ID <= value <= LARGEST_ID:

@@ -1,1 +1,5 @@
-"""Frames to frames: the rules that turn raw customers into clean ones, and the verdicts on their quality."""
+"""Frames in, frames out: landing, rules, quality, engines."""
+
+from customer_assets.processing.processor import CustomerDataProcessor
+
+__all__ = ["CustomerDataProcessor"]

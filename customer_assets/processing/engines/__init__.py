@@ -1,0 +1,69 @@
+"""What an engine is, and how one is chosen by name. The engines stand in this folder, one a file."""
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import pyarrow as pa
+
+from customer_assets.errors import ConfigurationError, EngineNotInstalledError
+from customer_assets.processing.rules import CLEAN_COLUMNS, INTEGERS, Frame
+
+CLEAN_SCHEMA = pa.schema([(name, pa.int64() if name in INTEGERS else pa.string()) for name in CLEAN_COLUMNS])
+"""What every engine hands over and sinks."""
+
+ENGINES = {"duckdb": "DuckDBEngine", "polars": "PolarsEngine", "pyspark": "SparkEngine"}
+
+
+class Engine(Protocol):
+    """Opens, casts, sinks and streams frames. Decides nothing of the data."""
+
+    name: str
+
+    def scan(self, source: Path | str | Sequence[Path | str]) -> Frame:
+        """Read Parquet files lazily, as one frame."""
+        ...
+
+    def from_arrow(self, table: pa.Table) -> Frame:
+        """Take a table in memory."""
+        ...
+
+    def sink(self, frame: Frame, path: Path | str) -> None:
+        """Compute the frame into one Parquet file that only its owner may read."""
+        ...
+
+    def batches(self, frame: Frame, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """Compute the frame and hand it over piece by piece, in its order."""
+        ...
+
+
+def open_engine(
+    name: str,
+    *,
+    memory_limit: str | None = None,
+    spill_dir: Path | str | None = None,
+    spark: Any = None,  # noqa: ANN401 - a SparkSession, whose package may not be installed
+) -> Engine:
+    """Open an engine.
+
+    Args:
+        name: duckdb, polars or pyspark.
+        memory_limit: Such as `1GB`; DuckDB alone can keep one.
+        spill_dir: Where DuckDB puts what exceeds its memory.
+        spark: A session to use, or a Spark Connect address such as `sc://host:15002`; None: a local Spark.
+
+    Raises:
+        ConfigurationError: No engine has this name, or a setting of it cannot be used.
+        EngineNotInstalledError: The engine's package is not installed.
+    """
+    if name not in ENGINES:
+        raise ConfigurationError(
+            "CUSTOMER_ENGINE", f"there is no engine {name!r}", f"Choose one of {', '.join(ENGINES)}."
+        )
+    try:
+        module = import_module(f"customer_assets.processing.engines.{name}")
+    except ImportError as error:
+        raise EngineNotInstalledError("CUSTOMER_ENGINE", name, f"pip install 'customer_assets[{name}]'") from error
+    options = {"pyspark": {"spark": spark}, "duckdb": {"memory_limit": memory_limit, "spill_dir": spill_dir}}
+    return cast(Engine, getattr(module, ENGINES[name])(**options.get(name, {})))

@@ -1,0 +1,51 @@
+"""DuckDB: the embedded default. Open, cast, sink, stream; nothing of the rules."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+import narwhals as nw
+import pyarrow as pa
+
+from customer_assets.errors import ConfigurationError
+from customer_assets.processing.rules import Frame
+
+_OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+"""Nothing is fetched from the network behind the user's back."""
+
+
+class DuckDBEngine:
+    """One in-memory database, which spills to disk beyond its memory limit."""
+
+    name = "duckdb"
+
+    def __init__(self, memory_limit: str | None = None, spill_dir: Path | str | None = None) -> None:
+        settings: dict[str, str | bool] = {**_OFFLINE, "preserve_insertion_order": False}
+        if memory_limit is not None:
+            settings["memory_limit"] = memory_limit
+        if spill_dir is not None:
+            settings["temp_directory"] = str(spill_dir)
+        try:
+            self.connection = duckdb.connect(config=settings)
+        except duckdb.Error as error:
+            raise ConfigurationError(
+                "memory_limit", f"{memory_limit!r} is no amount of memory", "Write it like 1GB or 512MB."
+            ) from error
+        self.connection.execute("SET TimeZone = 'UTC'")
+
+    def scan(self, source: Path | str | Sequence[Path | str]) -> Frame:
+        """Read Parquet files lazily, as one frame."""
+        paths = [source] if isinstance(source, Path | str) else source
+        return nw.from_native(self.connection.read_parquet([str(path) for path in paths]))
+
+    def from_arrow(self, table: pa.Table) -> Frame:
+        """Take a table in memory."""
+        return nw.from_native(self.connection.from_arrow(table))
+
+    def sink(self, frame: Frame, path: Path | str) -> None:
+        """Compute the frame into one Parquet file."""
+        frame.to_native().write_parquet(str(path), compression="zstd", overwrite=True)
+
+    def batches(self, frame: Frame, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """Compute the frame and hand it over piece by piece, in its order."""
+        yield from frame.to_native().to_arrow_reader(batch_rows)

@@ -1,0 +1,166 @@
+"""Where pages become files: the raw lake and the quarantine. Writes what `landing` decided."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from customer_assets.models import Page, RejectedRecord
+from customer_assets.processing.landing import QUARANTINE_SCHEMA, RAW_SCHEMA, quarantine_batch, raw_batch
+from customer_assets.processing.records import TypedPage, typed_page
+
+ROWS_PER_GROUP = 65_536
+REJECTED_PER_GROUP = 4_096
+OWNER_ONLY = 0o600
+_FINGERPRINT_BITS = 128
+
+
+class LandingWriter:
+    """Lands pages in the raw lake as they come: a sink for a crawl.
+
+    Holds one row group at most, however many pages there are. Both files are the caller's to publish: write to
+    staging paths. Not to be shared between threads.
+
+    Args:
+        raw_path: The raw lake's file; overwritten by each pass.
+        quarantine_path: The rejected records' file, the same.
+        rows_per_group: Rows to gather before they are written.
+    """
+
+    def __init__(
+        self, raw_path: Path | str, quarantine_path: Path | str, *, rows_per_group: int = ROWS_PER_GROUP
+    ) -> None:
+        self._raw = _ParquetFile(Path(raw_path), RAW_SCHEMA)
+        self._quarantine = _ParquetFile(Path(quarantine_path), QUARANTINE_SCHEMA)
+        self._rows_per_group = rows_per_group
+        self._forget()
+
+    def __repr__(self) -> str:
+        """Show what has landed."""
+        return f"<LandingWriter landed={self._landed} rejected={self._rejected_count}>"
+
+    def __enter__(self) -> Self:
+        """Write until the block ends."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Complete the files, or remove them if the block failed."""
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def start_pass(self) -> None:
+        """Forget everything so far; the pages of a new pass follow."""
+        self._forget()
+        self._raw.start()
+        self._quarantine.start()
+
+    def add(self, page: Page) -> None:
+        """Land one page. Pages may come in any order, each once a pass."""
+        typed = typed_page(page.number, page.data)
+        digest = hashlib.sha256(b"%d:" % page.number + page.data).digest()
+        self._fingerprint = (self._fingerprint + int.from_bytes(digest)) % 2**_FINGERPRINT_BITS
+        self._landed += len(typed.records)
+        self._waiting.append(typed)
+        self._waiting_rows += len(typed.records)
+        self._reject(typed.rejected)
+        if self._waiting_rows >= self._rows_per_group:
+            self._flush()
+
+    def landed_records(self) -> int:
+        """Count the records of this pass with a usable id."""
+        return self._landed
+
+    def rejected_records(self) -> int:
+        """Count the records of this pass without a usable id."""
+        return self._rejected_count
+
+    def unique_ids(self) -> int:
+        """Count the distinct ids of this pass, out of core; call it after the last page."""
+        self.close()
+        return _distinct_ids(self._raw.path)
+
+    def fingerprint(self) -> str:
+        """Tell the hash of this pass's pages, whatever order they came in."""
+        return f"{self._fingerprint:0{_FINGERPRINT_BITS // 4}x}"
+
+    def close(self) -> None:
+        """Complete both files; calling it again does nothing."""
+        self._flush()
+        self._flush_rejected()
+        self._raw.finish()
+        self._quarantine.finish()
+
+    def abort(self) -> None:
+        """Remove both files."""
+        self._forget()
+        self._raw.discard()
+        self._quarantine.discard()
+
+    def _forget(self) -> None:
+        self._waiting: list[TypedPage] = []
+        self._waiting_rows = 0
+        self._waiting_rejected: list[RejectedRecord] = []
+        self._landed = 0
+        self._rejected_count = 0
+        self._fingerprint = 0
+
+    def _reject(self, rejected: Sequence[RejectedRecord]) -> None:
+        self._rejected_count += len(rejected)
+        self._waiting_rejected.extend(rejected)
+        if len(self._waiting_rejected) >= REJECTED_PER_GROUP:
+            self._flush_rejected()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._raw.write(raw_batch(self._waiting))
+        self._waiting, self._waiting_rows = [], 0
+
+    def _flush_rejected(self) -> None:
+        if self._waiting_rejected:
+            self._quarantine.write(quarantine_batch(self._waiting_rejected))
+        self._waiting_rejected = []
+
+
+class _ParquetFile:
+    """One Parquet file under construction, readable by its owner only."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path, self._schema = path, schema
+        self._writer: pq.ParquetWriter | None = None
+
+    def start(self) -> None:
+        self.discard()
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+        os.close(descriptor)
+        self._writer = pq.ParquetWriter(self.path, self._schema, compression="zstd")
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        if self._writer is None:
+            raise ValueError("No pass is open: call start_pass() first.")
+        self._writer.write_batch(batch)
+
+    def finish(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def discard(self) -> None:
+        self.finish()
+        self.path.unlink(missing_ok=True)
+
+
+def _distinct_ids(path: Path) -> int:
+    import duckdb  # noqa: PLC0415 - loaded when the first crawl ends, not when the program starts
+
+    with duckdb.connect(config={"preserve_insertion_order": False}) as connection:
+        row = connection.execute("SELECT count(DISTINCT id) FROM read_parquet(?)", [str(path)]).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,177 @@
+"""Where figures become verdicts: whether cleaned data is fit to publish. Pure: numbers in, verdicts out."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from customer_assets.errors import ConfigurationError
+
+
+class Severity(StrEnum):
+    """How bad a failed check is."""
+
+    WARN = "WARN"
+    """Published, and told."""
+    ERROR = "ERROR"
+    """Not published."""
+
+
+@dataclass(frozen=True, slots=True)
+class QualityThresholds:
+    """What the data must reach.
+
+    Attributes:
+        min_mean_quality: A mean score below it is an error.
+        target_mean_quality: A mean score below it is a warning.
+        max_low_quality_share: A larger share of customers scoring below 70 is an error.
+        max_rejected_share: A larger share of records without a usable id is an error.
+
+    Raises:
+        ConfigurationError: A threshold is outside its range.
+    """
+
+    min_mean_quality: float = 80.0
+    target_mean_quality: float = 90.0
+    max_low_quality_share: float = 0.10
+    max_rejected_share: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse thresholds that no data, or any data, would meet."""
+        _check_range("CUSTOMER_MIN_MEAN_QUALITY", self.min_mean_quality, 100)
+        _check_range("CUSTOMER_TARGET_MEAN_QUALITY", self.target_mean_quality, 100)
+        _check_range("CUSTOMER_MAX_LOW_QUALITY_SHARE", self.max_low_quality_share, 1)
+        _check_range("CUSTOMER_MAX_REJECTED_SHARE", self.max_rejected_share, 1)
+        if self.target_mean_quality < self.min_mean_quality:
+            raise ConfigurationError(
+                "CUSTOMER_TARGET_MEAN_QUALITY",
+                f"the target {self.target_mean_quality:g} is below the floor {self.min_mean_quality:g}",
+                "Set the target to the floor or above.",
+            )
+
+
+def _check_range(field: str, value: float, largest: float) -> None:
+    if not 0 <= value <= largest:
+        raise ConfigurationError(field, f"{value:g} is outside 0..{largest:g}", f"Set a number from 0 to {largest:g}.")
+
+
+@dataclass(frozen=True, slots=True)
+class QualityFigures:
+    """What was counted of one run.
+
+    Attributes:
+        landed: Records that the API handed over, the rejected ones included.
+        rejected: Records without a usable id, quarantined.
+        merged: Records that gave way to a better record of the same customer.
+        clean: Customers.
+        distinct_customers: Distinct ids among them.
+        mean_quality: Mean score; NaN of no customers.
+        low_quality: Customers scoring below 70.
+    """
+
+    landed: int
+    rejected: int
+    merged: int
+    clean: int
+    distinct_customers: int
+    mean_quality: float
+    low_quality: int
+
+    @property
+    def low_quality_share(self) -> float:
+        """Low-quality customers among all; NaN of none."""
+        return _share(self.low_quality, self.clean)
+
+    @property
+    def rejected_share(self) -> float:
+        """Rejected records among all that the API handed over; NaN of none."""
+        return _share(self.rejected, self.landed)
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class CheckVerdict:
+    """What one check found.
+
+    Attributes:
+        name: The check, as the claim it makes.
+        passed: Whether the claim holds.
+        severity: How bad it is that it does not; None if it does.
+        score: What was measured.
+        threshold: What it was compared with.
+        reason: The same as a sentence. No personal data.
+    """
+
+    name: str
+    passed: bool
+    severity: Severity | None
+    score: float
+    threshold: float
+    reason: str
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the data must not be published."""
+        return self.severity is Severity.ERROR
+
+
+def verdicts(figures: QualityFigures, thresholds: QualityThresholds) -> list[CheckVerdict]:
+    """Judge a run. What cannot be measured (nothing came, NaN) fails."""
+    return [
+        _mean_quality(figures, thresholds),
+        _at_most(
+            "low_quality_share_within_limit",
+            figures.low_quality_share,
+            thresholds.max_low_quality_share,
+            "of the customers score below 70",
+        ),
+        _at_most(
+            "rejected_share_within_limit",
+            figures.rejected_share,
+            thresholds.max_rejected_share,
+            "of the records have no usable id",
+        ),
+        _equal(
+            "customer_id_is_unique",
+            figures.distinct_customers,
+            figures.clean,
+            f"{figures.clean} customers have {figures.distinct_customers} distinct ids",
+        ),
+        _equal(
+            "every_record_is_accounted_for",
+            figures.clean + figures.merged + figures.rejected,
+            figures.landed,
+            f"{figures.landed} landed; {figures.clean} clean, {figures.merged} merged, {figures.rejected} rejected",
+        ),
+    ]
+
+
+def failures(found: Sequence[CheckVerdict]) -> list[CheckVerdict]:
+    """Pick the verdicts that forbid publishing."""
+    return [verdict for verdict in found if verdict.blocks]
+
+
+def _mean_quality(figures: QualityFigures, thresholds: QualityThresholds) -> CheckVerdict:
+    mean, floor, target = figures.mean_quality, thresholds.min_mean_quality, thresholds.target_mean_quality
+    if mean >= target:
+        severity, reason = None, f"the mean score {mean:.2f} meets the target {target:g}"
+    elif mean >= floor:
+        severity, reason = Severity.WARN, f"the mean score {mean:.2f} is below the target {target:g}"
+    else:
+        severity, reason = Severity.ERROR, f"the mean score {mean:.2f} is below the floor {floor:g}"
+    threshold = target if severity is not Severity.ERROR else floor
+    return CheckVerdict("mean_quality_meets_threshold", severity is None, severity, mean, threshold, reason)
+
+
+def _at_most(name: str, score: float, limit: float, what: str) -> CheckVerdict:
+    passed = score <= limit  # False for NaN
+    severity = None if passed else Severity.ERROR
+    return CheckVerdict(name, passed, severity, score, limit, f"{score:.2%} {what}, {limit:.2%} are allowed")
+
+
+def _equal(name: str, score: int, expected: int, reason: str) -> CheckVerdict:
+    passed = score == expected
+    return CheckVerdict(name, passed, None if passed else Severity.ERROR, float(score), float(expected), reason)

@@ -1,0 +1,156 @@
+"""Where one record becomes typed, or is rejected with its reason. No I/O, no columns.
+
+A whole page is decoded at once into typed structs. Only a page that does not fit them is salvaged record by record,
+and of these only the records that do not fit go through `RawCustomer`, which says what each field may be.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from pydantic import ValidationError
+
+from customer_assets.models import LARGEST_ID, SMALLEST_ID, RawCustomer, RejectedRecord
+
+
+class TypedRecord(msgspec.Struct, gc=False):
+    """One record with a usable id, its text not yet canonical. `UNSET`: the key was absent."""
+
+    id: Annotated[int, msgspec.Meta(ge=SMALLEST_ID, le=LARGEST_ID)]
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    avatar: str | None = None
+    engagement_score: float | UnsetType | None = UNSET
+    last_active_at: str | UnsetType | None = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class TypedPage:
+    """One page's records: those with a usable id, in order, with their positions from 0, and the others."""
+
+    number: int
+    positions: Sequence[int]
+    records: list[TypedRecord]
+    rejected: Sequence[RejectedRecord] = ()
+
+
+_PAGE = msgspec.json.Decoder(list[TypedRecord])
+_RECORD = msgspec.json.Decoder(TypedRecord)
+_SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
+_UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_UNREADABLE = (ValueError, RecursionError)
+
+_CODES = {"missing": "id_missing", "model_type": "not_an_object"}
+_REASONS = {
+    "id_missing": "The record has no id.",
+    "not_an_object": "The record is not an object.",
+    "unreadable": "The record is not JSON, or nested too deep.",
+}
+_DIGITS_READ_AT_MOST = 400
+"""Longer integers fit neither an id nor a float, and Python refuses those of more than 4,300 digits."""
+
+
+def typed_page(number: int, data: bytes) -> TypedPage:
+    """Decode a page's JSON array. Accepts any bytes: what cannot be read is rejected, and nothing is raised."""
+    try:
+        records = _PAGE.decode(data)
+    except _UNFIT:
+        return _salvaged_page(number, data)
+    return TypedPage(number, range(len(records)), records)
+
+
+def typed_objects(number: int, objects: Iterable[object]) -> TypedPage:
+    """Take records that are Python objects already, as `typed_page` takes those of a JSON array."""
+    return _gathered(number, (_from_object(number, position, value) for position, value in enumerate(objects)))
+
+
+def _gathered(number: int, outcomes: Iterable[TypedRecord | RejectedRecord]) -> TypedPage:
+    positions: list[int] = []
+    records: list[TypedRecord] = []
+    rejected: list[RejectedRecord] = []
+    for position, outcome in enumerate(outcomes):
+        if isinstance(outcome, RejectedRecord):
+            rejected.append(outcome)
+        else:
+            positions.append(position)
+            records.append(outcome)
+    return TypedPage(number, positions, records, rejected)
+
+
+def _salvaged_page(number: int, data: bytes) -> TypedPage:
+    try:
+        parts = _SPLIT.decode(data)
+    except _UNFIT:
+        return _salvaged_text(number, data)
+    return _gathered(number, (_from_json(number, position, bytes(part)) for position, part in enumerate(parts)))
+
+
+def _salvaged_text(number: int, data: bytes) -> TypedPage:
+    """Read what only a more lenient parser reads: lone surrogates, bytes that are not UTF-8, NaN."""
+    try:
+        objects = _lenient_json(data)
+    except _UNREADABLE:
+        objects = None
+    if isinstance(objects, list):
+        return typed_objects(number, objects)
+    return _gathered(number, [_rejected(number, 0, "unreadable", data.decode("utf-8", "replace"))])
+
+
+def _from_json(number: int, position: int, data: bytes) -> TypedRecord | RejectedRecord:
+    try:
+        return _RECORD.decode(data)
+    except _UNFIT:
+        pass
+    text = data.decode("utf-8", "replace")
+    try:
+        value = _lenient_json(data)
+    except _UNREADABLE:
+        return _rejected(number, position, "unreadable", text)
+    return _from_object(number, position, value, lambda _: text)
+
+
+def _from_object(
+    number: int, position: int, value: object, as_text: Callable[[object], str] | None = None
+) -> TypedRecord | RejectedRecord:
+    try:
+        customer = RawCustomer.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        code = _CODES.get(found["type"], found["type"])
+        return _rejected(number, position, code, (as_text or _as_json)(value), found["msg"])
+    supplied = customer.model_fields_set
+    return TypedRecord(
+        id=customer.id,
+        email=customer.email,
+        first_name=customer.first_name,
+        last_name=customer.last_name,
+        avatar=customer.avatar,
+        engagement_score=customer.engagement_score if "engagement_score" in supplied else UNSET,
+        last_active_at=customer.last_active_at if "last_active_at" in supplied else UNSET,
+    )
+
+
+def _rejected(number: int, position: int, code: str, record: str, reason: str = "") -> RejectedRecord:
+    return RejectedRecord(number, position, code, _REASONS.get(code, reason), record)
+
+
+def _lenient_json(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    return json.loads(data.decode("utf-8", "replace"), parse_int=_integer)
+
+
+def _integer(digits: str) -> int:
+    if len(digits) <= _DIGITS_READ_AT_MOST:
+        return int(digits)
+    return -(10**_DIGITS_READ_AT_MOST) if digits.startswith("-") else 10**_DIGITS_READ_AT_MOST
+
+
+def _as_json(value: object) -> str:
+    """Write an object for the quarantine; a part that JSON has no form for is shown as its type's name."""
+    try:
+        return json.dumps(value, default=lambda part: f"<{type(part).__name__}>", skipkeys=True)
+    except _UNREADABLE:
+        return f"<{type(value).__name__}>"
