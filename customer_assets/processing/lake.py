@@ -38,6 +38,7 @@ class LandingWriter:
         self._raw = _ParquetFile(Path(raw_path), RAW_SCHEMA)
         self._quarantine = _ParquetFile(Path(quarantine_path), QUARANTINE_SCHEMA)
         self._rows_per_group = rows_per_group
+        self._digest = 0
         self._forget()
 
     def __repr__(self) -> str:
@@ -67,7 +68,7 @@ class LandingWriter:
         """Land one page. Pages may come in any order, each once a pass."""
         typed = typed_page(page.number, page.data)
         digest = hashlib.sha256(b"%d:" % page.number + page.data).digest()
-        self._fingerprint = (self._fingerprint + int.from_bytes(digest)) % 2**_FINGERPRINT_BITS
+        self._digest = (self._digest + int.from_bytes(digest)) % 2**_FINGERPRINT_BITS
         self._landed += len(typed.records)
         self._waiting.append(typed)
         self._waiting_rows += len(typed.records)
@@ -90,7 +91,7 @@ class LandingWriter:
 
     def fingerprint(self) -> str:
         """Tell the hash of this pass's pages, whatever order they came in."""
-        return f"{self._fingerprint:0{_FINGERPRINT_BITS // 4}x}"
+        return f"{self._digest:0{_FINGERPRINT_BITS // 4}x}"
 
     def close(self) -> None:
         """Complete both files; calling it again does nothing."""
@@ -111,7 +112,7 @@ class LandingWriter:
         self._waiting_rejected: list[RejectedRecord] = []
         self._landed = 0
         self._rejected_count = 0
-        self._fingerprint = 0
+        self._digest = 0
 
     def _reject(self, rejected: Sequence[RejectedRecord]) -> None:
         self._rejected_count += len(rejected)

@@ -51,7 +51,8 @@ _REASONS = {
     "unreadable": "The record is not JSON, or nested too deep.",
 }
 _DIGITS_READ_AT_MOST = 400
-"""Longer integers fit neither an id nor a float, and Python refuses those of more than 4,300 digits."""
+_BEYOND_MEASURE: int = 10**_DIGITS_READ_AT_MOST
+"""Stands for longer integers: they fit neither an id nor a float, and Python refuses those beyond 4,300 digits."""
 
 
 def typed_page(number: int, data: bytes) -> TypedPage:
@@ -145,7 +146,7 @@ def _lenient_json(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
 def _integer(digits: str) -> int:
     if len(digits) <= _DIGITS_READ_AT_MOST:
         return int(digits)
-    return -(10**_DIGITS_READ_AT_MOST) if digits.startswith("-") else 10**_DIGITS_READ_AT_MOST
+    return -_BEYOND_MEASURE if digits.startswith("-") else _BEYOND_MEASURE
 
 
 def _as_json(value: object) -> str:

@@ -20,7 +20,7 @@ class DuckDBEngine:
     name = "duckdb"
 
     def __init__(self, memory_limit: str | None = None, spill_dir: Path | str | None = None) -> None:
-        settings: dict[str, str | bool] = {**_OFFLINE, "preserve_insertion_order": False}
+        settings: dict[str, str | bool | int | float | list[str]] = {**_OFFLINE, "preserve_insertion_order": False}
         if memory_limit is not None:
             settings["memory_limit"] = memory_limit
         if spill_dir is not None:
