@@ -4,14 +4,15 @@ import math
 
 import narwhals as nw
 
+from customer_assets.models import CrawlRecord
 from customer_assets.processing.quality import QualityFigures
 from customer_assets.processing.rules import Frame
 
 LOW_BELOW = 70
 
 
-def quality_figures(raw: Frame, clean: Frame, rejected_count: int) -> QualityFigures:
-    """Count the raw lake and the clean customers."""
+def quality_figures(raw: Frame, clean: Frame, crawl: CrawlRecord) -> QualityFigures:
+    """Count the raw lake and the clean customers beside what the crawl says it handed over."""
     rows, ids = raw.select(rows=nw.len(), ids=nw.col("id").n_unique()).collect().row(0)
     score = nw.col("data_quality_score")
     counted = clean.select(
@@ -22,8 +23,8 @@ def quality_figures(raw: Frame, clean: Frame, rejected_count: int) -> QualityFig
     )
     customers, distinct, mean, low = counted.collect().row(0)
     return QualityFigures(
-        landed=rows + rejected_count,
-        rejected=rejected_count,
+        landed=crawl.landed,
+        rejected=crawl.rejected,
         merged=rows - ids,
         clean=customers,
         distinct_customers=distinct,

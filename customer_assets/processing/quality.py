@@ -1,11 +1,20 @@
 """Where figures become verdicts: whether cleaned data is fit to publish. Pure: numbers in, verdicts out."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from customer_assets.errors import ConfigurationError
+
+CHECK_DESCRIPTIONS: Mapping[str, str] = {
+    "mean_quality_meets_threshold": "The mean quality score reaches the target; below the floor nothing is published.",
+    "low_quality_share_within_limit": "The share of customers that score below 70 is within its limit.",
+    "rejected_share_within_limit": "The share of records without a usable id is within its limit.",
+    "customer_id_is_unique": "Each customer is there once.",
+    "every_record_is_accounted_for": "Each record landed is a clean customer, was merged into one, or was rejected.",
+}
+"""The checks by name, and the claim that each makes."""
 
 
 class Severity(StrEnum):
@@ -87,6 +96,10 @@ class QualityFigures:
         """Rejected records among all that the API handed over; NaN of none."""
         return _share(self.rejected, self.landed)
 
+    def as_dict(self) -> dict[str, float]:
+        """Name every figure, the shares included."""
+        return {**asdict(self), "low_quality_share": self.low_quality_share, "rejected_share": self.rejected_share}
+
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
@@ -102,7 +115,7 @@ class CheckVerdict:
         severity: How bad it is that it does not; None if it does.
         score: What was measured.
         threshold: What it was compared with.
-        reason: The same as a sentence. No personal data.
+        description: The same as a sentence. No personal data.
     """
 
     name: str
@@ -110,12 +123,17 @@ class CheckVerdict:
     severity: Severity | None
     score: float
     threshold: float
-    reason: str
+    description: str
 
     @property
     def blocks(self) -> bool:
         """Whether the data must not be published."""
         return self.severity is Severity.ERROR
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What was measured beside what it was compared with."""
+        return {"score": self.score, "threshold": self.threshold}
 
 
 def verdicts(figures: QualityFigures, thresholds: QualityThresholds) -> list[CheckVerdict]:
@@ -157,13 +175,13 @@ def failures(found: Sequence[CheckVerdict]) -> list[CheckVerdict]:
 def _mean_quality(figures: QualityFigures, thresholds: QualityThresholds) -> CheckVerdict:
     mean, floor, target = figures.mean_quality, thresholds.min_mean_quality, thresholds.target_mean_quality
     if mean >= target:
-        severity, reason = None, f"the mean score {mean:.2f} meets the target {target:g}"
+        severity, text = None, f"the mean score {mean:.2f} meets the target {target:g}"
     elif mean >= floor:
-        severity, reason = Severity.WARN, f"the mean score {mean:.2f} is below the target {target:g}"
+        severity, text = Severity.WARN, f"the mean score {mean:.2f} is below the target {target:g}"
     else:
-        severity, reason = Severity.ERROR, f"the mean score {mean:.2f} is below the floor {floor:g}"
+        severity, text = Severity.ERROR, f"the mean score {mean:.2f} is below the floor {floor:g}"
     threshold = target if severity is not Severity.ERROR else floor
-    return CheckVerdict("mean_quality_meets_threshold", severity is None, severity, mean, threshold, reason)
+    return CheckVerdict("mean_quality_meets_threshold", severity is None, severity, mean, threshold, text)
 
 
 def _at_most(name: str, score: float, limit: float, what: str) -> CheckVerdict:
@@ -172,6 +190,6 @@ def _at_most(name: str, score: float, limit: float, what: str) -> CheckVerdict:
     return CheckVerdict(name, passed, severity, score, limit, f"{score:.2%} {what}, {limit:.2%} are allowed")
 
 
-def _equal(name: str, score: int, expected: int, reason: str) -> CheckVerdict:
+def _equal(name: str, score: int, expected: int, text: str) -> CheckVerdict:
     passed = score == expected
-    return CheckVerdict(name, passed, None if passed else Severity.ERROR, float(score), float(expected), reason)
+    return CheckVerdict(name, passed, None if passed else Severity.ERROR, float(score), float(expected), text)
