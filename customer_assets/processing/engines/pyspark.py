@@ -1,0 +1,81 @@
+"""Spark (extra `spark`): a local one, or any cluster through a session or a Spark Connect address."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+
+from customer_assets.processing.rules import Frame
+
+_LOCAL = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.shuffle.partitions": "8",
+}
+
+
+class SparkEngine:
+    """Data frames of one Spark session."""
+
+    name = "pyspark"
+
+    def __init__(self, spark: Any = None) -> None:  # noqa: ANN401 - a session, classic or Connect, or an address
+        self.session = _session(spark)
+
+    def scan(self, source: Path | str | Sequence[Path | str]) -> Frame:
+        """Read Parquet files, or directories of them, lazily, as one frame."""
+        paths = [source] if isinstance(source, Path | str) else source
+        reader = self.session.read.option("datetimeRebaseMode", "CORRECTED")  # dates before 1582 are what they say
+        return nw.from_native(reader.parquet(*(_location(path) for path in paths)))
+
+    def from_arrow(self, table: pa.Table) -> Frame:
+        """Take a table in memory."""
+        return nw.from_native(self.session.createDataFrame(table))
+
+    def sink(self, frame: Frame, path: Path | str) -> None:
+        """Compute the frame into one Parquet file; in an object store, into a directory of them."""
+        if "://" in str(path):
+            frame.to_native().write.mode("overwrite").parquet(str(path))
+            return
+        parts = Path(f"{path}.parts")
+        try:
+            frame.to_native().write.mode("overwrite").parquet(_location(parts))
+            _join(sorted(parts.glob("*.parquet")), Path(path))
+        finally:
+            shutil.rmtree(parts, ignore_errors=True)
+
+    def batches(self, frame: Frame, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """Compute the frame and hand it over piece by piece, in its order."""
+        data = frame.to_native()
+        rows = (row.asDict() for row in data.toLocalIterator())
+        schema = data.limit(0).toArrow().schema
+        while piece := list(islice(rows, batch_rows)):
+            yield pa.RecordBatch.from_pylist(piece, schema=schema)
+
+
+def _session(spark: Any) -> SparkSession:  # noqa: ANN401 - the same
+    if spark is None:
+        builder = SparkSession.builder.master("local[*]").appName("customer_assets").config(map=_LOCAL)
+        return builder.getOrCreate()
+    return SparkSession.builder.remote(spark).getOrCreate() if isinstance(spark, str) else spark
+
+
+def _location(path: Path | str) -> str:
+    return str(path) if "://" in str(path) else Path(path).absolute().as_uri()
+
+
+def _join(parts: Sequence[Path], path: Path) -> None:
+    """Copy the parts' row groups into one file, one row group in memory at a time."""
+    with pq.ParquetWriter(path, pq.read_schema(parts[0]), compression="zstd") as writer:
+        for part in parts:
+            with pq.ParquetFile(part) as file:
+                for batch in file.iter_batches():
+                    writer.write_batch(batch)
