@@ -19,15 +19,15 @@ def quality_figures(raw: Frame, clean: Frame, crawl: CrawlRecord) -> QualityFigu
         clean=nw.len(),
         distinct=nw.col("customer_id").n_unique(),
         mean=score.mean(),
-        low=(score < LOW_BELOW).sum(),
+        low=(score < LOW_BELOW).cast(nw.Int64).sum(),
     )
     customers, distinct, mean, low = counted.collect().row(0)
     return QualityFigures(
         landed=crawl.landed,
         rejected=crawl.rejected,
-        merged=rows - ids,
+        merged=rows - (ids or 0),
         clean=customers,
-        distinct_customers=distinct,
+        distinct_customers=distinct or 0,
         mean_quality=math.nan if mean is None else float(mean),
         low_quality=low or 0,
     )

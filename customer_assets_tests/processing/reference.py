@@ -10,7 +10,9 @@ from typing import Any
 
 CALENDAR_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)|(\d{4})(\d\d)(\d\d)", re.ASCII)
 WEEK_DATE = re.compile(r"(\d{4})-W(\d\d)(?:-(\d))?|(\d{4})W(\d\d)(\d)?", re.ASCII)
-TIME_OF_DAY = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
+OFFSET = r"(Z|[+-]\d\d(?::?\d\d)?)?"
+EXTENDED_TIME = re.compile(r"(\d\d)(?::(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?" + OFFSET, re.ASCII)
+BASIC_TIME = re.compile(r"(\d\d)(?:(\d\d)(?:(\d\d)(?:[.,](\d+))?)?)?" + OFFSET, re.ASCII)
 
 
 def cleaned(records: Iterable[Any], *, seed: int, as_of: datetime) -> list[dict[str, Any]]:
@@ -28,6 +30,7 @@ def cleaned(records: Iterable[Any], *, seed: int, as_of: datetime) -> list[dict[
 
 
 def usable_id(record: Any) -> int | None:
+    """An integer, or text of ASCII digits, within 64 bits; else None."""
     value = record.get("id") if isinstance(record, dict) else None
     if isinstance(value, str):
         digits = text(value) or ""
@@ -40,6 +43,7 @@ def usable_id(record: Any) -> int | None:
 
 
 def text(value: Any) -> str | None:
+    """Trimmed, blanks collapsed, NFC; None if blank or not text."""
     if not isinstance(value, str):
         return None
     whole = json.loads(json.dumps(value))  # joins the halves of an astral character
@@ -49,6 +53,7 @@ def text(value: Any) -> str | None:
 
 
 def clean_record(customer_id: int, record: dict[str, Any], seed: int, as_of: datetime) -> dict[str, Any]:
+    """Every column of one record."""
     first, last = text(record.get("first_name")), text(record.get("last_name"))
     domain = email_domain(text(record.get("email")))
     dice = rolled(customer_id, seed)
@@ -69,6 +74,7 @@ def clean_record(customer_id: int, record: dict[str, Any], seed: int, as_of: dat
 
 
 def email_domain(email: str | None) -> str | None:
+    """The domain of a well-formed address; else None."""
     if email is None or email.count("@") != 1:
         return None
     local, domain = email.split("@")
@@ -79,12 +85,14 @@ def email_domain(email: str | None) -> str | None:
 
 
 def engagement_level(score: Any) -> str:
+    """The level of a score that was supplied."""
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
         return "unknown"
     return "high" if score >= 0.66 else "medium" if score >= 0.33 else "low"
 
 
 def activity_status(date: Any, as_of: datetime) -> str:
+    """The status by a date that was supplied."""
     moment = instant(text(date))
     if moment is None or moment > as_of:
         return "unknown"
@@ -104,6 +112,7 @@ def instant(date: str | None) -> datetime | None:
 
 
 def calendar_day(day: str) -> datetime | None:
+    """Midnight of a calendar or week date; None if it is neither."""
     if match := CALENDAR_DATE.fullmatch(day):
         year, month, of_month = (int(part) for part in match.groups() if part)
         return datetime(year, month, of_month, tzinfo=UTC)
@@ -114,9 +123,10 @@ def calendar_day(day: str) -> datetime | None:
 
 
 def with_time(midnight: datetime, time: str) -> datetime:
+    """The time of day on that day, in its zone."""
     if not time:
         return midnight
-    match = TIME_OF_DAY.fullmatch(time)
+    match = EXTENDED_TIME.fullmatch(time) or BASIC_TIME.fullmatch(time)
     if match is None:
         raise ValueError(time)
     hour, minute, second, fraction, offset = match.groups()
@@ -127,6 +137,7 @@ def with_time(midnight: datetime, time: str) -> datetime:
 
 
 def zone(offset: str | None) -> timezone:
+    """The zone of an offset; UTC of none."""
     if offset is None or offset == "Z":
         return UTC
     sign = -1 if offset[0] == "-" else 1
@@ -137,6 +148,7 @@ def zone(offset: str | None) -> timezone:
 
 
 def rolled(customer_id: int, seed: int) -> int:
+    """The dice of a customer: two rounds of shift and cube."""
     prime = 1_073_741_789
     digest = hashlib.sha256(f"customer_assets {seed}".encode()).digest()
     dice = customer_id % prime

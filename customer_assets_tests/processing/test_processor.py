@@ -73,7 +73,7 @@ def test_duplicate_handling(processor: CustomerDataProcessor, records: list[Any]
         pytest.param({"last_active_at": "soon"}, 90, id="an invalid date"),
         pytest.param({"last_active_at": "2027-01-01"}, 90, id="a date in the future"),
         pytest.param(
-            {key: None for key in ("email", "first_name", "last_name", "avatar", "engagement_score", "last_active_at")},
+            dict.fromkeys(("email", "first_name", "last_name", "avatar", "engagement_score", "last_active_at")),
             40,
             id="everything missing",
         ),

@@ -14,6 +14,12 @@ CLEAN_SCHEMA = pa.schema([(name, pa.int64() if name in INTEGERS else pa.string()
 """What every engine hands over and sinks."""
 
 ENGINES = {"duckdb": "DuckDBEngine", "polars": "PolarsEngine", "pyspark": "SparkEngine"}
+"""The engines by name: each in the module of its name."""
+_INSTALLED_BY = {
+    "duckdb": "pip install 'customer_assets'",
+    "polars": "pip install 'customer_assets[polars]'",
+    "pyspark": "pip install 'customer_assets[spark]'",
+}
 
 
 class Engine(Protocol):
@@ -64,6 +70,6 @@ def open_engine(
     try:
         module = import_module(f"customer_assets.processing.engines.{name}")
     except ImportError as error:
-        raise EngineNotInstalledError("CUSTOMER_ENGINE", name, f"pip install 'customer_assets[{name}]'") from error
+        raise EngineNotInstalledError("CUSTOMER_ENGINE", name, _INSTALLED_BY[name]) from error
     options = {"pyspark": {"spark": spark}, "duckdb": {"memory_limit": memory_limit, "spill_dir": spill_dir}}
     return cast(Engine, getattr(module, ENGINES[name])(**options.get(name, {})))

@@ -8,6 +8,7 @@ import narwhals as nw
 import pyarrow as pa
 
 from customer_assets.errors import ConfigurationError
+from customer_assets.processing.files import make_private
 from customer_assets.processing.rules import Frame
 
 _OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
@@ -44,7 +45,12 @@ class DuckDBEngine:
 
     def sink(self, frame: Frame, path: Path | str) -> None:
         """Compute the frame into one Parquet file."""
-        frame.to_native().write_parquet(str(path), compression="zstd", overwrite=True)
+        make_private(path)
+        target = str(path).replace("'", "''")
+        # USE_TMP_FILE would write beside the private file and replace it, readable by all.
+        frame.to_native().query(
+            "frame", f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
+        )
 
     def batches(self, frame: Frame, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """Compute the frame and hand it over piece by piece, in its order."""

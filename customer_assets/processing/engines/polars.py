@@ -7,6 +7,7 @@ import narwhals as nw
 import polars as pl
 import pyarrow as pa
 
+from customer_assets.processing.files import make_private
 from customer_assets.processing.rules import Frame
 
 
@@ -26,9 +27,16 @@ class PolarsEngine:
 
     def sink(self, frame: Frame, path: Path | str) -> None:
         """Compute the frame into one Parquet file."""
+        make_private(path)
         frame.to_native().sink_parquet(path, engine="streaming")
 
     def batches(self, frame: Frame, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """Compute the frame and hand it over piece by piece, in its order."""
         for piece in frame.to_native().collect_batches(chunk_size=batch_rows, maintain_order=True, engine="streaming"):
-            yield from piece.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
+            table = piece.to_arrow(compat_level=pl.CompatLevel.oldest())
+            yield from table.cast(_with_plain_text(table.schema)).to_batches()
+
+
+def _with_plain_text(schema: pa.Schema) -> pa.Schema:
+    """Declare text as `string`, which Polars hands over as `large_string`."""
+    return pa.schema([(field.name, pa.string() if field.type == pa.large_string() else field.type) for field in schema])

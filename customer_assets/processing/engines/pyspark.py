@@ -1,8 +1,8 @@
 """Spark (extra `spark`): a local one, or any cluster through a session or a Spark Connect address."""
 
 import shutil
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
+from customer_assets.processing.files import make_private
 from customer_assets.processing.rules import Frame
 
-_LOCAL = {
+_LOCAL: dict[str, bool | float | int | str | None] = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.session.timeZone": "UTC",
-    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.pyspark.python": sys.executable,
     "spark.sql.shuffle.partitions": "8",
 }
 
@@ -54,11 +55,24 @@ class SparkEngine:
 
     def batches(self, frame: Frame, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """Compute the frame and hand it over piece by piece, in its order."""
-        data = frame.to_native()
-        rows = (row.asDict() for row in data.toLocalIterator())
-        schema = data.limit(0).toArrow().schema
-        while piece := list(islice(rows, batch_rows)):
-            yield pa.RecordBatch.from_pylist(piece, schema=schema)
+
+        def as_bytes(pieces: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            # Defined here, Spark ships it by value: its workers need Arrow, not this package.
+            for piece in pieces:
+                with pa.BufferOutputStream() as buffer:
+                    with pa.ipc.new_stream(buffer, piece.schema) as stream:
+                        stream.write_batch(piece)
+                    yield pa.record_batch([[buffer.getvalue().to_pybytes()]], ["piece"])
+
+        for row in frame.to_native().mapInArrow(as_bytes, "piece binary").toLocalIterator():
+            for piece in pa.ipc.open_stream(row.piece):
+                yield from _sliced(piece, batch_rows)
+
+
+def _sliced(piece: pa.RecordBatch, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    plain = piece.cast(pa.schema([(field.name, field.type) for field in piece.schema]))
+    for start in range(0, plain.num_rows, batch_rows):
+        yield plain.slice(start, batch_rows)
 
 
 def _session(spark: Any) -> SparkSession:  # noqa: ANN401 - the same
@@ -74,6 +88,7 @@ def _location(path: Path | str) -> str:
 
 def _join(parts: Sequence[Path], path: Path) -> None:
     """Copy the parts' row groups into one file, one row group in memory at a time."""
+    make_private(path)
     with pq.ParquetWriter(path, pq.read_schema(parts[0]), compression="zstd") as writer:
         for part in parts:
             with pq.ParquetFile(part) as file:
