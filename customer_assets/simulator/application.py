@@ -1,0 +1,110 @@
+"""The simulated API itself: an ASGI application. Asks `faults` what goes wrong, counts what it did."""
+
+import asyncio
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from customer_assets.simulator.faults import TokenBucket, failure_status
+from customer_assets.simulator.population import Population
+from customer_assets.simulator.settings import SimulatorSettings
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON_TYPE: tuple[bytes, bytes] = (b"content-type", b"application/json")
+LARGEST_PAGE = 10**9
+
+
+class CustomerAPI:
+    """Serves `GET /api/users` and `GET /stats`.
+
+    Args:
+        settings: How it behaves.
+        clock: Tells seconds, for the rate limit.
+    """
+
+    def __init__(self, settings: SimulatorSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self.settings, self._clock = settings, clock
+        self._population = Population(settings.customers, settings.dirty_rate, settings.seed)
+        self._bucket = TokenBucket(settings.rate_limit, settings.burst)
+        self._statuses: Counter[int] = Counter()
+        self._requests_of_page: Counter[int] = Counter()
+        self._in_flight = self._max_in_flight = 0
+        self._shut_until_s = -math.inf
+        self._within_retry_after = 0
+
+    def stats(self) -> dict[str, Any]:
+        """Tell what was served so far, counts only."""
+        return {
+            "requests": sum(self._statuses.values()),
+            "by_status": {str(status): count for status, count in sorted(self._statuses.items())},
+            "max_in_flight": self._max_in_flight,
+            "within_retry_after": self._within_retry_after,
+        }
+
+    async def __call__(self, scope: Message, _receive: object, send: Send) -> None:
+        """Answer one request."""
+        if scope["path"] == "/stats":
+            await _answer(send, 200, json.dumps(self.stats()).encode(), [JSON_TYPE])
+        elif scope["path"] != "/api/users" or scope["method"] != "GET":
+            await _answer(send, 404, b'{"error": "not found"}', [JSON_TYPE])
+        else:
+            await self._counted(scope, send)
+
+    async def _counted(self, scope: Message, send: Send) -> None:
+        self._in_flight += 1
+        self._max_in_flight = max(self._max_in_flight, self._in_flight)
+        try:
+            status, body, headers = self._users(dict(scope["headers"]), scope["query_string"])
+            self._statuses[status] += 1
+            if self.settings.latency_ms:
+                await asyncio.sleep(self.settings.latency_ms / 1000)
+            await _answer(send, status, body, [JSON_TYPE, *headers])
+        finally:
+            self._in_flight -= 1
+
+    def _users(self, headers: dict[bytes, bytes], query_string: bytes) -> tuple[int, bytes, Headers]:
+        if not headers.get(b"x-api-key"):
+            return 401, b'{"error": "Missing API key"}', []
+        try:
+            page, per_page = self._asked(query_string)
+        except ValueError:
+            return 400, b'{"error": "page and per_page must be positive whole numbers"}', []
+        refused_s = self._refusal_s()
+        if refused_s is not None:
+            return 429, b'{"error": "Too many requests"}', [(b"retry-after", b"%d" % refused_s)]
+        self._requests_of_page[page] += 1
+        fault = failure_status(self.settings.seed, self.settings.failure_rate, page, self._requests_of_page[page])
+        if fault is not None:
+            return fault, b'{"error": "Simulated failure"}', []
+        return 200, self._population.page(page, per_page), []
+
+    def _asked(self, query_string: bytes) -> tuple[int, int]:
+        query = parse_qs(query_string.decode("latin-1"))
+        page, per_page = int(query.get("page", ["1"])[0]), int(query.get("per_page", [str(self.settings.page_size)])[0])
+        if not 1 <= page <= LARGEST_PAGE or not per_page >= 1:
+            raise ValueError
+        return page, min(per_page, 100_000)
+
+    def _refusal_s(self) -> int | None:
+        """Whole seconds to stay away, or None if the request is let through."""
+        now_s = self._clock()
+        self._within_retry_after += now_s < self._shut_until_s
+        wait_s = self._bucket.wait_s(now_s)
+        if wait_s is None:
+            return None
+        whole_s = max(1, math.ceil(wait_s))
+        self._shut_until_s = max(self._shut_until_s, now_s + whole_s)
+        return whole_s
+
+
+async def _answer(send: Send, status: int, body: bytes, headers: Headers) -> None:
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})
