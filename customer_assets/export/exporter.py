@@ -1,0 +1,150 @@
+"""Where clean customers become the published document: headed by counts, sorted by name, one customer a line."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import narwhals as nw
+import pyarrow as pa
+from pydantic import ValidationError
+
+from customer_assets.errors import CustomerAssetsError
+from customer_assets.export.files import published
+from customer_assets.export.lines import joined, json_lines
+from customer_assets.export.report import summary_report
+from customer_assets.models import CleanCustomer
+from customer_assets.processing.engines import CLEAN_SCHEMA, Engine, open_engine
+from customer_assets.processing.rules import Frame
+
+HIGH_FROM, MEDIUM_FROM = 90, 70
+HEAD = b'{\n"metadata": %b,\n"customers": [\n'
+BETWEEN_LINES = b",\n"
+TAIL = b"\n]\n}\n"
+
+
+class InvalidCustomerError(CustomerAssetsError):
+    """A customer handed over for export is none.
+
+    Attributes:
+        index: Its place in the list, from 0.
+        fields: What is wrong with it, by field; no values.
+    """
+
+    def __init__(self, index: int, fields: Sequence[str]) -> None:
+        """Name the place and the fields."""
+        self.index, self.fields = index, tuple(fields)
+        super().__init__(
+            f"Customer {index} cannot be exported: {', '.join(fields)}. Hand over what process_customers returned."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFigures:
+    """What an export holds.
+
+    Attributes:
+        total_customers: Customers in it.
+        high_quality: Of these, scoring 90 or more.
+        medium_quality: Scoring 70 to 89.
+        low_quality: Scoring below 70.
+        digest: Hash of the customers' lines, in order: the same customers give the same.
+    """
+
+    total_customers: int
+    high_quality: int
+    medium_quality: int
+    low_quality: int
+    digest: str
+
+
+class DataExporter:
+    """Publishes clean customers and sums them up.
+
+    Args:
+        engine: Computes frames; None: DuckDB.
+        clock: Tells the export's instant.
+    """
+
+    def __init__(
+        self, engine: Engine | None = None, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._engine, self._clock = engine or open_engine("duckdb"), clock
+
+    def export_customers(
+        self, customers: Sequence[Mapping[str, Any]] | Frame, output_file: str | Path
+    ) -> ExportFigures:
+        """Publish the document at `output_file`, by full name in code points, then id. Streams.
+
+        Raises:
+            InvalidCustomerError: An element of the list is no clean customer.
+            PublishError: The file cannot be written; the one before it is unchanged.
+        """
+        frame = self._frame(customers)
+        bands = quality_bands(frame)
+        with published(Path(output_file)) as temporary, temporary.open("wb") as file:
+            file.write(self._head(bands))
+            digest = hashlib.sha256()
+            for chunk in self._chunks(frame):
+                file.write(chunk)
+                digest.update(chunk)
+            file.write(TAIL)
+        return ExportFigures(sum(bands), *bands, digest.hexdigest())
+
+    def generate_summary_report(self, customers: Sequence[Mapping[str, Any]] | Frame) -> dict[str, Any]:
+        """Sum the customers up, by aggregation in the engine. No personal data."""
+        return summary_report(self._frame(customers))
+
+    def expected(self, customers: Frame) -> ExportFigures:
+        """Tell what an export of these customers must hold, without writing one."""
+        digest = hashlib.sha256()
+        for chunk in self._chunks(customers):
+            digest.update(chunk)
+        bands = quality_bands(customers)
+        return ExportFigures(sum(bands), *bands, digest.hexdigest())
+
+    def _chunks(self, customers: Frame) -> Iterator[memoryview]:
+        """The customers' lines in order, piece by piece; the pieces' bounds do not matter."""
+        between = b""
+        for batch in self._engine.batches(customers.sort("full_name", "customer_id")):
+            if batch.num_rows:
+                yield memoryview(between)
+                yield joined(json_lines(batch), BETWEEN_LINES)
+                between = BETWEEN_LINES
+
+    def _frame(self, customers: Sequence[Mapping[str, Any]] | Frame) -> Frame:
+        if isinstance(customers, nw.LazyFrame):
+            return customers
+        rows = [_checked(index, customer) for index, customer in enumerate(customers)]
+        return self._engine.from_arrow(pa.Table.from_pylist(rows, schema=CLEAN_SCHEMA))
+
+    def _head(self, bands: tuple[int, int, int]) -> bytes:
+        metadata = {
+            "total_customers": sum(bands),
+            "export_timestamp": self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "data_quality_summary": dict(zip(("high_quality", "medium_quality", "low_quality"), bands, strict=True)),
+        }
+        return HEAD % msgspec.json.encode(metadata)
+
+
+def quality_bands(frame: Frame) -> tuple[int, int, int]:
+    """Count customers of high, medium and low quality, in one aggregation."""
+    score = nw.col("data_quality_score")
+    counts = frame.select(
+        high=(score >= HIGH_FROM).sum(),
+        medium=((score < HIGH_FROM) & (score >= MEDIUM_FROM)).sum(),
+        low=(score < MEDIUM_FROM).sum(),
+    )
+    high, medium, low = counts.collect().row(0)
+    return int(high or 0), int(medium or 0), int(low or 0)
+
+
+def _checked(index: int, customer: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return CleanCustomer.model_validate(customer, strict=True).model_dump()
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['type']}" for each in error.errors()]
+        raise InvalidCustomerError(index, problems) from None
