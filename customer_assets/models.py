@@ -65,6 +65,14 @@ def _usable_id(value: object) -> int:
     return value
 
 
+def usable_id(value: object) -> int | None:
+    """Take an id as a customer's record may have it: `7` → 7, `"007"` → 7; anything unusable → None."""
+    try:
+        return _usable_id(value)
+    except PydanticCustomError:
+        return None
+
+
 def canonical_text(value: object) -> str | None:
     r"""Trim, collapse each run of white space to one space, compose to NFC; blank or not text → None.
 

@@ -1,10 +1,21 @@
-"""How long to wait after a failure, and what an answer's headers say of it: arithmetic on values, no clock."""
+"""How long the API asks to be left alone: its headers, parsed. Pure; what is malformed or absurd is ignored."""
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from customer_assets.api.actions import NO_ADVICE, RateAdvice
+
+LONGEST_HEADER = 200
+A_YEAR_S = 366 * 86_400.0
+EPOCH_FROM = 1_000_000_000
+"""A reset larger than this is an instant, not a number of seconds: 1e9 s are 31 years."""
+
+_SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")
+_PARAMETER = re.compile(r";\s*([a-z]+)=([0-9]{1,12})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +39,53 @@ class BackoffPolicy:
 
 
 def parse_retry_after(value: str, now_utc: datetime) -> float | None:
-    """Seconds from now that a `Retry-After` asks for, whichever its form (RFC 9110, 10.2.3); None if unusable."""
-    raise NotImplementedError
+    """Return seconds from now: `120` → 120.0; an HTTP date → the seconds until then; anything else → None."""
+    text = value.strip()
+    if len(text) > LONGEST_HEADER:
+        return None
+    if _SECONDS.fullmatch(text):
+        return min(float(text), A_YEAR_S)
+    try:
+        instant = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return min(max(0.0, math.ceil((instant - now_utc).total_seconds())), A_YEAR_S)
 
 
 def rate_advice(headers: Mapping[str, str], now_utc: datetime) -> RateAdvice:
-    """What an answer's headers say of the limit; keys in lower case. Never raises: what is malformed says nothing."""
-    return NO_ADVICE
+    """Read what an answer says of the API's limit. Header names are in lower case."""
+    if not any(
+        name in headers for name in ("retry-after", "ratelimit", "ratelimit-remaining", "x-ratelimit-remaining")
+    ):
+        return NO_ADVICE
+    retry_after = headers.get("retry-after")
+    limit = _structured(headers.get("ratelimit", ""))
+    policy = _structured(headers.get("ratelimit-policy", ""))
+    remaining = limit.get("r", _count(headers, "remaining"))
+    reset_s = limit.get("t", _reset(headers, now_utc))
+    rate = policy["q"] / policy["w"] if policy.get("q") and policy.get("w") else None
+    return RateAdvice(
+        retry_after_s=None if retry_after is None else parse_retry_after(retry_after, now_utc),
+        requests_per_second=rate,
+        remaining=None if remaining is None else int(remaining),
+        reset_after_s=None if reset_s is None else float(reset_s),
+    )
+
+
+def _structured(value: str) -> dict[str, int]:
+    """Take the parameters of a structured field's first item: `"p";q=100;w=10` → q 100, w 10."""
+    return {name: int(number) for name, number in _PARAMETER.findall(value[:LONGEST_HEADER].split(",", maxsplit=1)[0])}
+
+
+def _count(headers: Mapping[str, str], part: str) -> int | None:
+    text = headers.get(f"ratelimit-{part}", headers.get(f"x-ratelimit-{part}", "")).strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(10**12)) else None
+
+
+def _reset(headers: Mapping[str, str], now_utc: datetime) -> float | None:
+    value = _count(headers, "reset")
+    if value is None:
+        return None
+    return max(0.0, value - now_utc.timestamp()) if value > EPOCH_FROM else float(value)

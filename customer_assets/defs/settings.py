@@ -1,13 +1,36 @@
-"""The settings: each one's environment variable, and how its text becomes a value. Nothing else reads the environment."""
+"""The settings: each one's environment variable, and how its text becomes a value. Only this file reads them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from customer_assets.errors import ConfigurationError
 
 Value = TypeVar("Value")
 
-SWITCH_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+VARIABLES = (
+    "CUSTOMER_API_BASE_URL",
+    "CUSTOMER_API_KEY",
+    "CUSTOMER_API_TRANSPORT",
+    "CUSTOMER_API_MAX_CONCURRENCY",
+    "CUSTOMER_API_REQUESTS_PER_SECOND",
+    "CUSTOMER_API_PAGE_SIZE",
+    "CUSTOMER_PAGE_STORE",
+    "CUSTOMER_DATA_DIR",
+    "CUSTOMER_ENGINE",
+    "CUSTOMER_ENGINE_MEMORY_LIMIT",
+    "CUSTOMER_ENGINE_SPILL_DIR",
+    "CUSTOMER_EXECUTOR",
+    "CUSTOMER_MIN_MEAN_QUALITY",
+    "CUSTOMER_TARGET_MEAN_QUALITY",
+    "CUSTOMER_MAX_LOW_QUALITY_SHARE",
+    "CUSTOMER_MAX_REJECTED_SHARE",
+    "CUSTOMER_GENERATION_SEED",
+    "CUSTOMER_SIMULATOR_CUSTOMERS",
+    "CUSTOMER_SIMULATOR_PAGE_SIZE",
+    "CUSTOMER_SIMULATOR_FAILURE_RATE",
+    "CUSTOMER_SIMULATOR_DIRTY_RATE",
+)
+"""Every variable that is read."""
 
 
 def text(environ: Mapping[str, str], variable: str, default: str) -> str:
@@ -51,13 +74,16 @@ def optional_whole_number(environ: Mapping[str, str], variable: str) -> int | No
     return whole_number(environ, variable, 0) if environ.get(variable, "").strip() else None
 
 
-def switch(environ: Mapping[str, str], variable: str, *, default: bool) -> bool:
-    """Return the variable as a yes or no; blank or unset → the default.
+def one_of(environ: Mapping[str, str], variable: str, default: str, choices: Iterable[str]) -> str:
+    """Return the variable if it is one of the choices; blank or unset → the default.
 
     Raises:
-        ConfigurationError: The text is no such word.
+        ConfigurationError: The text is none of them.
     """
-    return _parsed(environ, variable, lambda word: SWITCH_WORDS[word.lower()], "one of true, false", default)
+    chosen = text(environ, variable, default)
+    if chosen not in choices:
+        raise ConfigurationError(variable, f"{chosen!r} is unknown", f"Choose one of {', '.join(choices)}.")
+    return chosen
 
 
 def _parsed(

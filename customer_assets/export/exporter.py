@@ -15,12 +15,11 @@ from pydantic import ValidationError
 from customer_assets.errors import CustomerAssetsError
 from customer_assets.export.files import published
 from customer_assets.export.lines import joined, json_lines
-from customer_assets.export.report import summary_report
+from customer_assets.export.report import quality_bands, summary_report
 from customer_assets.models import CleanCustomer
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine, open_engine
 from customer_assets.processing.rules import Frame
 
-HIGH_FROM, MEDIUM_FROM = 90, 70
 HEAD = b'{\n"metadata": %b,\n"customers": [\n'
 BETWEEN_LINES = b",\n"
 TAIL = b"\n]\n}\n"
@@ -128,18 +127,6 @@ class DataExporter:
             "data_quality_summary": dict(zip(("high_quality", "medium_quality", "low_quality"), bands, strict=True)),
         }
         return HEAD % msgspec.json.encode(metadata)
-
-
-def quality_bands(frame: Frame) -> tuple[int, int, int]:
-    """Count customers of high, medium and low quality, in one aggregation."""
-    score = nw.col("data_quality_score")
-    counts = frame.select(
-        high=(score >= HIGH_FROM).sum(),
-        medium=((score < HIGH_FROM) & (score >= MEDIUM_FROM)).sum(),
-        low=(score < MEDIUM_FROM).sum(),
-    )
-    high, medium, low = counts.collect().row(0)
-    return int(high or 0), int(medium or 0), int(low or 0)
 
 
 def _checked(index: int, customer: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import BinaryIO, Literal
 import msgspec
 
 from customer_assets.errors import CustomerAssetsError
-from customer_assets.export.exporter import BETWEEN_LINES, HIGH_FROM, MEDIUM_FROM, ExportFigures
+from customer_assets.export.exporter import BETWEEN_LINES, ExportFigures
+from customer_assets.export.report import HIGH_FROM, MEDIUM_FROM
 
 LINES_AT_ONCE = 8_192
 OPENING = b"{\n"

@@ -64,26 +64,30 @@ def _plain(text: str) -> str:
     return "".join(mark if mark.isalnum() or mark in ".-_" else f"&#{ord(mark)};" for mark in text).replace("_", r"\_")
 
 
-def _quality(customers: Frame) -> dict[str, Any]:
+def quality_bands(customers: Frame) -> tuple[int, int, int]:
+    """Count customers of high, medium and low quality, in one aggregation."""
     score = nw.col("data_quality_score")
-    total, mean, high, medium, low = (
-        customers.select(
-            total=nw.len(),
-            mean=score.mean(),
-            high=(score >= HIGH_FROM).sum(),
-            medium=((score < HIGH_FROM) & (score >= MEDIUM_FROM)).sum(),
-            low=(score < MEDIUM_FROM).sum(),
-        )
-        .collect()
-        .row(0)
+    counts = customers.select(
+        high=_how_many(score >= HIGH_FROM),
+        medium=_how_many((score < HIGH_FROM) & (score >= MEDIUM_FROM)),
+        low=_how_many(score < MEDIUM_FROM),
     )
+    high, medium, low = counts.collect().row(0)
+    return int(high or 0), int(medium or 0), int(low or 0)
+
+
+def _how_many(condition: nw.Expr) -> nw.Expr:
+    return condition.cast(nw.Int64).sum()  # Spark sums no booleans
+
+
+def _quality(customers: Frame) -> dict[str, Any]:
+    mean = customers.select(nw.col("data_quality_score").mean()).collect().item()
+    bands = quality_bands(customers)
     return {
-        "total_customers": total,
+        "total_customers": sum(bands),
         "data_quality": {
             "mean_score": None if mean is None else round(mean, 2),
-            "high_quality": int(high or 0),
-            "medium_quality": int(medium or 0),
-            "low_quality": int(low or 0),
+            **{f"{name}_quality": count for name, count in zip(("high", "medium", "low"), bands, strict=True)},
         },
     }
 

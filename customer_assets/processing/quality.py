@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from customer_assets.errors import ConfigurationError
+from customer_assets.models import CrawlRecord
 
 CHECK_DESCRIPTIONS: Mapping[str, str] = {
     "mean_quality_meets_threshold": "The mean quality score reaches the target; below the floor nothing is published.",
@@ -165,6 +166,12 @@ def verdicts(figures: QualityFigures, thresholds: QualityThresholds) -> list[Che
             f"{figures.landed} landed; {figures.clean} clean, {figures.merged} merged, {figures.rejected} rejected",
         ),
     ]
+
+
+def completeness(crawl: CrawlRecord) -> CheckVerdict:
+    """Judge whether the API handed over as many customers as it says it has."""
+    reason = f"{crawl.missing_customers} of {crawl.total} customers are missing"
+    return _equal("every_customer_was_fetched", crawl.total - crawl.missing_customers, crawl.total, reason)
 
 
 def failures(found: Sequence[CheckVerdict]) -> list[CheckVerdict]:

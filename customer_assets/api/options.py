@@ -1,0 +1,124 @@
+"""What a client may be told, checked before any request is sent."""
+
+import ipaddress
+import math
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from customer_assets.errors import ConfigurationError
+
+TRANSPORTS = ("requests", "aiohttp")
+LARGEST_CONCURRENCY = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """How an API may be asked; the defaults suit one that nothing is known of.
+
+    Attributes:
+        max_concurrency: Requests in flight at most.
+        requests_per_second: The API's limit; None: learned.
+        page_size: Customers a page, sent as `per_page`; None: the API's own.
+        transport: The HTTP library: `requests` or `aiohttp`.
+        page_store: Where pages wait until their crawl is whole: `memory://`, `sqlite:///path`, `redis://host`.
+        path: Where customers are, below the base URL.
+        retry_waits_s: Seconds before each retry of a failed request; as many retries.
+        rounds: How often a page may spend all its retries.
+        max_pause_s: The longest `Retry-After`, in seconds, that a crawl sits out itself.
+        timeout_s: Seconds for a whole request.
+        max_body_bytes: The largest answer that is read, decompressed.
+        resume_ttl_s: Seconds for which the pages of an unfinished crawl are kept.
+        cache_ttl_s: Seconds for which the pages of a finished crawl answer in the API's place.
+        allow_insecure_http: Send the key over plain http to other machines.
+        identity: Stands for the base URL in the page store; None: the base URL.
+
+    Raises:
+        ConfigurationError: One of them is outside its range; names it.
+    """
+
+    max_concurrency: int = 8
+    requests_per_second: float | None = None
+    page_size: int | None = None
+    transport: str = "requests"
+    page_store: str = "memory://"
+    path: str = "/users"
+    retry_waits_s: tuple[float, ...] = (1.0, 2.0, 4.0)
+    rounds: int = 3
+    max_pause_s: float = 60.0
+    timeout_s: float = 30.0
+    max_body_bytes: int = 64 * 2**20
+    resume_ttl_s: float = 6 * 3600.0
+    cache_ttl_s: float = 0.0
+    allow_insecure_http: bool = False
+    identity: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check each."""
+        _in_range("max_concurrency", self.max_concurrency, 1, LARGEST_CONCURRENCY)
+        _in_range("rounds", self.rounds, 1, 1_000)
+        for name in ("requests_per_second", "page_size", "timeout_s", "max_body_bytes"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigurationError(name, f"{value!r} is not above 0", "Set a larger number, or leave it out.")
+        for wait_s in (*self.retry_waits_s, self.max_pause_s, self.resume_ttl_s, self.cache_ttl_s):
+            _in_range("a number of seconds", wait_s, 0, 366 * 86_400)
+        if self.transport not in TRANSPORTS:
+            raise ConfigurationError(
+                "transport", f"there is no transport {self.transport!r}", f"Choose one of {', '.join(TRANSPORTS)}."
+            )
+
+
+def checked_base_url(base_url: str, *, allow_insecure_http: bool) -> str:
+    """Return the base URL without a slash at its end.
+
+    Raises:
+        ConfigurationError: It is no http(s) address, holds credentials or a query, or would send the key openly.
+    """
+    parts = _split(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError("base_url", "it is no http or https address", "Write it like https://reqres.in/api.")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ConfigurationError(
+            "base_url",
+            "it holds credentials, a query or a fragment",
+            "Leave them out; the key is a setting of its own.",
+        )
+    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(parts.hostname):
+        raise ConfigurationError(
+            "base_url", "plain http would send the key openly", "Use https, or set allow_insecure_http."
+        )
+    return base_url.strip().rstrip("/")
+
+
+def checked_key(api_key: str) -> str:
+    """Return the key.
+
+    Raises:
+        ConfigurationError: It is blank, or cannot stand in a header.
+    """
+    if not api_key.strip() or not api_key.isprintable() or not api_key.isascii():
+        raise ConfigurationError("api_key", "it is blank or holds unprintable characters", "Set the key of your API.")
+    return api_key.strip()
+
+
+def _split(base_url: str) -> SplitResult:
+    try:
+        parts = urlsplit(base_url.strip())
+        _ = parts.port
+    except ValueError:
+        raise ConfigurationError("base_url", "it is no address", "Write it like https://reqres.in/api.") from None
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _in_range(field: str, value: float, smallest: float, largest: float) -> None:
+    if not smallest <= value <= largest:
+        raise ConfigurationError(
+            field, f"{value!r} is outside {smallest:g}..{largest:g}", "Set a number within that range."
+        )

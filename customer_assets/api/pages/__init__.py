@@ -1,0 +1,67 @@
+"""Where pages wait until their crawl is whole: what a store is, and how one is opened by its address."""
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+from customer_assets.errors import ConfigurationError, EngineNotInstalledError
+from customer_assets.models import Page
+
+FIELD = "CUSTOMER_PAGE_STORE"
+
+
+class PageStore(Protocol):
+    """Keeps validated pages by crawl and number. Every method may raise `PageStoreError`."""
+
+    def numbers(self, crawl: str) -> Iterable[int]:
+        """The numbers of the pages that are kept and have not expired, ascending."""
+        ...
+
+    def get(self, crawl: str, number: int) -> Page | None:
+        """Return a page; None if it is not kept, has expired or is damaged."""
+        ...
+
+    def put(self, crawl: str, page: Page, ttl_s: float) -> None:
+        """Keep a page for so many seconds: from now on no killed process can lose it."""
+        ...
+
+    def keep(self, crawl: str, ttl_s: float) -> None:
+        """Let all of a crawl's pages expire in so many seconds; 0 drops them."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+def open_store(url: str, clock: Callable[[], float]) -> PageStore:
+    """Open a store by its address: `memory://`, `sqlite:///path` or `redis://host`.
+
+    Args:
+        url: The address.
+        clock: Tells seconds since the epoch.
+
+    Raises:
+        ConfigurationError: No store has such an address, or its package is not installed.
+        PageStoreError: It cannot be opened.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme == "memory" and separator:
+        return import_module("customer_assets.api.pages.memory").MemoryPageStore(clock)  # type: ignore[no-any-return]
+    if scheme == "sqlite" and rest.removeprefix("/"):
+        path = Path(rest.removeprefix("/"))
+        return import_module("customer_assets.api.pages.sqlite").SQLitePageStore(path, clock)  # type: ignore[no-any-return]
+    if scheme in ("redis", "rediss", "unix") and separator:
+        return _redis(url)
+    raise ConfigurationError(
+        FIELD, f"{scheme!r} is no page store", "Set memory://, sqlite:///path/to/file or redis://host:6379/0."
+    )
+
+
+def _redis(url: str) -> PageStore:
+    try:
+        module = import_module("customer_assets.api.pages.redis")
+    except ImportError as error:
+        raise EngineNotInstalledError(FIELD, "redis", "pip install 'customer_assets[redis]'") from error
+    return module.RedisPageStore(url)  # type: ignore[no-any-return]

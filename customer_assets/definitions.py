@@ -1,0 +1,85 @@
+"""The front door: everything that Dagster loads, on one screen."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from customer_assets.defs import settings
+from customer_assets.defs.assets import ASSETS
+from customer_assets.defs.checks import CHECKS
+from customer_assets.defs.io_managers import parquet_io_manager
+from customer_assets.defs.jobs import customer_sync_job, daily_customer_sync
+from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
+from customer_assets.errors import ConfigurationError
+
+EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
+
+
+def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - resources and settings alike
+    """Build the definitions, as the environment says but for the overrides.
+
+    Args:
+        **overrides: A resource by its key (`customer_api=CustomerAPIResource(...)`), or a setting by its variable
+            (`CUSTOMER_DATA_DIR="/var/lib/customers"`).
+
+    Raises:
+        ConfigurationError: A setting cannot be used, or there is no setting or resource of that name.
+    """
+    environ = {**os.environ, **{name: str(value) for name, value in overrides.items() if name.isupper()}}
+    resources = build_resources(environ)
+    for name, resource in overrides.items():
+        if name in resources:
+            resources[name] = resource
+        elif name not in settings.VARIABLES:
+            raise ConfigurationError(
+                name, "there is no such resource or setting", f"Name one of {', '.join(resources)}."
+            )
+    return dg.Definitions(
+        assets=ASSETS,
+        asset_checks=CHECKS,
+        jobs=[customer_sync_job],
+        schedules=[daily_customer_sync],
+        resources=resources,
+        executor=EXECUTORS[settings.one_of(environ, "CUSTOMER_EXECUTOR", "in_process", EXECUTORS)],
+    )
+
+
+def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Make the resources by their keys, with the defaults that the environment gives.
+
+    The key alone is read when a run starts, so that it is in no definition, page or run config.
+    """
+    return {
+        "customer_api": CustomerAPIResource(
+            base_url=settings.text(environ, "CUSTOMER_API_BASE_URL", ""),
+            api_key=dg.EnvVar("CUSTOMER_API_KEY") if environ.get("CUSTOMER_API_KEY") else "",
+            transport=settings.text(environ, "CUSTOMER_API_TRANSPORT", "requests"),
+            max_concurrency=settings.whole_number(environ, "CUSTOMER_API_MAX_CONCURRENCY", 8),
+            requests_per_second=settings.optional_number(environ, "CUSTOMER_API_REQUESTS_PER_SECOND"),
+            page_size=settings.optional_whole_number(environ, "CUSTOMER_API_PAGE_SIZE"),
+            page_store=settings.text(environ, "CUSTOMER_PAGE_STORE", ""),
+            simulator_customers=settings.whole_number(environ, "CUSTOMER_SIMULATOR_CUSTOMERS", 12),
+            simulator_page_size=settings.whole_number(environ, "CUSTOMER_SIMULATOR_PAGE_SIZE", 6),
+            simulator_failure_rate=settings.number(environ, "CUSTOMER_SIMULATOR_FAILURE_RATE", 0.2),
+            simulator_dirty_rate=settings.number(environ, "CUSTOMER_SIMULATOR_DIRTY_RATE", 0.0),
+        ),
+        "processing": ProcessingResource(
+            engine=settings.text(environ, "CUSTOMER_ENGINE", "duckdb"),
+            memory_limit=settings.text(environ, "CUSTOMER_ENGINE_MEMORY_LIMIT", ""),
+            spill_dir=settings.text(environ, "CUSTOMER_ENGINE_SPILL_DIR", ""),
+            generation_seed=settings.whole_number(environ, "CUSTOMER_GENERATION_SEED", 0),
+        ),
+        "quality_thresholds": ThresholdsResource(
+            min_mean_quality=settings.number(environ, "CUSTOMER_MIN_MEAN_QUALITY", 80.0),
+            target_mean_quality=settings.number(environ, "CUSTOMER_TARGET_MEAN_QUALITY", 90.0),
+            max_low_quality_share=settings.number(environ, "CUSTOMER_MAX_LOW_QUALITY_SHARE", 0.10),
+            max_rejected_share=settings.number(environ, "CUSTOMER_MAX_REJECTED_SHARE", 0.05),
+        ),
+        "data_directory": DataDirectory(path=settings.text(environ, "CUSTOMER_DATA_DIR", "data")),
+        "io_manager": parquet_io_manager,
+    }
+
+
+defs = build_definitions()

@@ -1,0 +1,110 @@
+"""The four assets: names and wiring. What they do stands in the rooms below."""
+
+import dagster as dg
+import narwhals as nw
+
+from customer_assets.defs.failures import told_to_dagster
+from customer_assets.defs.io_managers import STAGED_FILE
+from customer_assets.defs.jobs import FRESH_WITHIN
+from customer_assets.defs.metadata import crawl_metadata, export_metadata, numeric, report_metadata
+from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
+from customer_assets.export import DataExporter
+from customer_assets.processing.figures import quality_figures
+from customer_assets.processing.rules import RULES_VERSION
+
+GROUP = "customers"
+OWNERS = ["team:data-engineering"]
+EXPORT_VERSION = "1"
+REPORT_VERSION = "1"
+PERSONAL_DATA = {"pii": "true"}
+
+RESUME_THE_CRAWL = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""Each retry asks only for the pages that are still missing."""
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "parquet"},
+    tags=PERSONAL_DATA,
+    retry_policy=RESUME_THE_CRAWL,
+    pool="customer_api",
+    freshness_policy=FRESH_WITHIN,
+)
+def raw_customers(
+    customer_api: CustomerAPIResource, data_directory: DataDirectory, processing: ProcessingResource
+) -> dg.MaterializeResult[nw.LazyFrame]:
+    """Customers as the API handed them over, typed and trimmed.
+
+    One row per record that has a usable id; the others are in the quarantine, each with its reason.
+    """
+    with told_to_dagster(), customer_api.client(data_directory.page_store_url) as client:
+        landing = data_directory.landing()
+        figures = client.crawl(landing.writer)
+        record = data_directory.publish_landing(landing, figures)
+        return dg.MaterializeResult(
+            value=processing.open_engine().scan(landing.raw_file),
+            metadata={STAGED_FILE: dg.MetadataValue.path(landing.raw_file), **crawl_metadata(figures)},
+            data_version=dg.DataVersion(record.fingerprint),
+        )
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "parquet"},
+    tags=PERSONAL_DATA,
+    code_version=RULES_VERSION,
+)
+def clean_customers(
+    raw_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
+) -> dg.MaterializeResult[nw.LazyFrame]:
+    """Customers fit for analytics: one row each, by the same rules on every engine, with a data quality score."""
+    with told_to_dagster():
+        engine, staged = processing.open_engine(), data_directory.staged_file("clean_customers.parquet")
+        engine.sink(processing.processor().process(raw_customers), staged)
+        clean = engine.scan(staged)
+        figures = quality_figures(raw_customers, clean, data_directory.crawl_record())
+    return dg.MaterializeResult(
+        value=clean, metadata={STAGED_FILE: dg.MetadataValue.path(staged), **numeric(figures.as_dict())}
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "json"},
+    tags=PERSONAL_DATA,
+    code_version=EXPORT_VERSION,
+)
+def customer_export(
+    raw_customers: nw.LazyFrame,
+    clean_customers: nw.LazyFrame,
+    data_directory: DataDirectory,
+    processing: ProcessingResource,
+    quality_thresholds: ThresholdsResource,
+) -> dg.MaterializeResult[None]:
+    """The published document: all customers by name, headed by counts. Data that fails the gate is never in it.
+
+    The gate stands here as well as in the checks, because checks guard only the run they are part of.
+    """
+    with told_to_dagster():
+        record = data_directory.crawl_record()
+        quality_thresholds.require(quality_figures(raw_customers, clean_customers, record), record)
+        exporter = DataExporter(processing.open_engine())
+        exported = exporter.export_customers(clean_customers, data_directory.export_file)
+    return dg.MaterializeResult(metadata=export_metadata(exported, data_directory.export_file))
+
+
+@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "markdown"}, code_version=REPORT_VERSION)
+def summary_report(
+    clean_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
+) -> dg.MaterializeResult[None]:
+    """What the customers look like in numbers: quality bands and breakdowns, as JSON and Markdown; no personal data."""
+    with told_to_dagster():
+        report = DataExporter(processing.open_engine()).generate_summary_report(clean_customers)
+        text = data_directory.publish_report(report)
+    return dg.MaterializeResult(metadata=report_metadata(report, text, data_directory.report_file))
+
+
+ASSETS = (raw_customers, clean_customers, customer_export, summary_report)

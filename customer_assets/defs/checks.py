@@ -1,0 +1,60 @@
+"""The asset checks: the rooms' verdicts, told to Dagster. A check's name is the claim it holds."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import narwhals as nw
+
+from customer_assets.defs.metadata import check_result, crawl_record_metadata, export_metadata
+from customer_assets.defs.resources import DataDirectory, ProcessingResource, ThresholdsResource
+from customer_assets.export import DataExporter
+from customer_assets.export.reading import UnreadableExportError, read_export
+from customer_assets.processing.figures import quality_figures
+from customer_assets.processing.quality import CHECK_DESCRIPTIONS, completeness
+
+CLEAN_CHECKS = [
+    dg.AssetCheckSpec(
+        name, asset="clean_customers", blocking=True, description=description, additional_deps=["raw_customers"]
+    )
+    for name, description in CHECK_DESCRIPTIONS.items()
+]
+
+
+@dg.asset_check(asset="raw_customers", blocking=True)
+def every_customer_was_fetched(data_directory: DataDirectory) -> dg.AssetCheckResult:
+    """The API handed over as many customers as it says it has."""
+    record = data_directory.crawl_record()
+    return check_result(completeness(record), metadata=crawl_record_metadata(record))
+
+
+@dg.multi_asset_check(specs=CLEAN_CHECKS)
+def clean_customers_are_fit_to_publish(
+    raw_customers: nw.LazyFrame,
+    clean_customers: nw.LazyFrame,
+    data_directory: DataDirectory,
+    quality_thresholds: ThresholdsResource,
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge the clean customers against the thresholds, each score beside its threshold."""
+    figures = quality_figures(raw_customers, clean_customers, data_directory.crawl_record())
+    for verdict in quality_thresholds.verdicts(figures):
+        yield check_result(verdict, asset_key="clean_customers")
+
+
+@dg.asset_check(asset="customer_export", additional_ins={"clean_customers": dg.AssetIn("clean_customers")})
+def export_matches_clean_customers(
+    clean_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
+) -> dg.AssetCheckResult:
+    """The published file, read again, holds just the clean customers, whole and in order."""
+    expected = DataExporter(processing.open_engine()).expected(clean_customers)
+    try:
+        found = read_export(data_directory.export_file)
+    except UnreadableExportError as error:
+        return dg.AssetCheckResult(passed=False, description=str(error))
+    return dg.AssetCheckResult(
+        passed=found == expected,
+        description=f"{found.total_customers} customers in the file, {expected.total_customers} clean ones.",
+        metadata=export_metadata(found, data_directory.export_file),
+    )
+
+
+CHECKS = (every_customer_was_fetched, clean_customers_are_fit_to_publish, export_matches_clean_customers)

@@ -1,0 +1,132 @@
+"""What Dagster shows of frames and figures: schemas, counts and shares; never a value of a customer's."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import narwhals as nw
+
+from customer_assets.api import CrawlFigures
+from customer_assets.export import ExportFigures
+from customer_assets.models import CrawlRecord
+from customer_assets.processing.quality import CheckVerdict, Severity
+
+PERSONAL = {"email", "first_name", "last_name", "avatar", "full_name"}
+"""Columns that tell who a customer is; tagged, so that catalogues can find them."""
+
+DESCRIPTIONS: Mapping[str, str] = {
+    "page": "The page of the API the record came on, from 1.",
+    "position": "The record's place on its page, from 0.",
+    "id": "The customer's id in the API.",
+    "email": "As the API sent it, trimmed; null if missing.",
+    "first_name": "As the API sent it, trimmed; null if missing.",
+    "last_name": "As the API sent it, trimmed; null if missing.",
+    "avatar": "Address of the customer's picture; null if missing.",
+    "engagement_score": "From 0 to 1; null if missing or no number.",
+    "engagement_score_supplied": "Whether the API sent the key at all.",
+    "last_active_at": "Instant of the last activity, UTC; null if missing or no date.",
+    "last_active_at_supplied": "Whether the API sent the key at all.",
+    "customer_id": "The customer's id in the API; one row each.",
+    "full_name": "First and last name, one space between; `unknown` if both are missing.",
+    "email_domain": "Lower-case domain of a well-formed address, else `unknown`.",
+    "engagement_level": "high, medium, low or `unknown`; generated where the API has no score.",
+    "activity_status": "active (within 90 days), inactive or `unknown`; generated where the API has no date.",
+    "acquisition_channel": "website, mobile_app or email_campaign; generated.",
+    "market_segment": "US-West, US-East, EU-Central or APAC; generated.",
+    "customer_tier": "basic, premium or enterprise; generated.",
+    "data_quality_score": "100 less 10 for each defect.",
+}
+
+
+def column_schema(schema: nw.Schema) -> dg.TableSchema:
+    """Describe the columns of a frame, personal data tagged."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=name,
+                type=str(dtype),
+                description=DESCRIPTIONS.get(name),
+                tags={"pii": "true"} if name in PERSONAL else {},
+            )
+            for name, dtype in schema.items()
+        ]
+    )
+
+
+def check_result(
+    verdict: CheckVerdict, *, asset_key: str | None = None, metadata: Mapping[str, dg.MetadataValue] | None = None
+) -> dg.AssetCheckResult:
+    """Turn a verdict into what Dagster shows, the score beside its threshold."""
+    return dg.AssetCheckResult(
+        asset_key=asset_key,
+        check_name=verdict.name,
+        passed=bool(verdict.passed),
+        severity=dg.AssetCheckSeverity.WARN if verdict.severity is Severity.WARN else dg.AssetCheckSeverity.ERROR,
+        description=verdict.description,
+        metadata={**numeric(verdict.figures), **(metadata or {})},
+    )
+
+
+def crawl_metadata(figures: CrawlFigures) -> dict[str, dg.MetadataValue]:
+    """Tell what a crawl did."""
+    shares = {"success_rate": figures.success_rate, "records_per_second": _rate(figures.records, figures.duration_s)}
+    latencies = {f"latency_p{share}_s": figures.latencies.percentile_s(share / 100) for share in (50, 95, 99)}
+    retries = {f"retries_{cause.value}": count for cause, count in figures.retries.items()}
+    statuses = {f"answers_{status or 'none'}": count for status, count in figures.statuses.items()}
+    counts = {
+        "pages": figures.pages,
+        "pages_from_store": figures.pages_from_store,
+        "records": figures.records,
+        "unique_customers": figures.unique_ids,
+        "rejected": figures.rejected,
+        "missing_customers": figures.missing_customers,
+        "source_duplicates": figures.source_duplicates,
+        "passes": figures.passes,
+        "requests": figures.requests,
+        "throttles": figures.throttles,
+        "waiting_s": figures.waiting_s,
+        "bytes": figures.bytes,
+        "duration_s": figures.duration_s,
+    }
+    return numeric({**counts, **shares, **latencies, **retries, **statuses})
+
+
+def crawl_record_metadata(record: CrawlRecord) -> dict[str, dg.MetadataValue]:
+    """Tell what a crawl left on record."""
+    return numeric(record.model_dump(exclude={"fingerprint"}))
+
+
+def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.MetadataValue]:
+    """Tell what an export holds and where it is."""
+    counts = {name: value for name, value in asdict(figures).items() if isinstance(value, int)}
+    return {
+        **numeric(counts),
+        "digest": dg.MetadataValue.text(figures.digest),
+        "file": dg.MetadataValue.path(path),
+    }
+
+
+def report_metadata(report: Mapping[str, Any], text: str, path: Path) -> dict[str, dg.MetadataValue]:
+    """Show a report, and tell where it is."""
+    quality = {name: value for name, value in report["data_quality"].items() if value is not None}
+    return {
+        **numeric({"total_customers": report["total_customers"], **quality}),
+        "summary": dg.MetadataValue.md(text),
+        "file": dg.MetadataValue.path(path.with_suffix(".md")),
+    }
+
+
+def numeric(figures: Mapping[str, float | None]) -> dict[str, dg.MetadataValue]:
+    """Turn figures into metadata that the UI plots; what is None or not finite is left out."""
+    return {
+        name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)
+        for name, value in figures.items()
+        if value is not None and math.isfinite(value)  # Dagster stores NaN as it is, and its plots break
+    }
+
+
+def _rate(count: int, seconds: float) -> float | None:
+    return count / seconds if seconds else None

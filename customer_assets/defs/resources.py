@@ -1,0 +1,316 @@
+"""What assets are given: thin makers of the plain classes below, with every setting as a described field."""
+
+import atexit
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+import dagster as dg
+from pydantic import Field, model_validator
+
+from customer_assets.api import CrawlFigures, CustomerAPIClient
+from customer_assets.errors import ConfigurationError, QualityGateError
+from customer_assets.export.files import published
+from customer_assets.export.report import markdown
+from customer_assets.export.staging import StagingArea
+from customer_assets.models import CrawlRecord
+from customer_assets.processing import CustomerDataProcessor
+from customer_assets.processing.engines import ENGINES, Engine, open_engine
+from customer_assets.processing.lake import LandingWriter
+from customer_assets.processing.quality import (
+    CheckVerdict,
+    QualityFigures,
+    QualityThresholds,
+    completeness,
+    failures,
+    verdicts,
+)
+from customer_assets.simulator import SimulatorSettings, running_simulator
+
+EMBEDDED_KEY = "embedded-simulator"
+"""Any key opens the simulator."""
+
+EMBEDDED_IDENTITY = "embedded-simulator:"
+"""The simulator's port is another each time; its pages are the same for the same settings."""
+
+
+class CustomerAPIResource(dg.ConfigurableResource[None]):
+    """The customer API: where it is and how it may be asked. Makes a `CustomerAPIClient`."""
+
+    base_url: str = Field(
+        default="", description="The API's base URL, such as https://reqres.in/api; empty: the embedded simulator."
+    )
+    api_key: str = Field(
+        default="",
+        description="Sent as x-api-key, to this API only.",
+        repr=False,
+        json_schema_extra={"dagster__is_secret": True},
+    )
+    transport: str = Field(default="requests", description="requests (threads) or aiohttp (extra `async`).")
+    max_concurrency: int = Field(default=8, description="Requests in flight at most.")
+    requests_per_second: float | None = Field(default=None, description="The API's limit, if known; empty: learned.")
+    page_size: int | None = Field(default=None, description="Customers a page, sent as per_page; empty: the API's own.")
+    page_store: str = Field(
+        default="", description="memory://, sqlite:///path or redis://…; empty: SQLite in the data directory."
+    )
+    allow_insecure_http: bool = Field(
+        default=False, description="Allow plain http beyond loopback: sends the key openly."
+    )
+    retry_waits_s: list[float] = Field(default=[1.0, 2.0, 4.0], description="Seconds before each retry of a request.")
+    max_pause_s: float = Field(default=60.0, description="The longest Retry-After, in seconds, that a crawl sits out.")
+    resume_ttl_s: float = Field(default=21_600.0, description="Seconds an unfinished crawl's pages stay usable.")
+    cache_ttl_s: float = Field(default=0.0, description="Seconds a finished crawl's pages answer in the API's place.")
+    simulator_customers: int = Field(default=12, description="Embedded simulator: customers it has.")
+    simulator_page_size: int = Field(default=6, description="Embedded simulator: customers a page.")
+    simulator_failure_rate: float = Field(default=0.2, description="Embedded simulator: share of failing requests.")
+    simulator_dirty_rate: float = Field(default=0.0, description="Embedded simulator: share of defective records.")
+    simulator_rate_limit: float = Field(default=50.0, description="Embedded simulator: requests a second before 429.")
+    simulator_seed: int = Field(default=0, description="Embedded simulator: chooses its faults and its customers.")
+
+    @contextmanager
+    def client(self, default_page_store: str) -> Iterator[CustomerAPIClient]:
+        """Open a client for the API, or for an embedded simulator that runs while the client is open.
+
+        Raises:
+            ConfigurationError: A setting cannot be used; nothing was sent.
+        """
+        page_store = self.page_store or default_page_store
+        if self.base_url:
+            with self._client_of(self.base_url, self._key(), page_store) as client:
+                yield client
+        else:
+            with (
+                running_simulator(self._simulator()) as simulator,
+                self._client_of(simulator.base_url, EMBEDDED_KEY, page_store, self._simulator_identity()) as client,
+            ):
+                yield client
+
+    def _key(self) -> str:
+        if not self.api_key:
+            raise ConfigurationError(
+                "CUSTOMER_API_KEY", "it is missing, and the API wants one", "Set it to the key that the API gave you."
+            )
+        return self.api_key
+
+    def _client_of(
+        self, base_url: str, api_key: str, page_store: str, identity: str | None = None
+    ) -> CustomerAPIClient:
+        return CustomerAPIClient(
+            base_url,
+            api_key,
+            max_concurrency=self.max_concurrency,
+            requests_per_second=self.requests_per_second,
+            page_size=self.page_size,
+            transport=self.transport,
+            page_store=page_store,
+            allow_insecure_http=self.allow_insecure_http,
+            retry_waits_s=tuple(self.retry_waits_s),
+            max_pause_s=self.max_pause_s,
+            resume_ttl_s=self.resume_ttl_s,
+            cache_ttl_s=self.cache_ttl_s,
+            identity=identity,
+        )
+
+    def _simulator(self) -> SimulatorSettings:
+        return SimulatorSettings(
+            customers=self.simulator_customers,
+            page_size=self.simulator_page_size,
+            failure_rate=self.simulator_failure_rate,
+            dirty_rate=self.simulator_dirty_rate,
+            rate_limit=self.simulator_rate_limit,
+            seed=self.simulator_seed,
+        )
+
+    def _simulator_identity(self) -> str:
+        return EMBEDDED_IDENTITY + repr(self._simulator())
+
+
+class ProcessingResource(dg.ConfigurableResource[None]):
+    """How customers are cleaned: the engine, and what the generated values follow from."""
+
+    engine: str = Field(default="duckdb", description=f"One of {', '.join(ENGINES)}.")
+    memory_limit: str = Field(default="", description="What DuckDB may take, such as 1GB; empty: its own default.")
+    spill_dir: str = Field(default="", description="Where DuckDB puts what exceeds it; empty: its own default.")
+    generation_seed: int = Field(default=0, description="Chooses the generated values; the same gives the same.")
+    as_of: str = Field(default="", description="Judge activity as of this ISO 8601 instant; empty: now.")
+
+    @model_validator(mode="after")
+    def engine_is_known(self) -> Self:
+        """Refuse an unknown engine before anything runs."""
+        if self.engine not in ENGINES:
+            raise ConfigurationError(
+                "CUSTOMER_ENGINE", f"there is no engine {self.engine!r}", f"Choose one of {', '.join(ENGINES)}."
+            )
+        return self
+
+    def open_engine(self) -> Engine:
+        """Open the engine; one a process, so that frames of several assets can meet."""
+        return _engine(self.engine, self.memory_limit or None, self.spill_dir or None)
+
+    def processor(self) -> CustomerDataProcessor:
+        """Make the processor that cleans."""
+        return CustomerDataProcessor(self.generation_seed, self._instant(), self.open_engine())
+
+    def _instant(self) -> datetime:
+        if not self.as_of:
+            return datetime.now(UTC)
+        try:
+            instant = datetime.fromisoformat(self.as_of)
+        except ValueError:
+            raise ConfigurationError(
+                "as_of", f"{self.as_of!r} is no ISO 8601 instant", "Write 2026-01-31T00:00:00Z."
+            ) from None
+        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+class ThresholdsResource(dg.ConfigurableResource[None]):
+    """What the data must reach to be published."""
+
+    min_mean_quality: float = Field(default=80.0, description="A mean score below it is an error.")
+    target_mean_quality: float = Field(default=90.0, description="A mean score below it is a warning.")
+    max_low_quality_share: float = Field(default=0.10, description="A larger share scoring below 70 is an error.")
+    max_rejected_share: float = Field(default=0.05, description="A larger share without a usable id is an error.")
+
+    @model_validator(mode="after")
+    def thresholds_are_in_range(self) -> Self:
+        """Refuse thresholds outside their range before anything runs."""
+        self.thresholds()
+        return self
+
+    def thresholds(self) -> QualityThresholds:
+        """Make the plain thresholds."""
+        return QualityThresholds(
+            self.min_mean_quality, self.target_mean_quality, self.max_low_quality_share, self.max_rejected_share
+        )
+
+    def verdicts(self, figures: QualityFigures) -> list[CheckVerdict]:
+        """Judge figures by these thresholds."""
+        return verdicts(figures, self.thresholds())
+
+    def require(self, figures: QualityFigures, record: CrawlRecord) -> None:
+        """Let only data pass that every blocking check would let pass.
+
+        Raises:
+            QualityGateError: Some would not; names them.
+        """
+        failed = failures([completeness(record), *self.verdicts(figures)])
+        if failed:
+            raise QualityGateError([each.name for each in failed], [each.description for each in failed])
+
+
+class DataDirectory(dg.ConfigurableResource[None]):
+    """Where everything is kept: `lake/`, `quarantine/` and `export/`."""
+
+    path: str = Field(default="data", description="The directory; relative to where Dagster was started.")
+
+    @property
+    def lake(self) -> Path:
+        """Frames that pass from asset to asset."""
+        return Path(self.path).absolute() / "lake"
+
+    @property
+    def quarantine_file(self) -> Path:
+        """Records that could not be landed, each with its reason."""
+        return Path(self.path).absolute() / "quarantine" / "rejected_customers.parquet"
+
+    @property
+    def export_file(self) -> Path:
+        """The published document."""
+        return Path(self.path).absolute() / "export" / "customers.json"
+
+    @property
+    def report_file(self) -> Path:
+        """The summary report, without its ending: one file a format."""
+        return Path(self.path).absolute() / "export" / "summary_report"
+
+    @property
+    def page_store_url(self) -> str:
+        """The default page store."""
+        self.lake.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return f"sqlite:///{self.lake / 'pages.sqlite'}"
+
+    def staged_file(self, name: str) -> Path:
+        """Name a file that is written now and published later; a killed process's are swept."""
+        return _staging_area(self.lake / ".staging").file(name)
+
+    def landing(self) -> "Landing":
+        """Begin to land a crawl."""
+        return Landing(self.staged_file("raw_customers.parquet"), self.staged_file("rejected_customers.parquet"))
+
+    def publish_landing(self, landing: "Landing", figures: CrawlFigures) -> CrawlRecord:
+        """Publish what stands beside the raw lake: the quarantine and the crawl's record."""
+        landing.writer.close()
+        record = crawl_record(landing.writer, figures)
+        with published(self.quarantine_file) as temporary:
+            landing.quarantine_file.replace(temporary)
+        with published(self._record_file) as temporary:
+            temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return record
+
+    def publish_report(self, report: dict[str, Any]) -> str:
+        """Publish a summary report as JSON and as Markdown; return the Markdown."""
+        text = markdown(report)
+        with published(self.report_file.with_suffix(".json")) as temporary:
+            temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        with published(self.report_file.with_suffix(".md")) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        return text
+
+    def crawl_record(self) -> CrawlRecord:
+        """Read what the last crawl brought.
+
+        Raises:
+            ConfigurationError: There is none yet, or it cannot be read.
+        """
+        try:
+            return CrawlRecord.model_validate_json(self._record_file.read_bytes())
+        except (FileNotFoundError, ValueError):
+            raise ConfigurationError(
+                "CUSTOMER_DATA_DIR", f"{self._record_file} is missing or unreadable", "Materialise raw_customers first."
+            ) from None
+
+    @property
+    def _record_file(self) -> Path:
+        return self.lake / "raw_customers.crawl.json"
+
+
+class Landing:
+    """A crawl on its way into the lake: the writer, and the two staged files that it fills."""
+
+    def __init__(self, raw_file: Path, quarantine_file: Path) -> None:
+        """Open a writer on the two files."""
+        self.raw_file, self.quarantine_file = raw_file, quarantine_file
+        self.writer = LandingWriter(raw_file, quarantine_file)
+
+
+def crawl_record(landing: LandingWriter, figures: CrawlFigures) -> CrawlRecord:
+    """Sum up a crawl for the checks."""
+    return CrawlRecord(
+        fingerprint=landing.fingerprint(),
+        landed=figures.records,
+        rejected=figures.rejected,
+        total=figures.total,
+        missing_customers=figures.missing_customers,
+        source_duplicates=figures.source_duplicates,
+        pages=figures.pages,
+        requests=figures.requests,
+        retries=figures.retries.total(),
+        throttles=figures.throttles,
+        duration_s=figures.duration_s,
+    )
+
+
+@cache
+def _engine(name: str, memory_limit: str | None, spill_dir: str | None) -> Engine:
+    return open_engine(name, memory_limit=memory_limit, spill_dir=spill_dir)
+
+
+@cache
+def _staging_area(parent: Path) -> StagingArea:
+    area = StagingArea(parent)
+    atexit.register(area.close)
+    return area

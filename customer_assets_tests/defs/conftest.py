@@ -1,0 +1,117 @@
+"""A plain loopback API, and definitions that use it."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import dagster as dg
+import pytest
+
+from customer_assets.definitions import build_resources
+
+KEY = "canary-key-c0ffee"
+
+
+@dataclass
+class PlainAPI:
+    """A customer API that does just what it is told.
+
+    Attributes:
+        records: All records, in order.
+        per_page: Records a page.
+        statuses: Statuses to answer with, in turn, before any page is served.
+    """
+
+    records: list[Any]
+    per_page: int = 3
+    statuses: list[int] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)
+    url: str = ""
+
+    def page(self, number: int) -> dict[str, Any]:
+        """Cut one page."""
+        start = (number - 1) * self.per_page
+        return {
+            "page": number,
+            "per_page": self.per_page,
+            "total": len(self.records),
+            "total_pages": -(-len(self.records) // self.per_page),
+            "data": self.records[start : start + self.per_page],
+        }
+
+
+def customer(number: int, **fields: Any) -> dict[str, Any]:
+    """Make a flawless record as reqres.in has them."""
+    return {
+        "id": number,
+        "email": f"person{number}@example.org",
+        "first_name": f"First{number}",
+        "last_name": f"Last{number}",
+        "avatar": f"https://example.org/{number}.jpg",
+        **fields,
+    }
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[PlainAPI], PlainAPI]]:
+    """Serve an API on loopback until the test ends."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(api: PlainAPI) -> PlainAPI:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                number = int(parse_qs(urlsplit(self.path).query).get("page", ["1"])[0])
+                api.asked.append(number)
+                status = api.statuses.pop(0) if api.statuses else 200
+                body = json.dumps(api.page(number) if status == 200 else {"error": "no"}).encode()
+                self.send_response(status if self.headers.get("x-api-key") == KEY else 401)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None: ...
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        servers.append(server)
+        api.url = f"http://127.0.0.1:{server.server_address[1]}/api"
+        return api
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Make the resources for a data directory of the test's own; settings by their variables."""
+    monkeypatch.setenv("CUSTOMER_API_KEY", KEY)
+
+    def make(api: PlainAPI, **environ: str) -> dict[str, Any]:
+        made = build_resources(
+            {
+                "CUSTOMER_API_BASE_URL": api.url,
+                "CUSTOMER_API_KEY": KEY,
+                "CUSTOMER_DATA_DIR": str(tmp_path / "data"),
+                **environ,
+            }
+        )
+        short_waits = made["customer_api"].model_copy(update={"retry_waits_s": [0.001, 0.002, 0.004]})
+        return {**made, "customer_api": short_waits}
+
+    return make
+
+
+def in_memory(resources: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what `materialize_to_memory` brings itself."""
+    return {name: resource for name, resource in resources.items() if not isinstance(resource, dg.IOManagerDefinition)}

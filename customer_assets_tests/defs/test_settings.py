@@ -1,0 +1,68 @@
+"""Each setting's text becomes a value, or a clear error."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from customer_assets.definitions import build_definitions, build_resources
+from customer_assets.defs import settings
+from customer_assets.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("read", "given", "expected"),
+    [
+        pytest.param(settings.whole_number, "7", 7, id="whole"),
+        pytest.param(settings.whole_number, "  ", 3, id="blank is unset"),
+        pytest.param(settings.number, "0.5", 0.5, id="number"),
+        pytest.param(settings.text, " x ", "x", id="text is trimmed"),
+    ],
+)
+def test_text_becomes_a_value(read: Callable[..., Any], given: str, expected: Any) -> None:
+    """Blank means unset."""
+    assert read({"V": given}, "V", 3) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CUSTOMER_API_MAX_CONCURRENCY", "eight"),
+        ("CUSTOMER_API_PAGE_SIZE", "1.5"),
+        ("CUSTOMER_API_REQUESTS_PER_SECOND", "fast"),
+        ("CUSTOMER_ENGINE", "pandas"),
+        ("CUSTOMER_MIN_MEAN_QUALITY", "101"),
+        ("CUSTOMER_MAX_REJECTED_SHARE", "-0.1"),
+        ("CUSTOMER_MAX_LOW_QUALITY_SHARE", "nan"),
+        ("CUSTOMER_TARGET_MEAN_QUALITY", "50"),
+    ],
+)
+def test_an_unusable_value_is_refused_by_its_name(variable: str, value: str) -> None:
+    """The error names the variable, before anything runs."""
+    with pytest.raises(ConfigurationError, match=variable):
+        build_resources({variable: value})
+
+
+def test_an_unknown_executor_is_refused() -> None:
+    """The choices are told."""
+    with pytest.raises(ConfigurationError, match=r"CUSTOMER_EXECUTOR.*in_process, multiprocess"):
+        build_definitions(CUSTOMER_EXECUTOR="celery")
+
+
+def test_an_unknown_override_is_refused() -> None:
+    """A misspelt resource does not vanish."""
+    with pytest.raises(ConfigurationError, match="custmer_api"):
+        build_definitions(custmer_api=object())
+
+
+def test_every_variable_that_is_read_is_listed() -> None:
+    """The list in `settings` is what the front door reads."""
+
+    class Recorder(dict[str, str]):
+        def get(self, key: str, default: Any = None) -> Any:
+            read.add(key)
+            return default
+
+    read = {"CUSTOMER_EXECUTOR"}
+    build_resources(Recorder())
+    assert read == set(settings.VARIABLES)
