@@ -3,17 +3,16 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from typing import Any, Self
 
 import msgspec
 
-from customer_assets.api.actions import Accepted, Arrived, Decision, Done, Failed, FetchPage, GiveUp, Outcome
+from customer_assets.api.actions import Accepted, Arrived, Decision, Done, GiveUp, Outcome
 from customer_assets.api.backoff import BackoffPolicy
 from customer_assets.api.clock import Clock
 from customer_assets.api.crawl import Crawl, CrawlPolicy, Snapshot
 from customer_assets.api.customers import CustomerList
-from customer_assets.api.envelope import judged
+from customer_assets.api.drivers import open_driver
 from customer_assets.api.figures import CrawlFigures
 from customer_assets.api.keeping import KeptPages
 from customer_assets.api.options import ClientOptions, checked_base_url, checked_key
@@ -22,8 +21,7 @@ from customer_assets.api.page_ranges import PageRanges
 from customer_assets.api.pages import open_store
 from customer_assets.api.passes import MAX_PASSES, PageSink, Tally, Verdict, verdict
 from customer_assets.api.progress import Progress
-from customer_assets.api.threads import drive
-from customer_assets.api.transports import Target, Transport, TransportError
+from customer_assets.api.transports import Target
 from customer_assets.errors import (
     CrawlPausedError,
     IncompleteCrawlError,
@@ -75,7 +73,7 @@ class CustomerAPIClient:
             max_body_bytes=self.options.max_body_bytes,
         )
         self._clock, self._on_progress = clock or Clock(), on_progress
-        self._transport: Transport | None = None
+        self._driver = open_driver(self.options.transport, self._target, self.options.max_concurrency, self._clock)
         self._kept = KeptPages(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
         self._pacer = Pacer(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
 
@@ -96,9 +94,7 @@ class CustomerAPIClient:
 
     def close(self) -> None:
         """Close connections and files; pages that were read stay in the page store."""
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
+        self._driver.close()
         self._kept.close()
 
     def fetch_all_customers(self) -> list[dict[str, Any]]:
@@ -199,20 +195,7 @@ class CustomerAPIClient:
             progress.decided(decision)
             progress.tick(crawl.snapshot, self._clock.monotonic_s())
 
-        return drive(crawl, self._fetch, told, threads=self.options.max_concurrency, clock=self._clock)
-
-    def _fetch(self, action: FetchPage) -> Outcome:
-        started_s = self._clock.monotonic_s()
-        try:
-            return judged(self._opened_transport().fetch(action.page), action.page, self._clock.utc())
-        except TransportError as error:
-            return Failed(action.page, error.cause, self._clock.monotonic_s() - started_s, detail=error.detail)
-
-    def _opened_transport(self) -> Transport:
-        if self._transport is None:
-            module = import_module("customer_assets.api.transports.requests")
-            self._transport = module.RequestsTransport(self._target, self.options.max_concurrency)
-        return self._transport
+        return self._driver.run(crawl, told)
 
     def _open_store(self) -> Any:  # noqa: ANN401
         return open_store(self.options.page_store, self._clock.epoch_s)

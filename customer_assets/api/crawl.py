@@ -212,7 +212,7 @@ class Crawl:
             return heapq.heappop(self._waiting)[2]
         if self._has_frontier():
             self._frontier += 1
-            return _Try(self._frontier - 1, arrivals_before=self._arrivals)
+            return _Try(self._frontier - 1)
         return self._again.popleft()
 
     # --- what came back

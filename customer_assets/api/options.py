@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from customer_assets.api.pages import checked_store
 from customer_assets.errors import ConfigurationError
 
 TRANSPORTS = ("requests", "aiohttp")
@@ -62,6 +63,7 @@ class ClientOptions:
                 raise ConfigurationError(name, f"{value!r} is not above 0", "Set a larger number, or leave it out.")
         for wait_s in (*self.retry_waits_s, self.max_pause_s, self.resume_ttl_s, self.cache_ttl_s):
             _in_range("a number of seconds", wait_s, 0, 366 * 86_400)
+        checked_store(self.page_store)
         if self.transport not in TRANSPORTS:
             raise ConfigurationError(
                 "transport", f"there is no transport {self.transport!r}", f"Choose one of {', '.join(TRANSPORTS)}."

@@ -35,6 +35,21 @@ class PageStore(Protocol):
         ...
 
 
+def checked_store(url: str) -> str:
+    """Return the address if some store has such.
+
+    Raises:
+        ConfigurationError: None has.
+    """
+    scheme, separator, rest = url.partition("://")
+    known = scheme in ("memory", "redis", "rediss", "unix") or (scheme == "sqlite" and rest.removeprefix("/"))
+    if not separator or not known:
+        raise ConfigurationError(
+            FIELD, f"{scheme!r} is no page store", "Set memory://, sqlite:///path/to/file or redis://host:6379/0."
+        )
+    return url
+
+
 def open_store(url: str, clock: Callable[[], float]) -> PageStore:
     """Open a store by its address: `memory://`, `sqlite:///path` or `redis://host`.
 
@@ -43,20 +58,17 @@ def open_store(url: str, clock: Callable[[], float]) -> PageStore:
         clock: Tells seconds since the epoch.
 
     Raises:
-        ConfigurationError: No store has such an address, or its package is not installed.
+        ConfigurationError: No store has such an address.
+        EngineNotInstalledError: Its package is not installed.
         PageStoreError: It cannot be opened.
     """
-    scheme, separator, rest = url.partition("://")
-    if scheme == "memory" and separator:
+    scheme, _, rest = checked_store(url).partition("://")
+    if scheme == "memory":
         return import_module("customer_assets.api.pages.memory").MemoryPageStore(clock)  # type: ignore[no-any-return]
-    if scheme == "sqlite" and rest.removeprefix("/"):
+    if scheme == "sqlite":
         path = Path(rest.removeprefix("/"))
         return import_module("customer_assets.api.pages.sqlite").SQLitePageStore(path, clock)  # type: ignore[no-any-return]
-    if scheme in ("redis", "rediss", "unix") and separator:
-        return _redis(url)
-    raise ConfigurationError(
-        FIELD, f"{scheme!r} is no page store", "Set memory://, sqlite:///path/to/file or redis://host:6379/0."
-    )
+    return _redis(url)
 
 
 def _redis(url: str) -> PageStore:

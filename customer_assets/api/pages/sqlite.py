@@ -68,7 +68,7 @@ class SQLitePageStore:
         """Return a page; None if it is not kept, has expired or is damaged."""
         with self._told():
             row = self._connection.execute(GET, (crawl, number, self._clock())).fetchone()
-        if row is None or zlib.crc32(row[4]) != row[5]:
+        if row is None or not isinstance(row[4], bytes) or zlib.crc32(row[4]) != row[5]:
             return None
         per_page, total, total_pages, record_count, data, _checksum = row
         return Page(number, per_page, total, total_pages, record_count, data)
