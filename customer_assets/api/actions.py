@@ -3,6 +3,7 @@
 Instants are seconds on the driver's monotonic clock.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from customer_assets.metrics import Cause
@@ -149,3 +150,35 @@ class Abandoned:
 
 
 Decision = Accepted | RetryScheduled | Requeued | Throttled | Abandoned
+
+
+# --- where it stands ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where a crawl stands, for progress and figures.
+
+    Attributes:
+        total: Customers in all, by the latest answer; None before the first.
+        total_pages: Pages in all, by the latest answer; None before the first.
+        pages_arrived: Pages accepted from the API in this crawl.
+        pages_held: Pages that were held from the start, of those now known to exist.
+        requests: Requests sent.
+        in_flight: Requests without an answer yet.
+        waiting: Pages waiting to be asked for again.
+        retries: Failures after which the page was to be asked for again, by cause; no 429s.
+        throttles: Answers 429.
+        waiting_s: Seconds for which the gate was shut for all requests.
+    """
+
+    total: int | None
+    total_pages: int | None
+    pages_arrived: int
+    pages_held: int
+    requests: int
+    in_flight: int
+    waiting: int
+    retries: Mapping[Cause, int]
+    throttles: int
+    waiting_s: float

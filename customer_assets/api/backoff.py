@@ -1,21 +1,39 @@
-"""How long the API asks to be left alone: its headers, parsed. Pure; what is malformed or absurd is ignored."""
+"""How long to wait: the policy's waits, and what an answer's headers say. Arithmetic on values, no clock.
 
-import math
+Headers read, in this order: `Retry-After`; the fields of draft-ietf-httpapi-ratelimit-headers (`RateLimit: "p";r=5;t=9`
+beside `RateLimit-Policy: "p";q=9;w=60`) and of its drafts before 08 (`limit=9, remaining=5, reset=30`, `9;w=60`);
+the split fields of those before 06 (`RateLimit-Remaining`, …); `X-RateLimit-*`. What is malformed says nothing.
+"""
+
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from customer_assets.api.actions import NO_ADVICE, RateAdvice
 
-LONGEST_HEADER = 200
-A_YEAR_S = 366 * 86_400.0
-EPOCH_FROM = 1_000_000_000
-"""A reset larger than this is an instant, not a number of seconds: 1e9 s are 31 years."""
+LONGEST_VALUE = 64
+"""Characters: no form of an HTTP date is longer than 33; what is longer is not read at all."""
 
-_SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")
-_PARAMETER = re.compile(r";\s*([a-z]+)=([0-9]{1,12})")
+EPOCH_FROM = 1e9
+"""A number beyond this is no wait of 31 years but an instant, in seconds since 1970."""
+
+LONGEST_WAIT_S = 366 * 86_400.0
+"""A wait of more than a year says nothing about the API's limit."""
+
+LONGEST_FIELD = 1024
+"""Characters: a longer field is not read."""
+
+LONGEST_PACED_WINDOW_S = 10.0
+"""A quota for a longer window is a store to draw on, not a pace: it is spent freely, then the window's end awaited."""
+
+_PREFIXES = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
+_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII)
+_INTEGER = re.compile(r"[0-9]{1,15}", re.ASCII)
+_MEMBER = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",])+')
+_PART = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^";])+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +44,16 @@ class BackoffPolicy:
         waits_s: Seconds to wait after the first, second, … failed attempt; as many as there are retries.
     """
 
-    waits_s: tuple[float, ...] = (1.0, 2.0, 4.0)
+    waits_s: Sequence[float] = (1.0, 2.0, 4.0)
 
     @classmethod
     def growing(cls, first_s: float, retries: int, *, longest_s: float = 30.0) -> "BackoffPolicy":
         """Waits that double from `first_s` up to `longest_s`: `growing(1, 3)` → 1, 2, 4."""
-        return cls(tuple(min(first_s * 2.0**retry, longest_s) for retry in range(retries)))
+        waits_s, wait_s = [], first_s
+        for _ in range(retries):
+            waits_s.append(min(wait_s, longest_s))
+            wait_s = min(wait_s * 2, longest_s)  # doubled step by step: `2**retry` overflows a float
+        return cls(tuple(waits_s))
 
     def wait_s(self, attempt: int) -> float | None:
         """Seconds to wait after this failed attempt (from 1); None when the retries are spent."""
@@ -39,53 +61,121 @@ class BackoffPolicy:
 
 
 def parse_retry_after(value: str, now_utc: datetime) -> float | None:
-    """Return seconds from now: `120` → 120.0; an HTTP date → the seconds until then; anything else → None."""
-    text = value.strip()
-    if len(text) > LONGEST_HEADER:
+    """Seconds from now that a `Retry-After` asks for (RFC 9110, 10.2.3): `"120"` → 120; a date → seconds until then.
+
+    A date that has passed → 0. What is malformed, negative or more than a year off → None: it says nothing.
+    """
+    wait_s = seconds_until(value, now_utc)
+    if wait_s is None:
+        date = parse_http_date(value)
+        wait_s = None if date is None else plausible_wait((date - now_utc).total_seconds())
+    return wait_s
+
+
+def seconds_until(value: str, now_utc: datetime) -> float | None:
+    """Read a number of seconds, or an instant in seconds since 1970 as seconds from now; None if it is neither."""
+    text = value.strip() if len(value) <= LONGEST_VALUE else ""
+    if _NUMBER.fullmatch(text) is None:
         return None
-    if _SECONDS.fullmatch(text):
-        return min(float(text), A_YEAR_S)
+    number = float(text)
+    return plausible_wait(number - now_utc.timestamp() if number > EPOCH_FROM else number)
+
+
+def plausible_wait(wait_s: float) -> float | None:
+    """Take a wait as it is, one that is over as 0; None if it is absurd."""
+    return max(wait_s, 0.0) if wait_s <= LONGEST_WAIT_S else None
+
+
+def parse_http_date(value: str) -> datetime | None:
+    """Read an HTTP date in any of its three forms (RFC 9110, 5.6.7); None if it is none."""
+    if not 0 < len(value) <= LONGEST_VALUE:
+        return None
     try:
-        instant = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(value)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return min(max(0.0, math.ceil((instant - now_utc).total_seconds())), A_YEAR_S)
+
+
+class _Window(NamedTuple):
+    """How many requests are left, and for how long that holds."""
+
+    remaining: int | None = None
+    reset_after_s: float | None = None
 
 
 def rate_advice(headers: Mapping[str, str], now_utc: datetime) -> RateAdvice:
-    """Read what an answer says of the API's limit. Header names are in lower case."""
-    if not any(
-        name in headers for name in ("retry-after", "ratelimit", "ratelimit-remaining", "x-ratelimit-remaining")
-    ):
+    """Read an answer's headers, keys in lower case. Never raises.
+
+    Dates count from the server's own `Date`, where it sends one: the two clocks need not agree.
+    """
+    if not any("rate" in name or name == "retry-after" for name in headers):
         return NO_ADVICE
-    retry_after = headers.get("retry-after")
-    limit = _structured(headers.get("ratelimit", ""))
-    policy = _structured(headers.get("ratelimit-policy", ""))
-    remaining = limit.get("r", _count(headers, "remaining"))
-    reset_s = limit.get("t", _reset(headers, now_utc))
-    rate = policy["q"] / policy["w"] if policy.get("q") and policy.get("w") else None
+    server_utc = parse_http_date(headers.get("date", "")) or now_utc
+    window = _window(headers, server_utc)
     return RateAdvice(
-        retry_after_s=None if retry_after is None else parse_retry_after(retry_after, now_utc),
-        requests_per_second=rate,
-        remaining=None if remaining is None else int(remaining),
-        reset_after_s=None if reset_s is None else float(reset_s),
+        retry_after_s=parse_retry_after(headers.get("retry-after", ""), server_utc),
+        requests_per_second=_pace(headers),
+        remaining=window.remaining,
+        reset_after_s=window.reset_after_s,
     )
 
 
-def _structured(value: str) -> dict[str, int]:
-    """Take the parameters of a structured field's first item: `"p";q=100;w=10` → q 100, w 10."""
-    return {name: int(number) for name, number in _PARAMETER.findall(value[:LONGEST_HEADER].split(",", maxsplit=1)[0])}
+def _window(headers: Mapping[str, str], now_utc: datetime) -> _Window:
+    """The tightest window of those that the headers name."""
+    combined = [
+        _Window(_integer(of.get("r", of.get("remaining"))), _seconds(of.get("t", of.get("reset")), now_utc))
+        for of in _combined(headers.get("ratelimit", ""))
+    ]
+    split = [
+        _Window(_integer(headers.get(f"{prefix}remaining")), _seconds(headers.get(f"{prefix}reset"), now_utc))
+        for prefix in _PREFIXES
+    ]
+    for found in (combined, split):
+        stated = [window for window in found if window.remaining is not None]
+        if stated:
+            return min(stated, key=lambda window: (window.remaining, -(window.reset_after_s or 0.0)))
+    return _Window()
 
 
-def _count(headers: Mapping[str, str], part: str) -> int | None:
-    text = headers.get(f"ratelimit-{part}", headers.get(f"x-ratelimit-{part}", "")).strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(10**12)) else None
+def _combined(field: str) -> Iterator[dict[str, str]]:
+    """Each policy's parameters; the old form `limit=…, remaining=…, reset=…` is one policy."""
+    members = list(_members(field))
+    if any("r" in parameters for parameters in members):
+        yield from members
+    else:
+        yield {name: value for parameters in members for name, value in parameters.items()}
 
 
-def _reset(headers: Mapping[str, str], now_utc: datetime) -> float | None:
-    value = _count(headers, "reset")
-    if value is None:
-        return None
-    return max(0.0, value - now_utc.timestamp()) if value > EPOCH_FROM else float(value)
+def _pace(headers: Mapping[str, str]) -> float | None:
+    """The tightest rate of the policies whose window is short enough for one."""
+    stated = [
+        (_integer(of.get("q", of.get(""))), _integer(of.get("w")))
+        for of in _members(headers.get("ratelimit-policy", ""))
+        if of.get("qu", '"requests"') == '"requests"'
+    ]
+    rates = [
+        quota / window_s for quota, window_s in stated if quota and window_s and window_s <= LONGEST_PACED_WINDOW_S
+    ]
+    return min(rates, default=None)
+
+
+def _members(field: str) -> Iterator[dict[str, str]]:
+    """Each member of a list as its parameters, its own value under "": `100;w=60` → {"": "100", "w": "60"}."""
+    if len(field) > LONGEST_FIELD:
+        return
+    for member in _MEMBER.findall(field):
+        parameters: dict[str, str] = {}
+        for part in _PART.findall(member):
+            name, equals, value = part.strip().partition("=")
+            parameters.setdefault(name.lower() if equals else "", value if equals else name)
+        yield parameters
+
+
+def _integer(text: str | None) -> int | None:
+    found = text is not None and _INTEGER.fullmatch(text.strip())
+    return int(found[0]) if found else None
+
+
+def _seconds(text: str | None, now_utc: datetime) -> float | None:
+    return None if text is None else seconds_until(text, now_utc)

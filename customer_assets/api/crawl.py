@@ -1,15 +1,12 @@
-"""What a crawl does next, given what came back and the time. No clock, no I/O, no dice: they come in as arguments.
+"""Which page to ask for next, and what to do about each answer: decisions only, no clock, no I/O.
 
-Everything that decides which page is asked for, when, and how often must live here. A page is on its way through
-`_frontier` (never asked for) → in flight → `_waiting` (its retry is due later) or `_again` (next round) → arrived or
-missing. The crawl holds the pages in flight and the failed ones, never all.
+Everything that affects the order, the number or the end of requests lives here or in agenda.py, breaker.py,
+pacing.py and backoff.py.
 """
 
-import heapq
-from collections import Counter, deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
 from math import inf
+from typing import NamedTuple
 
 from customer_assets.api.actions import (
     Abandoned,
@@ -23,87 +20,49 @@ from customer_assets.api.actions import (
     GiveUp,
     Requeued,
     RetryScheduled,
+    Snapshot,
     Throttled,
     WaitUntil,
 )
-from customer_assets.api.backoff import BackoffPolicy
+from customer_assets.api.agenda import Agenda, Trial
+from customer_assets.api.breaker import Breaker
+from customer_assets.api.guards import Repeats, Totals
 from customer_assets.api.pacing import Pacer
 from customer_assets.api.page_ranges import PageRanges
+from customer_assets.api.policy import CrawlPolicy
 from customer_assets.metrics import Cause
 from customer_assets.models import Page
 
-OUTAGE_AFTER = 12
+__all__ = ["Crawl", "CrawlPolicy", "Snapshot"]
+
+NOT_FOUND = 404
 
 
-@dataclass(frozen=True, slots=True)
-class CrawlPolicy:
-    """How hard a crawl tries.
+class _Ending(NamedTuple):
+    """Why a crawl ends early, once nothing is in flight any more."""
 
-    Attributes:
-        max_concurrency: Requests in flight at most.
-        backoff: The waits between a page's requests within one round.
-        rounds: How often a page may spend all its retries before it is abandoned.
-        max_pause_s: The longest `Retry-After` that a crawl waits; a longer one ends it.
-        max_throttled_s: How long a crawl waits for anything but a 429.
-        max_pages: More pages than this end the crawl.
-    """
-
-    max_concurrency: int = 8
-    backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
-    rounds: int = 3
-    max_pause_s: float = 60.0
-    max_throttled_s: float = 300.0
-    max_pages: int = 10_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Where a crawl stands, for progress and figures.
-
-    Attributes:
-        total: Customers in all, by the latest answer; None before the first.
-        total_pages: Pages in all, by the latest answer; None before the first.
-        pages_arrived: Pages accepted from the API in this crawl.
-        pages_held: Pages that were held from the start, of those now known to exist.
-        requests: Requests sent.
-        in_flight: Requests without an answer yet.
-        waiting: Pages waiting for their retry.
-        retries: Requests repeated or to be repeated, by cause (429s are not among them).
-        throttles: Answers 429.
-        waiting_s: Seconds for which the gate was shut, in all.
-    """
-
-    total: int | None
-    total_pages: int | None
-    pages_arrived: int
-    pages_held: int
-    requests: int
-    in_flight: int
-    waiting: int
-    retries: Mapping[Cause, int] = field(default_factory=Counter[Cause])
-    throttles: int = 0
-    waiting_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Try:
-    page: int
-    attempt: int = 1
-    round: int = 1
-    arrivals_before: int = 0
+    reason: str
+    status: int | None = None
+    page: int | None = None
+    retry_at_s: float | None = None
 
 
 class Crawl:
-    """One pass over all pages.
+    """One pass over the pages, from what came back to what comes next.
 
-    Ask `next_action`; tell `arrived` and `failed` what came of each request.
+    A driver asks `next_action` until it says Done or GiveUp: on FetchPage it sends that request at once and asks
+    again; on WaitUntil it asks again at that instant, or as soon as an answer came in and was told.
+
+    Until a page has arrived one request at a time goes, and in all no more than one page may have: an API that only
+    fails is asked four times. A crawl that resumes asks for another page each time, lest one page that always fails
+    keeps it from the others.
 
     Args:
-        policy: How failure is treated.
-        pacer: How fast requests may be sent.
-        held: Pages that need no request.
-        only_page: Read this one page, nothing else.
-        known: A page held from before: tells how many pages there are.
+        policy: How hard to try.
+        pacer: When requests may go; used by one crawl after the other, so that what was learned stays.
+        held: Pages that need no request; must not change while the crawl runs.
+        known: A page held from before: tells how many pages there are. Its `data` may be empty.
+        only_page: Ask for this page only, whatever the API says of others.
     """
 
     def __init__(
@@ -116,204 +75,221 @@ class Crawl:
         only_page: int | None = None,
     ) -> None:
         self._policy, self._pacer, self._only_page = policy, pacer, only_page
-        self._held = held or PageRanges()
-        self._frontier = only_page or 1
-        self._last_page = only_page or (known.total_pages if known else None)
-        self._total = known.total if known else None
-        self._requests = 0
+        self._held, self._pages_held = held or PageRanges(), 0
+        self._totals = Totals(policy.max_pages, policy.max_growth)
+        self._repeats = Repeats(policy.max_repeats)
+        self._breaker = Breaker(policy.breaker)
+        self._in_flight: set[int] = set()
+        self._accepted = self._requests = self._throttles = 0
         self._retries: Counter[Cause] = Counter()
-        self._throttles = 0
-        self._in_flight: dict[int, tuple[_Try, float]] = {}
-        self._waiting: list[tuple[float, int, _Try]] = []
-        self._again: deque[_Try] = deque()
-        self._asked_again: set[int] = set()
-        self._missing: dict[int, Cause] = {}
-        self._arrivals = 0
-        self._failures_in_a_row = 0
-        self._end: GiveUp | None = None
+        self._waiting_s = 0.0
+        self._is_proven = False
+        self._unproven_failures, self._unproven_until_s = 0, -inf
+        self._heard_s: float | None = None
+        self._ending: _Ending | None = None
+        first = only_page or 1
+        self._agenda = Agenda(self._held, first, first)
+        if known is not None and only_page is None:
+            self._agenda = Agenda(self._held, self._held.first_absent(1), 0)
+            self._follow(known)
 
     @property
     def in_flight(self) -> int:
-        """Requests that were sent and not answered."""
+        """Requests without an answer yet."""
         return len(self._in_flight)
-
-    @property
-    def total_pages(self) -> int | None:
-        """Pages in all, by the latest answer; None before the first."""
-        return self._last_page
-
-    @property
-    def arrivals(self) -> int:
-        """Pages that have arrived."""
-        return self._arrivals
 
     @property
     def total(self) -> int | None:
         """Customers in all, by the latest answer; None before the first."""
-        return self._total
+        return self._totals.records
+
+    @property
+    def total_pages(self) -> int | None:
+        """Pages in all, by the latest answer; None before the first."""
+        return self._totals.pages
 
     def snapshot(self) -> Snapshot:
         """Where the crawl stands."""
         return Snapshot(
-            self._total,
-            self._last_page,
-            self._arrivals,
-            self._held.count_up_to(self._last_page or 0),
-            self._requests,
-            len(self._in_flight),
-            len(self._waiting),
-            self._retries,
-            self._throttles,
-            0.0,
+            total=self.total,
+            total_pages=self.total_pages,
+            pages_arrived=self._accepted,
+            pages_held=self._pages_held,
+            requests=self._requests,
+            in_flight=self.in_flight,
+            waiting=self._agenda.waiting,
+            retries=Counter(self._retries),
+            throttles=self._throttles,
+            waiting_s=self._waiting_s,
         )
 
-    # --- what to do next
+    # --- what comes next -------------------------------------------------------------------------------
 
     def next_action(self, now_s: float) -> Action:
-        """Say what to do now. A `FetchPage` counts as sent at this instant."""
-        if self._end is not None:
-            return WaitUntil(inf) if self._in_flight else self._named_end()
-        if len(self._in_flight) >= self._concurrency():
+        """Decide what the driver does now."""
+        if self._ending is not None:
+            return WaitUntil(inf) if self._in_flight else self._give_up(self._ending, now_s)
+        page_s = self._agenda.earliest_s()
+        if page_s == inf and not self._in_flight:
+            return self._finish(now_s)
+        if page_s == inf or len(self._in_flight) >= self._places():
             return WaitUntil(inf)
-        ready = self._ready_at(now_s)
-        if ready is None:
-            return WaitUntil(inf) if self._in_flight else self._finished()
-        send_at = max(ready, self._pacer.next_send_s(now_s))
-        return WaitUntil(send_at) if send_at > now_s else self._fetch(now_s)
+        asked_s = max(page_s, self._pacer.gate_s)
+        if asked_s - now_s > self._patience_s() and not self._in_flight:
+            return self._give_up(_Ending("the API asked for a longer pause", retry_at_s=asked_s), now_s)
+        ready_s = max(page_s, self._pacer.next_send_s(now_s), self._breaker.next_probe_s, self._unproven_until_s)
+        return self._fetch(now_s) if ready_s <= now_s else WaitUntil(ready_s)
 
-    def _concurrency(self) -> int:
-        probing = self._failures_in_a_row >= OUTAGE_AFTER
-        return 1 if probing or self._last_page is None else self._policy.max_concurrency
+    def _places(self) -> int:
+        """How many requests may be in flight: one while nothing is proven, or an outage is suspected."""
+        return self._policy.max_concurrency if self._is_proven and not self._breaker.is_open else 1
 
-    def _ready_at(self, now_s: float) -> float | None:
-        """The instant from which some page may be asked for; None if only answers can tell."""
-        if self._waiting and self._waiting[0][0] <= now_s:
-            return now_s
-        if self._has_frontier() or self._again:
-            return now_s
-        return self._waiting[0][0] if self._waiting else None
-
-    def _has_frontier(self) -> bool:
-        last = self._last_page
-        if last is None:
-            return self._frontier == 1 and not self._in_flight and not self._waiting and not self._again
-        self._frontier = self._held.first_absent(self._frontier)
-        return self._frontier <= last
+    def _patience_s(self) -> float:
+        """The longest wait that the crawl bears: none of its own waits ends it."""
+        return max(self._policy.max_pause_s, *self._policy.backoff.waits_s, 0.0)
 
     def _fetch(self, now_s: float) -> FetchPage:
-        attempt = self._next_try(now_s)
-        self._in_flight[attempt.page] = (attempt, now_s)
+        page = self._agenda.take(now_s, new_first=not self._is_proven)
+        trial = self._agenda.trials[page]
+        if trial.attempt == 1 and trial.round > 1:
+            trial.accepted_before = self._accepted
+        self._in_flight.add(page)
         self._requests += 1
+        if self._heard_s is None:
+            self._heard_s = now_s
         self._pacer.sent(now_s)
-        return FetchPage(attempt.page, attempt.attempt, attempt.round)
+        return FetchPage(page, trial.attempt, trial.round)
 
-    def _next_try(self, now_s: float) -> _Try:
-        if self._waiting and self._waiting[0][0] <= now_s:
-            return heapq.heappop(self._waiting)[2]
-        if self._has_frontier():
-            self._frontier += 1
-            return _Try(self._frontier - 1)
-        return self._again.popleft()
+    def _finish(self, now_s: float) -> Done | GiveUp:
+        if self._agenda.missing():
+            return self._give_up(_Ending("every retry of these pages was spent"), now_s)
+        return Done(1 if self._only_page else self._agenda.last)
 
-    # --- what came back
+    def _give_up(self, ending: _Ending, now_s: float) -> GiveUp:
+        return GiveUp(
+            missing_pages=self._agenda.missing(),
+            pages_total=self.total_pages,
+            reason=ending.reason,
+            refused_status=ending.status,
+            refused_page=ending.page,
+            retry_after_s=None if ending.retry_at_s is None else ending.retry_at_s - now_s,
+        )
 
-    def arrived(self, outcome: Arrived, now_s: float) -> Decision:
-        """Take an answer that held its page."""
-        page = outcome.page
-        attempt, _sent = self._in_flight.pop(page.number)
-        self._pacer.answered(outcome, now_s)
-        self._failures_in_a_row = 0
-        self._total = page.total
-        if self._is_short(outcome) and page.number not in self._asked_again:
-            self._asked_again.add(page.number)
-            heapq.heappush(self._waiting, (now_s, page.number, attempt))
-            return RetryScheduled(page.number, attempt.attempt, Cause.SHORT_PAGE, 0.0)
-        self._asked_again.discard(page.number)
-        self._arrivals += 1
-        if self._only_page is None:
-            self._follow(page.total_pages)
+    # --- what came back --------------------------------------------------------------------------------
+
+    def arrived(self, answer: Arrived, now_s: float) -> Decision:
+        """Take a page that came in, decide whether it is good: Accepted, or RetryScheduled for a short one."""
+        page = answer.page
+        self._answered(page.number, answer, now_s)
+        self._heard_s, self._is_proven, self._unproven_until_s = now_s, True, -inf
+        self._breaker.succeeded()
+        self._follow(page)
+        trial = self._agenda.trials[page.number]
+        if self._is_short(page) and not trial.was_short and self._policy.backoff.wait_s(trial.attempt) is not None:
+            trial.was_short = True
+            return self._fail(page.number, Cause.SHORT_PAGE, 0.0, now_s)
+        self._agenda.arrived(page.number)
+        self._accepted += 1
+        self._pacer.expects(self._pages_left())
+        self._end(self._repeats.follow(page))
         return Accepted(page.number)
 
-    def failed(self, outcome: Failed, now_s: float) -> Decision:
-        """Take an answer without its page, or none at all."""
-        attempt, sent_s = self._in_flight.pop(outcome.page)
-        if outcome.cause is Cause.REFUSED:
-            return self._refused(outcome, attempt)
-        if outcome.cause is Cause.THROTTLED:
-            return self._throttled(outcome, attempt, sent_s, now_s)
-        self._pacer.answered(outcome, now_s)
-        self._failures_in_a_row += 1
-        return self._retry(outcome, attempt, now_s)
+    def failed(self, answer: Failed, now_s: float) -> Decision:
+        """Take a request that did not bring its page, decide what becomes of the page."""
+        self._answered(answer.page, answer, now_s)
+        if answer.cause is Cause.THROTTLED:
+            return self._throttled(answer, now_s)
+        self._heard_s = now_s
+        if answer.cause is Cause.REFUSED:
+            return self._refused(answer)
+        self._breaker.failed(now_s)
+        if self._breaker.is_spent:
+            self._end("the API stopped answering: page after page failed, and every probe after it")
+        if not self._is_proven:
+            self._unproven(now_s)
+        return self._fail(answer.page, answer.cause, answer.advice.retry_after_s or 0.0, now_s)
 
-    def _is_short(self, outcome: Arrived) -> bool:
-        page = outcome.page
-        return page.number < page.total_pages and page.record_count < page.per_page
+    def _answered(self, page: int, answer: Arrived | Failed, now_s: float) -> None:
+        self._in_flight.remove(page)
+        shut_s = max(self._pacer.gate_s, now_s)
+        self._pacer.answered(answer, now_s)
+        self._waiting_s += max(self._pacer.gate_s - shut_s, 0.0)
 
-    def _follow(self, total_pages: int) -> None:
-        if total_pages > self._policy.max_pages:
-            self._give_up(f"the API claims {total_pages} pages, more than max_pages={self._policy.max_pages}")
-        self._last_page = max(1, total_pages)
-
-    def _throttled(self, outcome: Failed, attempt: _Try, sent_s: float, now_s: float) -> Decision:
+    def _throttled(self, answer: Failed, now_s: float) -> Decision:
         self._throttles += 1
-        self._pacer.answered(outcome, now_s)
-        wait_s = max(0.0, self._pacer.gate_s - now_s)
-        heapq.heappush(self._waiting, (now_s + wait_s, attempt.page, attempt))
-        if wait_s > self._policy.max_pause_s:
-            self._end = GiveUp((), self._last_page, "the API asked for a long pause", retry_after_s=wait_s)
-        return Throttled(outcome.page, wait_s)
+        bears_s = self._policy.max_throttled_s
+        if self._heard_s is not None and now_s - self._heard_s > bears_s:
+            self._end(f"the API answered with nothing but 429 for {bears_s:.0f} s")
+        if self._ending is not None:
+            return self._abandon(answer.page, answer.cause)
+        self._agenda.retry(answer.page, now_s)
+        return Throttled(answer.page, max(self._pacer.gate_s - now_s, 0.0))
 
-    def _refused(self, outcome: Failed, attempt: _Try) -> Decision:
-        self._missing[outcome.page] = outcome.cause
-        self._end = GiveUp(
-            (), self._last_page, "the API refused", refused_status=outcome.status, refused_page=outcome.page
-        )
-        return Abandoned(outcome.page, outcome.cause)
+    def _refused(self, answer: Failed) -> Decision:
+        status = answer.status
+        if not self._is_gone(status, answer.page):
+            reason = "the API refused" if status is None else f"the API refused with HTTP {status}"
+            self._ending = self._ending or _Ending(reason, status, answer.page)
+        return self._abandon(answer.page, answer.cause)
 
-    def _retry(self, outcome: Failed, attempt: _Try, now_s: float) -> Decision:
-        if self._is_outage():
-            self._give_up(f"the API is out: {self._failures_in_a_row} requests failed in a row")
-        self._retries[outcome.cause] += 1
-        backoff_s = self._policy.backoff.wait_s(attempt.attempt)
-        if backoff_s is not None:
-            wait_s = max(backoff_s, outcome.advice.retry_after_s or 0.0)
-            due = _Try(attempt.page, attempt.attempt + 1, attempt.round, attempt.arrivals_before)
-            heapq.heappush(self._waiting, (now_s + wait_s, attempt.page, due))
-            return RetryScheduled(outcome.page, attempt.attempt, outcome.cause, wait_s)
-        if attempt.round < self._policy.rounds and self._arrivals > attempt.arrivals_before:
-            self._again.append(_Try(attempt.page, 1, attempt.round + 1, self._arrivals))
-            return Requeued(outcome.page, attempt.round + 1, outcome.cause)
-        self._missing[outcome.page] = outcome.cause
-        return Abandoned(outcome.page, outcome.cause)
+    def _unproven(self, now_s: float) -> None:
+        """Count a failure before the first page: an API that only fails sees no more than one page's requests."""
+        self._unproven_failures += 1
+        wait_s = self._policy.backoff.wait_s(self._unproven_failures)
+        if wait_s is None:
+            self._end("no page could be read, every retry was spent")
+        else:
+            self._unproven_until_s = now_s + wait_s
 
-    def _is_outage(self) -> bool:
-        return self._failures_in_a_row >= 2 * OUTAGE_AFTER
+    def _fail(self, page: int, cause: Cause, asked_s: float, now_s: float) -> Decision:
+        """Ask for the page again: after its wait, in another round, or not at all."""
+        trial = self._agenda.trials[page]
+        if self._ending is not None:
+            return self._abandon(page, cause)
+        wait_s = self._policy.backoff.wait_s(trial.attempt)
+        if wait_s is None:
+            return self._exhausted(page, trial, cause, now_s + asked_s)
+        self._retries[cause] += 1
+        wait_s = max(wait_s, asked_s)
+        self._agenda.retry(page, now_s + wait_s)
+        trial.attempt += 1
+        return RetryScheduled(page, trial.attempt - 1, cause, wait_s)
 
-    # --- how it ends
+    def _exhausted(self, page: int, trial: Trial, cause: Cause, due_s: float) -> Decision:
+        if trial.round >= self._policy.rounds or self._accepted <= trial.accepted_before:
+            return self._abandon(page, cause)
+        self._retries[cause] += 1
+        trial.round, trial.attempt = trial.round + 1, 1
+        self._agenda.requeue(page, due_s)
+        return Requeued(page, trial.round, cause)
 
-    def _give_up(self, reason: str) -> None:
-        self._end = self._end or GiveUp((), self._last_page, reason)
+    def _abandon(self, page: int, cause: Cause) -> Abandoned:
+        self._agenda.abandon(page)
+        return Abandoned(page, cause)
 
-    def _finished(self) -> Action:
-        if not self._missing:
-            return Done(self._arrivals)
-        causes = ", ".join(sorted({cause.value for cause in self._missing.values()}))
-        self._give_up(f"they failed in every round, last by {causes}")
-        return self._named_end()
+    # --- how much there is -----------------------------------------------------------------------------
 
-    def _named_end(self) -> Action:
-        end = self._end or GiveUp((), self._last_page, "")
-        return GiveUp(
-            tuple(sorted(self._not_arrived())),
-            self._last_page,
-            end.reason,
-            end.refused_status,
-            end.refused_page,
-            end.retry_after_s,
-        )
+    def _follow(self, page: Page) -> None:
+        disbelief = self._totals.follow(page)
+        self._end(disbelief)
+        if self._only_page is not None or disbelief is not None:
+            return
+        if page.total_pages != self._agenda.last:
+            self._agenda.follow(page.total_pages)
+            self._pages_held = self._held.count_up_to(page.total_pages)
+        if self._ending is not None and self._is_gone(self._ending.status, self._ending.page or 0):
+            self._ending = None
 
-    def _not_arrived(self) -> set[int]:
-        pages = set(self._missing) | {entry[2].page for entry in self._waiting} | {entry.page for entry in self._again}
-        if self._last_page is None:
-            return pages or {self._frontier}
-        return pages | {page for page in range(self._frontier, self._last_page + 1) if page not in self._held}
+    def _is_gone(self, status: int | None, page: int) -> bool:
+        """Whether a page was not found because the API has fewer pages by now."""
+        return status == NOT_FOUND and self._only_page is None and page > max(self._agenda.last, 1)
+
+    def _is_short(self, page: Page) -> bool:
+        return page.record_count < page.per_page and page.number < page.total_pages
+
+    def _pages_left(self) -> int:
+        return max(self._agenda.last - self._pages_held - self._accepted, 0)
+
+    def _end(self, reason: str | None) -> None:
+        if reason is not None and self._ending is None:
+            self._ending = _Ending(reason)
