@@ -1,5 +1,6 @@
 """Spark (extra `spark`): a local one, or any cluster through a session or a Spark Connect address."""
 
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +19,6 @@ _LOCAL: dict[str, bool | float | int | str | None] = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.session.timeZone": "UTC",
-    "spark.pyspark.python": sys.executable,
     "spark.sql.shuffle.partitions": "8",
 }
 
@@ -77,6 +77,8 @@ def _sliced(piece: pa.RecordBatch, batch_rows: int) -> Iterator[pa.RecordBatch]:
 
 def _session(spark: Any) -> SparkSession:  # noqa: ANN401 - the same
     if spark is None:
+        # A local Spark's workers read no other setting: without it they run whichever python3 comes first on the path.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = SparkSession.builder.master("local[*]").appName("customer_assets").config(map=_LOCAL)
         return builder.getOrCreate()
     return SparkSession.builder.remote(spark).getOrCreate() if isinstance(spark, str) else spark
