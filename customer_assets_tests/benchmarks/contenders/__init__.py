@@ -1,0 +1,11 @@
+"""Who cleans in the benchmark: each module has `clean`, from the raw lake's file to one Parquet file of customers."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
+ACTIVE_FROM = AS_OF - timedelta(days=90)
+PRIME = 1_073_741_789
+_DIGEST = hashlib.sha256(b"customer_assets 0").digest()
+SHIFTS = tuple(int.from_bytes(_DIGEST[n : n + 8]) % PRIME for n in (0, 8))
+WELL_FORMED = r"^[^@]+@[^@. ]+(\.[^@. ]+)+$"

@@ -1,0 +1,51 @@
+"""A raw lake of any size for the benchmarks, made by DuckDB's own hash: the same rows for the same size."""
+
+from pathlib import Path
+
+import duckdb
+
+FIRST_NAMES = ["George", "Janet", "Emma", "Eve", "Charles", "Tracey", "Michael", "Lindsay", "Tobias", "José", "Rachel"]
+LAST_NAMES = ["Bluth", "Weaver", "Wong", "Holt", "Morris", "Ramos", "Lawson", "Ferguson", "Funke", "Fields", "Howell"]
+DOMAINS = ["example.org", "mail.example.com", "reqres.in", "x.co"]
+
+_LAKE = """
+COPY (
+  SELECT
+    (n // 1000 + 1)::INT AS page,
+    (n % 1000)::INT AS position,
+    (CASE WHEN a % 100 < 3 THEN b % {rows} ELSE n END)::BIGINT AS id,
+    CASE a % 50 WHEN 7 THEN NULL WHEN 8 THEN 'broken.address'
+      ELSE lower(first) || '.' || lower(last) || n || '@' || ({domains})[1 + a % {domain_count}] END AS email,
+    CASE WHEN a % 61 <> 3 THEN first END AS first_name,
+    CASE WHEN a % 67 <> 3 THEN last || (b % 1000) END AS last_name,
+    CASE WHEN a % 71 <> 3 THEN 'https://reqres.in/img/faces/' || n || '-image.jpg' END AS avatar,
+    CASE WHEN a % 3 = 0 THEN (b % 1200) / 1000 END AS engagement_score,
+    a % 3 = 0 OR a % 41 = 0 AS engagement_score_supplied,
+    CASE WHEN a % 5 < 2 THEN make_timestamptz((1700000000 + b % 110000000) * 1000000) END AS last_active_at,
+    a % 5 < 2 OR a % 43 = 0 AS last_active_at_supplied
+  FROM (
+    SELECT n, a, b, ({firsts})[1 + (a // 7) % {first_count}] AS first, ({lasts})[1 + (b // 7) % {last_count}] AS last
+    FROM (SELECT n, (hash(n) >> 1)::BIGINT AS a, (hash(n + 77777777777) >> 1)::BIGINT AS b FROM range({rows}) r(n))
+  )
+) TO '{path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 65536)
+"""
+
+
+def make_lake(path: Path, rows: int) -> None:
+    """Write a raw lake: 3 % of the ids come again, 2 % of each field are missing or broken, a third has a score."""
+    if path.exists():
+        return
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(
+            _LAKE.format(
+                rows=rows,
+                path=path,
+                domains=DOMAINS,
+                domain_count=len(DOMAINS),
+                firsts=FIRST_NAMES,
+                first_count=len(FIRST_NAMES),
+                lasts=LAST_NAMES,
+                last_count=len(LAST_NAMES),
+            )
+        )

@@ -1,0 +1,112 @@
+"""Clean a raw lake of any size: rows a second, peak memory, and the ratio to the same work written by hand.
+
+    python -m customer_assets_tests.benchmarks.scale --rows 10000000 --engine duckdb --memory-limit 1GB
+
+Every contender runs in a process of its own, in turn, `--repeat` times; the median counts.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+
+import duckdb
+
+from customer_assets.processing.rules import CLEAN_COLUMNS
+from customer_assets_tests.benchmarks.lake import make_lake
+
+ENGINES = ("duckdb", "polars", "pyspark")
+BY_HAND = {"duckdb": "duckdb_by_hand", "polars": "polars_by_hand"}
+USUAL = {"pandas_frames": 10_000_000, "pydantic_loop": 1_000_000}
+"""What people usually write, and the rows up to which it is worth the wait and the memory."""
+
+
+def peak_mb() -> int:
+    """Tell this process's largest resident memory so far, in megabytes (2^20)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
+def run_one(name: str, args: argparse.Namespace, lake: Path) -> None:
+    """Run one contender in this process and print what it took, its imports left out."""
+    import_module(f"customer_assets.processing.engines.{args.engine}")
+    clean = import_module(f"customer_assets_tests.benchmarks.contenders.{name}").clean
+    started = time.perf_counter()
+    clean(lake, target(lake, name), args.engine, args.memory_limit)
+    print(json.dumps({"seconds": time.perf_counter() - started, "peak_mb": peak_mb()}))
+
+
+def target(lake: Path, name: str) -> Path:
+    """Name the file that a contender writes."""
+    return lake.with_name(f"{lake.stem}_{name}.parquet")
+
+
+def content(path: Path) -> tuple[int, int]:
+    """Hash a contender's rows, whatever their order: all must have done the same work."""
+    with duckdb.connect() as connection:
+        columns = ", ".join(f"CAST({name} AS VARCHAR)" for name in CLEAN_COLUMNS)
+        query = f"SELECT count(*), sum(hash({columns}) % 1000003) FROM read_parquet(?)"  # noqa: S608 - our own names
+        row = connection.execute(query, [str(path)]).fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def measured(name: str, args: argparse.Namespace, lake: Path) -> dict[str, float]:
+    """Run one contender in a fresh process."""
+    command = [sys.executable, "-m", "customer_assets_tests.benchmarks.scale", "--rows", str(args.rows)]
+    command += ["--engine", args.engine, "--directory", str(lake.parent), "--only", name]
+    command += ["--memory-limit", args.memory_limit] if args.memory_limit else []
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def report(args: argparse.Namespace, lake: Path) -> None:
+    """Run all contenders that can hold so many rows and print a line for each."""
+    names = ["ours", *filter(None, [BY_HAND.get(args.engine)])]
+    names += [name for name, most in USUAL.items() if args.rows <= most and not args.quick]
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for _ in range(args.repeat):
+        for name in names:
+            runs[name].append(measured(name, args, lake))
+    if len({content(target(lake, name)) for name in names}) != 1:
+        raise SystemExit("The contenders did not write the same customers.")
+    ours_s = statistics.median(run["seconds"] for run in runs["ours"])
+    print(f"{args.rows:,} rows on {args.engine}, memory limit {args.memory_limit or 'none'}")
+    for name in names:
+        seconds = statistics.median(run["seconds"] for run in runs[name])
+        peak = max(run["peak_mb"] for run in runs[name])
+        ratio = f"ours takes {ours_s / seconds:.2f} of its time"
+        print(f"{name:15} {seconds:8.2f} s {args.rows / seconds:12,.0f} rows/s {peak:7,.0f} MB   {ratio}")
+
+
+def parsed(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--engine", choices=ENGINES, default="duckdb")
+    parser.add_argument("--memory-limit", help="DuckDB's, such as 1GB")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="leave out what people usually write")
+    parser.add_argument("--directory", type=Path, help="where the lake is kept for the next time")
+    parser.add_argument("--only", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> None:
+    """Make the lake if need be, then measure."""
+    args = parsed(arguments)
+    with tempfile.TemporaryDirectory() as temporary:
+        lake = (args.directory or Path(temporary)) / f"raw_{args.rows}.parquet"
+        if args.only:
+            run_one(args.only, args, lake)
+            return
+        make_lake(lake, args.rows)
+        report(args, lake)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
