@@ -1,0 +1,225 @@
+"""What every page store holds to, and what each does by itself."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from customer_assets.api.pages import PageStore, open_store
+from customer_assets.api.pages.sqlite import SQLitePageStore
+from customer_assets.errors import ConfigurationError, PageStoreError
+from customer_assets.models import Page
+from customer_assets_tests.services import await_port, free_port, need
+
+NOW_S = 1_800_000_000.0
+
+
+def page(number: int, data: bytes = b'[{"id": 1}]') -> Page:
+    """Make a page."""
+    return Page(number, per_page=1, total=9, total_pages=9, record_count=1, data=data)
+
+
+class Clock:
+    """Seconds since 1970 that a test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = NOW_S
+
+    def __call__(self) -> float:
+        """Tell them."""
+        return self.now_s
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A real Redis, without a file."""
+    port = free_port()
+    command = [need("redis-server", "redis-server"), "--port", str(port), "--save", "", "--bind", "127.0.0.1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        try:
+            await_port(port, server)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.service)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Each store's address, on an empty store."""
+    if request.param == "redis":
+        address = str(request.getfixturevalue("redis_url"))
+        with redis.Redis.from_url(address) as connection:
+            connection.flushall()
+        return address
+    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/new/pages.sqlite"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[PageStore]:
+    """Each store, empty."""
+    opened = open_store(url, Clock())
+    yield opened
+    opened.close()
+
+
+def test_what_is_put_comes_back(store: PageStore) -> None:
+    """Byte for byte, by crawl and number."""
+    store.put("a", page(2, b'["\xc3\xa9\x00"]'), 60)
+    assert store.get("a", 2) == page(2, b'["\xc3\xa9\x00"]')
+    assert store.get("b", 2) is None
+    assert store.get("a", 3) is None
+
+
+def test_numbers_are_told_in_order(store: PageStore) -> None:
+    """Of one crawl only."""
+    for number in (3, 1, 20, 2):
+        store.put("a", page(number), 60)
+    store.put("b", page(7), 60)
+    assert list(store.numbers("a")) == [1, 2, 3, 20]
+
+
+def test_a_later_page_replaces_the_earlier(store: PageStore) -> None:
+    """The last one stands."""
+    store.put("a", page(1, b"[1]"), 60)
+    store.put("a", page(1, b"[2]"), 60)
+    assert store.get("a", 1) == page(1, b"[2]")
+
+
+def test_a_finished_crawl_is_dropped(store: PageStore) -> None:
+    """And no other."""
+    store.put("a", page(1), 60)
+    store.put("b", page(1), 60)
+    store.keep("a", 0)
+    assert list(store.numbers("a")) == []
+    assert list(store.numbers("b")) == [1]
+
+
+def test_a_finished_crawl_can_be_kept(store: PageStore) -> None:
+    """For as long as was said."""
+    store.put("a", page(1), 60)
+    store.keep("a", 120)
+    assert list(store.numbers("a")) == [1]
+
+
+@pytest.mark.parametrize("kind", ["memory://", "sqlite:///{}/pages.sqlite"])
+def test_pages_expire(tmp_path: Path, kind: str) -> None:
+    """After their time they are as if they had never been there."""
+    clock = Clock()
+    opened = open_store(kind.format(tmp_path), clock)
+    opened.put("a", page(1), 60)
+    opened.put("a", page(2), 600)
+    clock.now_s += 61
+    assert list(opened.numbers("a")) == [2]
+    assert opened.get("a", 1) is None
+    opened.close()
+
+
+@pytest.mark.service
+def test_redis_lets_pages_expire_by_itself(redis_url: str) -> None:
+    """Each has a time to live."""
+    opened = open_store(redis_url, Clock())
+    opened.put("expiring", page(1), 60)
+    with redis.Redis.from_url(redis_url) as connection:
+        (key,) = connection.keys("*expiring*")
+        assert 0 < connection.pttl(key) <= 60_000
+    opened.close()
+
+
+@pytest.mark.service
+@pytest.mark.parametrize("damaged", [b"nonsense", b"\x92\x96\x01\x01\x09\x09\x01\xc4\x02[]\x00"])
+def test_a_damaged_page_in_redis_is_none(redis_url: str, damaged: bytes) -> None:
+    """Whatever is in its place."""
+    opened = open_store(redis_url, Clock())
+    opened.put("damaged", page(1), 60)
+    with redis.Redis.from_url(redis_url) as connection:
+        (key,) = connection.keys("*damaged*")
+        connection.set(key, damaged)
+    assert opened.get("damaged", 1) is None
+    opened.close()
+
+
+def test_a_redis_that_does_not_answer_is_told() -> None:
+    """Without its address, which may hold a password."""
+    with pytest.raises(PageStoreError, match="ConnectionError") as caught:
+        open_store(f"redis://:secret@127.0.0.1:{free_port()}/0", Clock())
+    assert "secret" not in str(caught.value)
+
+
+def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    """It holds customers."""
+    open_store(f"sqlite:///{tmp_path}/new/pages.sqlite", Clock()).close()
+    assert (tmp_path / "new" / "pages.sqlite").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, by any means" * 40, b""])
+def test_what_is_no_store_is_made_anew(tmp_path: Path, content: bytes) -> None:
+    """All that a store holds can be had again."""
+    (tmp_path / "pages.sqlite").write_bytes(content)
+    opened = SQLitePageStore(tmp_path / "pages.sqlite", Clock())
+    opened.put("a", page(1), 60)
+    assert list(opened.numbers("a")) == [1]
+    opened.close()
+
+
+def test_a_store_of_another_version_is_emptied(tmp_path: Path) -> None:
+    """Its tables may be others."""
+    with sqlite3.connect(tmp_path / "pages.sqlite") as connection:
+        connection.execute("CREATE TABLE pages (other TEXT)")
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    opened = SQLitePageStore(tmp_path / "pages.sqlite", Clock())
+    assert list(opened.numbers("a")) == []
+    opened.close()
+
+
+def test_a_store_that_breaks_is_told(tmp_path: Path) -> None:
+    """As an error of its own kind."""
+    opened = SQLitePageStore(tmp_path / "pages.sqlite", Clock())
+    opened.close()
+    with pytest.raises(PageStoreError, match="closed"):
+        opened.put("a", page(1), 60)
+
+
+PUT_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from customer_assets.api.pages.sqlite import SQLitePageStore
+from customer_assets.models import Page
+store = SQLitePageStore(Path(sys.argv[1]), lambda: 1_800_000_000.0)
+for number in range(1, 51):
+    store.put("a", Page(number, 1, 9, 9, 1, b"[1]" * 1000), 60)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_loses_no_page(tmp_path: Path) -> None:
+    """What `put` returned from is there."""
+    path = tmp_path / "pages.sqlite"
+    subprocess.run([sys.executable, "-c", PUT_AND_DIE, path], check=False)
+    opened = SQLitePageStore(path, Clock())
+    assert list(opened.numbers("a")) == list(range(1, 51))
+    opened.close()
+
+
+def test_two_processes_may_use_one_file(tmp_path: Path) -> None:
+    """At once."""
+    path = tmp_path / "pages.sqlite"
+    first, second = (SQLitePageStore(path, Clock()) for _ in range(2))
+    for number in range(1, 20):
+        (first if number % 2 else second).put("a", page(number), 60)
+    assert list(first.numbers("a")) == list(second.numbers("a")) == list(range(1, 20))
+    first.close()
+    second.close()
+
+
+def test_a_missing_package_tells_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis is optional."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    monkeypatch.delitem(sys.modules, "customer_assets.api.pages.redis", raising=False)
+    with pytest.raises(ConfigurationError, match=r"pip install 'customer_assets\[redis\]'"):
+        open_store("redis://127.0.0.1", Clock())
