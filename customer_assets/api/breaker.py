@@ -56,15 +56,18 @@ class Breaker:
         self._in_a_row = 0
         self._remember(failed=False)
 
-    def failed(self, now_s: float) -> None:
-        """Tell of a failure that may be an outage's: not of a 429, nor of a refusal."""
+    def failed(self, now_s: float) -> bool:
+        """Tell of a failure that may be an outage's, not of a 429 or a refusal; return whether it opens the breaker."""
         self._in_a_row += 1
         self._remember(failed=True)
         if self._probes_failed is None:
-            if self._is_outage():
+            opens = self._is_outage()
+            if opens:
                 self._await_probe(0, now_s)
-        elif now_s >= self._next_probe_s:  # what was in flight when it opened is no probe
+            return opens
+        if now_s >= self._next_probe_s:  # what was in flight when it opened is no probe
             self._await_probe(self._probes_failed + 1, now_s)
+        return False
 
     def _is_outage(self) -> bool:
         if self._in_a_row >= self._policy.failures_in_a_row:

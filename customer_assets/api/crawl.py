@@ -202,7 +202,8 @@ class Crawl:
         self._heard_s = now_s
         if answer.cause is Cause.REFUSED:
             return self._refused(answer)
-        self._breaker.failed(now_s)
+        if self._breaker.failed(now_s):
+            self._pacer.overwhelmed()
         if self._breaker.is_spent:
             self._end("the API stopped answering: page after page failed, and every probe after it")
         if not self._is_proven:

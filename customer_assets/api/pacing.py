@@ -1,34 +1,53 @@
-"""When the next request may be sent: the given rate or the learned one, and the one gate of `Retry-After`. No clock."""
+"""When the next request may be sent: the given rate or the learned one, and one gate for all. No clock.
+
+The gate shuts for a 429's `Retry-After`, for a quota that the headers call used up, and when one answer after the other
+asks for a pause. It opens by itself; nothing opens it earlier.
+"""
 
 from math import inf
 
-from customer_assets.api.actions import Arrived, Outcome
+from customer_assets.api.actions import Failed, Outcome, RateAdvice
+from customer_assets.api.learning import RateLearner
 from customer_assets.metrics import Cause
 
 BUSY_IN_A_ROW = 3
 """So many answers in a row with `Retry-After`, other than 429: the API is busy, not one page flaky."""
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
+"""Pauses after a 429 that names none; they double while nothing is accepted in between."""
+
+STATED_SHARE = 0.98
+"""Share of the rate that the headers state which is used: two clocks never agree."""
+
+SLACK_S = 0.005
+"""How far a request that went late lets the next one go early: timers are late, the pace is kept on average."""
 
 
 class Pacer:
     """Says when the next request may go; told of every request and every answer.
 
     Args:
-        requests_per_second: The rate to keep; None learns it.
+        requests_per_second: The rate to keep at most; None learns it.
         max_concurrency: How many requests the crawl may have in flight.
     """
 
     def __init__(self, requests_per_second: float | None = None, *, max_concurrency: int = 8) -> None:
-        self._rate = requests_per_second
-        self._max_concurrency = max_concurrency
-        self._gate_s = -inf
-        self._next_s = -inf
+        self._given = requests_per_second
+        self._stated: float | None = None
+        self._learner = RateLearner(max_concurrency)
+        self._in_flight = 0
+        self._quota_left: int | None = None
+        self._quota_ends_s = self._gate_s = self._next_s = -inf
         self._busy_in_a_row = 0
-        self._pause_s = 0.25
+        self._pause_s = FIRST_PAUSE_S
 
     @property
     def requests_per_second(self) -> float | None:
-        """The present pace; None while nothing limits it."""
-        return self._rate
+        """The present pace; None while none is kept."""
+        known = [rate for rate in (self._given, self._stated) if rate is not None]
+        if not known or self._learner.has_learned:
+            known += [rate for rate in (self._learner.rate,) if rate is not None]
+        return min(known, default=None)
 
     @property
     def gate_s(self) -> float:
@@ -37,25 +56,63 @@ class Pacer:
 
     def next_send_s(self, now_s: float) -> float:
         """The earliest instant at which a request may go: `now_s` or later."""
-        return max(now_s, self._gate_s, self._next_s)
+        quota_s = self._quota_ends_s if self._quota_left is not None and self._quota_left <= 0 else -inf
+        return max(now_s, self._gate_s, self._next_s, quota_s)
 
     def expects(self, pages_left: int) -> None:
         """Tell how many pages are still to be read."""
+        self._learner.expects(pages_left)
 
     def sent(self, now_s: float) -> None:
         """Tell that a request has gone."""
-        if self._rate is not None:
-            self._next_s = max(self._next_s, now_s) + 1 / self._rate
+        self._in_flight += 1
+        if self._quota_left is not None:
+            self._quota_left -= 1
+        self._learner.sent(now_s)
+        rate = self.requests_per_second
+        if rate is not None:
+            self._next_s = max(self._next_s, now_s - SLACK_S) + 1 / rate
 
     def answered(self, outcome: Outcome, now_s: float) -> None:
         """Tell what came back of a request, or that nothing did."""
-        asked_s = outcome.advice.retry_after_s
-        if isinstance(outcome, Arrived):
-            self._pause_s, self._busy_in_a_row = 0.25, 0
-        elif outcome.cause is Cause.THROTTLED:
-            self._gate_s = max(self._gate_s, now_s + (self._pause_s if asked_s is None else asked_s))
-            self._pause_s = min(self._pause_s * 2, 30.0)
-        elif asked_s is not None:
-            self._busy_in_a_row += 1
-            if self._busy_in_a_row >= BUSY_IN_A_ROW:
-                self._gate_s = max(self._gate_s, now_s + asked_s)
+        self._in_flight = max(self._in_flight - 1, 0)
+        advice = outcome.advice
+        self._heed(advice, now_s)
+        if isinstance(outcome, Failed) and outcome.cause is Cause.THROTTLED:
+            self._refused(outcome.latency_s, advice, now_s)
+            return
+        self._learner.accepted(outcome.latency_s)
+        self._pause_s = FIRST_PAUSE_S
+        self._busy_in_a_row = 0 if advice.retry_after_s is None else self._busy_in_a_row + 1
+        if advice.retry_after_s is not None and self._busy_in_a_row >= BUSY_IN_A_ROW:
+            self._shut(now_s, advice.retry_after_s)
+
+    def overwhelmed(self) -> None:
+        """Tell that the API broke down: it gets half the pace when it is back."""
+        self._learner.overwhelmed()
+
+    def _heed(self, advice: RateAdvice, now_s: float) -> None:
+        """Take over what the headers say: a rate, and what is left of a quota until it is renewed."""
+        if advice.requests_per_second is not None:
+            self._stated = STATED_SHARE * advice.requests_per_second
+        if advice.remaining is None or advice.reset_after_s is None:
+            return
+        self._quota_left = advice.remaining - self._in_flight
+        self._quota_ends_s = now_s + advice.reset_after_s
+        if advice.remaining == 0:
+            self._shut(now_s, advice.reset_after_s)
+
+    def _refused(self, latency_s: float, advice: RateAdvice, now_s: float) -> None:
+        is_news = self._learner.refused(latency_s, now_s)
+        if advice.retry_after_s is not None:
+            self._shut(now_s, advice.retry_after_s)
+        elif is_news:
+            self._shut(now_s, self._pause_s)
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+    def _shut(self, now_s: float, wait_s: float) -> None:
+        until_s = now_s + wait_s
+        more_s = until_s - max(self._gate_s, now_s)
+        if more_s > 0:
+            self._gate_s = until_s
+            self._learner.paused(more_s, until_s)
