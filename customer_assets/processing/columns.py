@@ -20,6 +20,11 @@ Column: TypeAlias = Any
 NO = pa.scalar(value=False)
 INSTANT = pa.timestamp("us", "UTC")
 
+_WHITE_SPACE_BUT_BLANK = (
+    r"[\x09-\x0d\x1c-\x1f\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
+)
+"""What `str.isspace` says, for RE2."""
+
 _DAY = "[12][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 _TIME = r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 _OFFSET = "(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])"
@@ -37,7 +42,7 @@ def texts(values: list[str | None]) -> Column:
 
 def emails(values: list[str | None]) -> Column:
     """Make a column of `canonical_email`."""
-    return _canonical(values, canonical_email, lambda column: pc.and_(_is_canonical(column), _is_lower_case(column)))
+    return _canonical(values, canonical_email, _is_plain_and_lower)
 
 
 def finite_numbers(values: list[float | None]) -> Column:
@@ -73,16 +78,37 @@ def _canonical(
 
 
 def _is_canonical(column: Column) -> Column:
-    """Tell the values that are canonical for sure: printable ASCII, no blank at either end, no two in a row."""
-    printable = pc.and_(pc.ascii_is_printable(column), pc.greater(pc.binary_length(column), 0))
+    """Tell the values that are canonical for sure: NFC, no white space but single blanks within."""
+    text = column.buffers()[2]
+    ascii_only = text is None or text.to_pybytes().isascii()
+    return pc.and_(_is_plain(column) if ascii_only else _is_composed(column), _is_trimmed(column))
+
+
+def _is_plain_and_lower(column: Column) -> Column:
+    """Tell the emails that are canonical for sure: as above, ASCII and in lower case."""
+    return pc.and_(pc.and_(_is_plain(column), _is_trimmed(column)), pc.equal(column, pc.ascii_lower(column)))
+
+
+def _is_plain(column: Column) -> Column:
+    return pc.ascii_is_printable(column)
+
+
+def _is_composed(column: Column) -> Column:
+    """Ask Arrow's NFC, of another Unicode version than Python's: what it leaves alone, Python leaves alone, too.
+
+    Normal forms of assigned characters never change, and one that only Arrow knows is none that Python composes.
+    """
+    composed = pc.equal(column, pc.utf8_normalize(column, "NFC"))
+    return pc.and_not(composed, pc.match_substring_regex(column, _WHITE_SPACE_BUT_BLANK))
+
+
+def _is_trimmed(column: Column) -> Column:
+    """Tell the values that are not empty, with no blank at either end and no two in a row."""
+    filled = pc.greater(pc.binary_length(column), 0)
     if not _has_blanks(column):
-        return printable
-    trimmed = pc.equal(column, pc.ascii_trim(column, " "))
-    return pc.and_(printable, pc.and_not(trimmed, pc.match_substring(column, "  ")))
-
-
-def _is_lower_case(column: Column) -> Column:
-    return pc.equal(column, pc.ascii_lower(column))
+        return filled
+    trimmed = pc.and_(filled, pc.equal(column, pc.ascii_trim(column, " ")))
+    return pc.and_not(trimmed, pc.match_substring(column, "  "))
 
 
 def _has_blanks(column: Column) -> bool:

@@ -16,16 +16,23 @@ from pydantic import ValidationError
 from customer_assets.models import LARGEST_ID, SMALLEST_ID, RawCustomer, RejectedRecord
 
 
-class TypedRecord(msgspec.Struct, gc=False):
-    """One record with a usable id, its text not yet canonical. `UNSET`: the key was absent."""
-
-    id: Annotated[int, msgspec.Meta(ge=SMALLEST_ID, le=LARGEST_ID)]
+class _Fields(msgspec.Struct, gc=False):
     email: str | None = None
     first_name: str | None = None
     last_name: str | None = None
     avatar: str | None = None
     engagement_score: float | UnsetType | None = UNSET
     last_active_at: str | UnsetType | None = UNSET
+
+
+class TypedRecord(_Fields, kw_only=True, gc=False):
+    """One record with a usable id, its text not yet canonical. `UNSET`: the key was absent."""
+
+    id: Annotated[int, msgspec.Meta(ge=SMALLEST_ID, le=LARGEST_ID)]
+
+
+class _RecordWithTextId(_Fields, kw_only=True, gc=False):
+    id: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,18}$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class TypedPage:
 
 
 _PAGE = msgspec.json.Decoder(list[TypedRecord])
+_PAGE_WITH_TEXT_IDS = msgspec.json.Decoder(list[_RecordWithTextId])
 _RECORD = msgspec.json.Decoder(TypedRecord)
 _SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
 _UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -57,16 +65,34 @@ _BEYOND_MEASURE: int = 10**_DIGITS_READ_AT_MOST
 
 def typed_page(number: int, data: bytes) -> TypedPage:
     """Decode a page's JSON array. Accepts any bytes: what cannot be read is rejected, and nothing is raised."""
-    try:
-        records = _PAGE.decode(data)
-    except _UNFIT:
-        return _salvaged_page(number, data)
-    return TypedPage(number, range(len(records)), records)
+    for decoded in (_PAGE.decode, _with_text_ids):
+        try:
+            records = decoded(data)
+        except _UNFIT:
+            continue
+        return TypedPage(number, range(len(records)), records)
+    return _salvaged_page(number, data)
 
 
 def typed_objects(number: int, objects: Iterable[object]) -> TypedPage:
     """Take records that are Python objects already, as `typed_page` takes those of a JSON array."""
     return _gathered(number, (_from_object(number, position, value) for position, value in enumerate(objects)))
+
+
+def _with_text_ids(data: bytes) -> list[TypedRecord]:
+    """Decode a page whose ids are all text, as some APIs send them."""
+    return [
+        TypedRecord(
+            id=int(record.id),
+            email=record.email,
+            first_name=record.first_name,
+            last_name=record.last_name,
+            avatar=record.avatar,
+            engagement_score=record.engagement_score,
+            last_active_at=record.last_active_at,
+        )
+        for record in _PAGE_WITH_TEXT_IDS.decode(data)
+    ]
 
 
 def _gathered(number: int, outcomes: Iterable[TypedRecord | RejectedRecord]) -> TypedPage:

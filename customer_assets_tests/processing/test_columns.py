@@ -86,6 +86,14 @@ def test_emails(values: list[str | None]) -> None:
     assert emails(values).to_pylist() == [canonical_email(value) for value in values]
 
 
+def test_every_character() -> None:
+    """Each character of Unicode, alone, between others and beside a combining mark, lands as the function says."""
+    characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF]
+    for pattern in ("{}", "a{}b", "{}\u0301"):
+        values: list[str | None] = [pattern.format(character) for character in characters]
+        assert texts(values).to_pylist() == [canonical_text(value) for value in values]
+
+
 @given(value=any_text)
 def test_canonical_forms_are_final(value: str) -> None:
     """Canonical text is its own canonical form, of an email as well; and it is what the reference says."""

@@ -33,6 +33,12 @@ def test_a_good_page_is_typed_at_once() -> None:
     ]
 
 
+def test_a_page_of_text_ids() -> None:
+    """Ids that are all text land as the numbers they are, one after a zero or beside a number as well."""
+    assert [record.id for record in typed_page(1, b'[{"id": "7"}, {"id": "0012", "email": "a"}]').records] == [7, 12]
+    assert [record.id for record in typed_page(1, b'[{"id": "7"}, {"id": 8}, {"id": "7 "}]').records] == [7, 8, 7]
+
+
 @pytest.mark.parametrize(
     ("record", "code"),
     [
