@@ -1,41 +1,34 @@
 """The client: plain calls over a crawl, a transport and a page store. It puts them together; they decide and wait."""
 
 import hashlib
+import logging
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
-import msgspec
-
-from customer_assets.api.actions import Accepted, Arrived, Decision, Done, GiveUp, Outcome
+from customer_assets.api.actions import Done, GiveUp
 from customer_assets.api.backoff import BackoffPolicy
 from customer_assets.api.clock import Clock
-from customer_assets.api.crawl import Crawl, CrawlPolicy, Snapshot
+from customer_assets.api.crawl import Crawl
 from customer_assets.api.customers import CustomerList
-from customer_assets.api.drivers import open_driver
+from customer_assets.api.endings import early_end, error
+from customer_assets.api.envelope import records
 from customer_assets.api.figures import CrawlFigures
 from customer_assets.api.keeping import KeptPages
 from customer_assets.api.options import ClientOptions, checked_base_url, checked_key
 from customer_assets.api.pacing import Pacer
 from customer_assets.api.page_ranges import PageRanges
-from customer_assets.api.pages import open_store
+from customer_assets.api.pages import PageStore, open_store
 from customer_assets.api.passes import MAX_PASSES, PageSink, Tally, Verdict, verdict
-from customer_assets.api.progress import Progress
-from customer_assets.api.transports import Target
-from customer_assets.errors import (
-    CrawlPausedError,
-    IncompleteCrawlError,
-    PageFailedError,
-    RequestRefusedError,
-)
+from customer_assets.api.policy import CrawlPolicy
+from customer_assets.api.progress import OnProgress, Progress
+from customer_assets.api.reading import Reading
+from customer_assets.api.transports import Target, Transport, open_transport
+from customer_assets.errors import ConfigurationError, PageFailedError
 from customer_assets.models import Page
 
-REMEDIES = {
-    401: "Check the API key (CUSTOMER_API_KEY).",
-    403: "The key may not read customers: ask the API's owner.",
-    404: "Check the base URL (CUSTOMER_API_BASE_URL): customers are expected at /users below it.",
-}
-CHECK_THE_ADDRESS = "Check the base URL and the settings of the request."
+logger = logging.getLogger("customer_assets.api")
 
 
 class CustomerAPIClient:
@@ -60,7 +53,7 @@ class CustomerAPIClient:
         api_key: str,
         *,
         clock: Clock | None = None,
-        on_progress: Callable[[Snapshot, float], None] | None = None,
+        on_progress: OnProgress | None = None,
         **options: Any,  # noqa: ANN401 - `ClientOptions` checks them
     ) -> None:
         self.options = ClientOptions(**options)
@@ -73,7 +66,7 @@ class CustomerAPIClient:
             max_body_bytes=self.options.max_body_bytes,
         )
         self._clock, self._on_progress = clock or Clock(), on_progress
-        self._driver = open_driver(self.options.transport, self._target, self.options.max_concurrency, self._clock)
+        self._transport: Transport | None = None
         self._kept = KeptPages(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
         self._pacer = Pacer(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
 
@@ -94,7 +87,9 @@ class CustomerAPIClient:
 
     def close(self) -> None:
         """Close connections and files; pages that were read stay in the page store."""
-        self._driver.close()
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
         self._kept.close()
 
     def fetch_all_customers(self) -> list[dict[str, Any]]:
@@ -109,7 +104,9 @@ class CustomerAPIClient:
             RequestRefusedError: The API refused for good.
         """
         customers = CustomerList()
-        self.crawl(customers)
+        figures = self.crawl(customers)
+        if figures.rejected:
+            logger.warning("%d records have no usable id and are left out.", figures.rejected)
         return customers.customers()
 
     def crawl(self, sink: PageSink) -> CrawlFigures:
@@ -131,8 +128,9 @@ class CustomerAPIClient:
                 break
             fingerprint = sink.fingerprint()
             if figures.passes < MAX_PASSES:
+                logger.warning("What pass %d read does not add up: all pages are read again.", figures.passes)
                 self._kept.keep(0)
-        self._kept.keep(self.options.cache_ttl_s)
+        self._kept.keep(0 if found is Verdict.MOVED else self.options.cache_ttl_s)
         figures.duration_s = self._clock.monotonic_s() - started_s
         return _concluded(figures, tally, sink, found)
 
@@ -140,22 +138,28 @@ class CustomerAPIClient:
         """Return one page's answer, retries included.
 
         Raises:
+            ConfigurationError: There is no such page.
             PageFailedError: It stayed unreadable.
             CrawlPausedError: The API asked for a longer pause than a crawl waits.
             RequestRefusedError: The API refused for good.
         """
+        if page < 1:
+            raise ConfigurationError("page", f"{page} is no page", "Pages are counted from 1.")
         found: list[Page] = []
         crawl = Crawl(replace(self._policy(), rounds=1), self._pacer, only_page=page)
-        end = self._drive(crawl, CrawlFigures(), found.append)
+        figures = CrawlFigures()
+        reading = self._reading(crawl, figures, found.append)
+        end = self._run(reading)
         if isinstance(end, GiveUp):
-            raise _error(end, crawl.snapshot().requests, only_page=page)
+            cause = end.reason if reading.last_failure is None else reading.last_failure.value
+            raise early_end(end) or PageFailedError(page, figures.requests, cause)
         (arrived,) = found
         return {
             "page": arrived.number,
             "per_page": arrived.per_page,
             "total": arrived.total,
             "total_pages": arrived.total_pages,
-            "data": msgspec.json.decode(arrived.data),
+            "data": records(arrived),
         }
 
     def _pass(self, sink: PageSink, figures: CrawlFigures) -> Tally:
@@ -173,48 +177,39 @@ class CustomerAPIClient:
             sink.add(page)
 
         crawl = Crawl(self._policy(), self._pacer, held=held, known=known)
-        end = self._drive(crawl, figures, accepted)
-        snapshot = crawl.snapshot()
-        figures.throttles += snapshot.throttles
-        figures.waiting_s += snapshot.waiting_s
-        figures.retries.update(snapshot.retries)
+        end = self._run(self._reading(crawl, figures, accepted))
         if isinstance(end, GiveUp):
-            raise _error(end, snapshot.requests)
+            raise error(end)
         return tally
 
-    def _drive(self, crawl: Crawl, figures: CrawlFigures, accepted: Callable[[Page], None]) -> Done | GiveUp:
-        progress = Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress)
+    def _reading(self, crawl: Crawl, figures: CrawlFigures, accepted: Callable[[Page], None]) -> Reading:
+        terminal = sys.stderr if self.options.show_progress and sys.stderr.isatty() else None
+        progress = Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress, terminal)
+        return Reading(crawl, figures, progress, accepted)
 
-        def told(outcome: Outcome, decision: Decision) -> None:
-            figures.requests += 1
-            figures.latencies.add(outcome.latency_s)
-            figures.statuses[_status(outcome)] += 1
-            if isinstance(decision, Accepted) and isinstance(outcome, Arrived):
-                figures.bytes += len(outcome.page.data)
-                accepted(outcome.page)
-            progress.decided(decision)
-            progress.tick(crawl.snapshot, self._clock.monotonic_s())
+    def _run(self, reading: Reading) -> Done | GiveUp:
+        if self._transport is None:
+            chosen = self.options.transport
+            if isinstance(chosen, str):
+                chosen = open_transport(chosen, self._target, self.options.max_concurrency)
+            self._transport = chosen
+        return reading.run(self._transport, self._clock)
 
-        return self._driver.run(crawl, told)
-
-    def _open_store(self) -> Any:  # noqa: ANN401
+    def _open_store(self) -> PageStore:
         return open_store(self.options.page_store, self._clock.epoch_s)
 
     def _policy(self) -> CrawlPolicy:
         return CrawlPolicy(
             max_concurrency=self.options.max_concurrency,
-            backoff=BackoffPolicy(self.options.retry_waits_s),
+            backoff=BackoffPolicy(tuple(self.options.retry_waits_s)),
             rounds=self.options.rounds,
             max_pause_s=self.options.max_pause_s,
         )
 
     def _crawl_name(self) -> str:
+        """The crawl's identity: what is asked for and of whom, never with which key."""
         asked = (self.options.identity or self.base_url, self.options.path, str(self.options.page_size))
         return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:32]
-
-
-def _status(outcome: Outcome) -> int:
-    return 200 if isinstance(outcome, Arrived) else outcome.status or 0
 
 
 def _concluded(figures: CrawlFigures, tally: Tally, sink: PageSink, found: Verdict) -> CrawlFigures:
@@ -226,14 +221,3 @@ def _concluded(figures: CrawlFigures, tally: Tally, sink: PageSink, found: Verdi
     else:
         figures.missing_customers = difference
     return figures
-
-
-def _error(end: GiveUp, requests: int, only_page: int | None = None) -> Exception:
-    if end.refused_status is not None:
-        remedy = REMEDIES.get(end.refused_status, CHECK_THE_ADDRESS)
-        return RequestRefusedError(end.refused_status, end.refused_page or only_page or 1, remedy)
-    if end.retry_after_s is not None:
-        return CrawlPausedError(end.retry_after_s)
-    if only_page is not None:
-        return PageFailedError(only_page, requests, end.reason)
-    return IncompleteCrawlError(end.missing_pages, end.pages_total, end.reason)

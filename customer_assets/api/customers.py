@@ -3,8 +3,7 @@
 import hashlib
 from typing import Any
 
-import msgspec
-
+from customer_assets.api.envelope import records
 from customer_assets.models import Page, usable_id
 
 COUNTED_FIELDS = ("email", "first_name", "last_name", "avatar")
@@ -29,7 +28,7 @@ class CustomerList:
         """Take one page."""
         digest = hashlib.sha256(b"%d:" % page.number + page.data).digest()
         self._fingerprint = (self._fingerprint + int.from_bytes(digest)) % FINGERPRINT_MODULUS
-        for position, record in enumerate(msgspec.json.decode(page.data)):
+        for position, record in enumerate(records(page)):
             customer_id = usable_id(record.get("id")) if isinstance(record, dict) else None
             if customer_id is None:
                 self._rejected += 1

@@ -1,9 +1,14 @@
 """Where an answer becomes a page or a failure. Pure: status, headers and bytes in, an outcome out."""
 
+import codecs
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
@@ -14,6 +19,14 @@ from customer_assets.models import Page
 
 LARGEST_COUNT = 10**15
 """No API has more customers; a larger number is a lie."""
+
+DIGITS_READ_AT_MOST = 400
+"""The largest float has 309."""
+
+LONGEST_DATE = 100
+DATED = ("retry-after", "x-ratelimit-reset", "ratelimit-reset")
+
+REDIRECTS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +46,7 @@ class Answer:
     latency_s: float
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, gc=False):
     page: int
     per_page: int
     total: int
@@ -42,15 +55,28 @@ class _Envelope(msgspec.Struct):
 
 
 _envelopes = msgspec.json.Decoder(_Envelope)
-_records = msgspec.json.Decoder(list[msgspec.Raw])
+_split = msgspec.json.Decoder(list[msgspec.Raw])
+_any_records = msgspec.json.Decoder(list[Any])
+_UNREADABLE = (ValueError, RecursionError, msgspec.DecodeError)
 
 
 def judged(answer: Answer, page: int, now_utc: datetime) -> Outcome:
     """Judge the answer to the request for a page."""
-    if answer.status == HTTPStatus.OK:
-        return _page(answer, page, now_utc)
-    advice = rate_advice(answer.headers, now_utc)
-    return Failed(page, _cause(answer.status), answer.latency_s, answer.status, advice, f"HTTP {answer.status}")
+    advice = rate_advice(answer.headers, _told_at(answer.headers) or now_utc)
+    if answer.status != HTTPStatus.OK:
+        return Failed(page, _cause(answer.status), answer.latency_s, answer.status, advice, f"HTTP {answer.status}")
+    found = _page(answer.body, page)
+    if isinstance(found, Page):
+        return Arrived(found, answer.latency_s, advice)
+    return Failed(page, Cause.BAD_BODY, answer.latency_s, answer.status, advice, found)
+
+
+def records(page: Page) -> list[Any]:
+    """Read a page's records. One that cannot be read (nested too deep, say) is None."""
+    try:
+        return _any_records.decode(page.data)
+    except _UNREADABLE:
+        return _leniently_read(page)
 
 
 def _cause(status: int) -> Cause:
@@ -58,35 +84,92 @@ def _cause(status: int) -> Cause:
         return Cause.THROTTLED
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         return Cause.SERVER_ERROR
-    return Cause.REFUSED if status >= HTTPStatus.MULTIPLE_CHOICES else Cause.BAD_BODY
+    return Cause.REFUSED if status in REDIRECTS or status >= HTTPStatus.BAD_REQUEST else Cause.BAD_BODY
 
 
-def _page(answer: Answer, page: int, now_utc: datetime) -> Outcome:
+def _told_at(headers: Mapping[str, str]) -> datetime | None:
+    """The server's present instant: its dates are to be read by its clock, which may not be ours."""
+    if "date" not in headers or headers.keys().isdisjoint(DATED):
+        return None
     try:
-        envelope = _envelopes.decode(answer.body)
-        record_count = len(_records.decode(envelope.data))
-        problem = _problem(envelope, page, record_count)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        problem = "not JSON" if type(error) is not msgspec.ValidationError else "not a page of records"
-    if problem:
-        return Failed(page, Cause.BAD_BODY, answer.latency_s, answer.status, detail=problem)
-    found = Page(
-        envelope.page,
-        envelope.per_page,
-        envelope.total,
-        envelope.total_pages,
-        record_count,
-        bytes(envelope.data),
-    )
-    return Arrived(found, answer.latency_s, rate_advice(answer.headers, now_utc))
+        instant = parsedate_to_datetime(headers["date"][:LONGEST_DATE])
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _page(body: bytes, page: int) -> Page | str:
+    """Return the page, or in a few words what is wrong with it."""
+    body = body.removeprefix(codecs.BOM_UTF8)
+    try:
+        if not body.isascii():
+            body.decode()
+        envelope = _envelope(body)
+        record_count = len(_split.decode(envelope.data))
+    except msgspec.ValidationError:
+        return "not a page of records"
+    except _UNREADABLE:
+        return "not JSON"
+    counts = (envelope.per_page, envelope.total, envelope.total_pages)
+    problem = _problem(envelope, page, record_count)
+    return problem or Page(envelope.page, *counts, record_count, bytes(envelope.data))
+
+
+def _envelope(body: bytes) -> _Envelope:
+    try:
+        return _envelopes.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except _UNREADABLE:
+        return _mended(body)
+
+
+def _mended(body: bytes) -> _Envelope:
+    """Read what is JSON to many a program though not by RFC 8259: `NaN`, and half a surrogate pair in a text.
+
+    The answer is written anew, with null for the one and U+FFFD for the other, so that no page holds either.
+    """
+    text = json.dumps(json.loads(body, parse_constant=_none, parse_int=_whole, parse_float=_finite), ensure_ascii=False)
+    return _envelopes.decode(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+
+
+def _leniently_read(page: Page) -> list[Any]:
+    try:
+        return [_record(bytes(record)) for record in _split.decode(page.data)]
+    except _UNREADABLE:
+        return [None] * page.record_count
+
+
+def _record(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return json.loads(data, parse_int=_whole, parse_float=_finite)
+    except _UNREADABLE:
+        return None
+
+
+def _none(_constant: str) -> None:
+    """Take `NaN`, `Infinity` and `-Infinity` for null."""
+
+
+def _finite(number: str) -> float | None:
+    """Read a number; null if no float can hold it."""
+    value = float(number)
+    return value if math.isfinite(value) else None
+
+
+def _whole(digits: str) -> int | str:
+    """Read an integer; one beyond measure stays text, since Python takes quadratic time to read it."""
+    return int(digits) if len(digits) <= DIGITS_READ_AT_MOST else digits
 
 
 def _problem(envelope: _Envelope, page: int, record_count: int) -> str:
     counts = (envelope.per_page, envelope.total, envelope.total_pages)
     if envelope.page != page:
-        return "another page than asked"
+        return "another page than asked for"
     if not all(0 <= count <= LARGEST_COUNT for count in counts):
         return "counts out of range"
-    if record_count > envelope.per_page:
+    if record_count > envelope.per_page or record_count > envelope.total:
         return "more records than the page says"
+    if envelope.total_pages > max(1, envelope.total) or envelope.total_pages < min(1, envelope.total):
+        return "counts that contradict each other"
     return ""

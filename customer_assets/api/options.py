@@ -2,14 +2,16 @@
 
 import ipaddress
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 from customer_assets.api.pages import checked_store
+from customer_assets.api.transports import Transport
 from customer_assets.errors import ConfigurationError
 
 TRANSPORTS = ("requests", "aiohttp")
 LARGEST_CONCURRENCY = 1_000
+A_YEAR_S = 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class ClientOptions:
         max_concurrency: Requests in flight at most.
         requests_per_second: The API's limit; None: learned.
         page_size: Customers a page, sent as `per_page`; None: the API's own.
-        transport: The HTTP library: `requests` or `aiohttp`.
+        transport: The HTTP library: `requests` or `aiohttp`; or a transport of your own, which the client closes.
         page_store: Where pages wait until their crawl is whole: `memory://`, `sqlite:///path`, `redis://host`.
         path: Where customers are, below the base URL.
         retry_waits_s: Seconds before each retry of a failed request; as many retries.
@@ -32,6 +34,7 @@ class ClientOptions:
         cache_ttl_s: Seconds for which the pages of a finished crawl answer in the API's place.
         allow_insecure_http: Send the key over plain http to other machines.
         identity: Stands for the base URL in the page store; None: the base URL.
+        show_progress: Draw a bar while a crawl runs, if standard error is a terminal.
 
     Raises:
         ConfigurationError: One of them is outside its range; names it.
@@ -40,8 +43,8 @@ class ClientOptions:
     max_concurrency: int = 8
     requests_per_second: float | None = None
     page_size: int | None = None
-    transport: str = "requests"
-    page_store: str = "memory://"
+    transport: str | Transport = "requests"
+    page_store: str = field(default="memory://", repr=False)  # may hold a password
     path: str = "/users"
     retry_waits_s: tuple[float, ...] = (1.0, 2.0, 4.0)
     rounds: int = 3
@@ -52,6 +55,7 @@ class ClientOptions:
     cache_ttl_s: float = 0.0
     allow_insecure_http: bool = False
     identity: str | None = None
+    show_progress: bool = True
 
     def __post_init__(self) -> None:
         """Check each."""
@@ -59,12 +63,16 @@ class ClientOptions:
         _in_range("rounds", self.rounds, 1, 1_000)
         for name in ("requests_per_second", "page_size", "timeout_s", "max_body_bytes"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ConfigurationError(name, f"{value!r} is not above 0", "Set a larger number, or leave it out.")
-        for wait_s in (*self.retry_waits_s, self.max_pause_s, self.resume_ttl_s, self.cache_ttl_s):
-            _in_range("a number of seconds", wait_s, 0, 366 * 86_400)
+            if value is not None:
+                _above_zero(name, value)
+        for name in ("max_pause_s", "resume_ttl_s", "cache_ttl_s"):
+            _in_range(name, getattr(self, name), 0, A_YEAR_S)
+        for wait_s in self.retry_waits_s:
+            _in_range("retry_waits_s", wait_s, 0, A_YEAR_S)
         checked_store(self.page_store)
-        if self.transport not in TRANSPORTS:
+        if not self.path.startswith("/") or not _is_plain(self.path) or "?" in self.path or "#" in self.path:
+            raise ConfigurationError("path", f"{self.path!r} is no path", "Write it like /users.")
+        if isinstance(self.transport, str) and self.transport not in TRANSPORTS:
             raise ConfigurationError(
                 "transport", f"there is no transport {self.transport!r}", f"Choose one of {', '.join(TRANSPORTS)}."
             )
@@ -76,8 +84,8 @@ def checked_base_url(base_url: str, *, allow_insecure_http: bool) -> str:
     Raises:
         ConfigurationError: It is no http(s) address, holds credentials or a query, or would send the key openly.
     """
-    parts = _split(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _split(base_url.strip())
+    if not _is_plain(base_url.strip()) or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError("base_url", "it is no http or https address", "Write it like https://reqres.in/api.")
     if parts.username is not None or parts.query or parts.fragment:
         raise ConfigurationError(
@@ -85,7 +93,7 @@ def checked_base_url(base_url: str, *, allow_insecure_http: bool) -> str:
             "it holds credentials, a query or a fragment",
             "Leave them out; the key is a setting of its own.",
         )
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(parts.hostname):
         raise ConfigurationError(
             "base_url", "plain http would send the key openly", "Use https, or set allow_insecure_http."
         )
@@ -98,29 +106,44 @@ def checked_key(api_key: str) -> str:
     Raises:
         ConfigurationError: It is blank, or cannot stand in a header.
     """
-    if not api_key.strip() or not api_key.isprintable() or not api_key.isascii():
+    if not api_key.strip() or not api_key.strip().isprintable() or not api_key.isascii():
         raise ConfigurationError("api_key", "it is blank or holds unprintable characters", "Set the key of your API.")
     return api_key.strip()
 
 
 def _split(base_url: str) -> SplitResult:
     try:
-        parts = urlsplit(base_url.strip())
+        parts = urlsplit(base_url)
         _ = parts.port
     except ValueError:
         raise ConfigurationError("base_url", "it is no address", "Write it like https://reqres.in/api.") from None
     return parts
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this very machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
+def _is_plain(text: str) -> bool:
+    """Whether all programs read the same in an address: they differ on backslashes, blanks and control characters."""
+    return text.isascii() and text.isprintable() and not set(text) & set(" \\")
+
+
+def _above_zero(field: str, value: float) -> None:
+    if not _is_number(value) or not 0 < value < math.inf:
+        raise ConfigurationError(field, f"{value!r} is not above 0", "Set a larger number, or leave it out.")
+
+
 def _in_range(field: str, value: float, smallest: float, largest: float) -> None:
-    if not smallest <= value <= largest:
+    if not _is_number(value) or not smallest <= value <= largest:
         raise ConfigurationError(
             field, f"{value!r} is outside {smallest:g}..{largest:g}", "Set a number within that range."
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

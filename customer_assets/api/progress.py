@@ -1,17 +1,26 @@
-"""What a crawl says while it runs: each retry, and a line every few seconds. Only words; it decides nothing."""
+"""What a crawl says while it runs: each retry, and where it stands. Only words; it decides nothing.
+
+On a terminal a bar, else a line in the log every few seconds.
+"""
 
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from typing import TextIO
 
-from customer_assets.api.actions import Abandoned, Decision, Requeued, RetryScheduled, Throttled
-from customer_assets.api.crawl import Snapshot
+from customer_assets.api.actions import Abandoned, Decision, Requeued, RetryScheduled, Snapshot, Throttled
 
 logger = logging.getLogger("customer_assets.api")
 
 LINE_EVERY_S = 5.0
+BAR_EVERY_S = 0.25
+BAR_FROM_S = 1.0
+"""A crawl that is over sooner needs no bar."""
+BAR_WIDTH = 30
 RETRIES_TOLD = 200
 """Each retry up to so many is a warning; further ones are told at debug level and counted in the progress lines."""
+
+OnProgress = Callable[[Snapshot, float], None]
 
 
 class Progress:
@@ -20,59 +29,99 @@ class Progress:
     Args:
         utc: Tells the present instant, for the lines themselves.
         started_s: When the crawl began, in seconds.
-        on_progress: Called with a snapshot and the seconds since then, as often as a line is written.
+        on_progress: Called with a snapshot and the seconds since then, as often as a line is due.
+        terminal: Where a bar is drawn; None: lines are logged instead.
+
+    Attributes:
+        records: Customers received so far.
     """
 
     def __init__(
         self,
         utc: Callable[[], datetime],
         started_s: float,
-        on_progress: Callable[[Snapshot, float], None] | None = None,
+        on_progress: OnProgress | None = None,
+        terminal: TextIO | None = None,
     ) -> None:
-        self._utc, self._started_s, self._on_progress = utc, started_s, on_progress
+        self._utc, self._started_s, self._on_progress, self._terminal = utc, started_s, on_progress, terminal
         self._next_line_s = started_s + LINE_EVERY_S
-        self._told = 0
+        self._next_bar_s = started_s + BAR_FROM_S
+        self._told = self._drawn = 0
+        self.records = 0
 
-    def decided(self, decision: Decision) -> None:
-        """Tell of a request that has to be repeated."""
-        sentence = _sentence(decision)
+    def decided(self, decision: Decision, detail: str = "") -> None:
+        """Tell of a request that has to be repeated, and in a few words why."""
+        sentence = _sentence(decision, f" ({detail})" if detail else "")
         if sentence:
             self._told += 1
             level = logging.WARNING if self._told <= RETRIES_TOLD else logging.DEBUG
-            logger.log(level, "%s %s", self._utc().isoformat(timespec="milliseconds"), sentence)
+            logger.log(level, "%s %s", self._now(), sentence)
 
-    def tick(self, snapshot: Callable[[], Snapshot], now_s: float) -> None:
-        """Tell where the crawl stands, if it is time."""
-        if now_s < self._next_line_s:
-            return
-        self._next_line_s = now_s + LINE_EVERY_S
-        present, running_s = snapshot(), now_s - self._started_s
-        logger.info("%s", line(present, running_s))
+    def tick(self, snapshot: Callable[[], Snapshot], now_s: float) -> float:
+        """Tell where the crawl stands, if it is time; return how many seconds later to ask again."""
+        if self._terminal is not None and now_s >= self._next_bar_s:
+            self._next_bar_s = now_s + BAR_EVERY_S
+            self._draw(self._terminal, snapshot(), now_s - self._started_s)
+        if now_s >= self._next_line_s:
+            self._next_line_s = now_s + LINE_EVERY_S
+            self._tell(snapshot(), now_s - self._started_s)
+        return LINE_EVERY_S if self._terminal is None else BAR_EVERY_S
+
+    def close(self) -> None:
+        """Wipe the bar."""
+        if self._terminal is not None and self._drawn:
+            self._terminal.write(" " * self._drawn + "\r")
+            self._terminal.flush()
+            self._drawn = 0
+
+    def _tell(self, snapshot: Snapshot, running_s: float) -> None:
+        if self._terminal is None:
+            logger.info(
+                "%s %s", self._utc().isoformat(timespec="milliseconds"), line(snapshot, running_s, self.records)
+            )
         if self._on_progress is not None:
-            self._on_progress(present, running_s)
+            self._on_progress(snapshot, running_s)
+
+    def _now(self) -> str:
+        return self._utc().isoformat(timespec="milliseconds")
+
+    def _draw(self, terminal: TextIO, snapshot: Snapshot, running_s: float) -> None:
+        drawn = f"{bar(snapshot)} {line(snapshot, running_s, self.records)}"
+        # The cursor goes back to the margin, so that a line of the log overwrites the bar.
+        terminal.write(drawn.ljust(self._drawn) + "\r")
+        terminal.flush()
+        self._drawn = len(drawn)
 
 
-def line(snapshot: Snapshot, running_s: float) -> str:
+def bar(snapshot: Snapshot) -> str:
+    """Draw how much is done."""
+    done = (snapshot.pages_arrived + snapshot.pages_held) / max(1, snapshot.total_pages or 0)
+    full = round(BAR_WIDTH * min(1.0, done))
+    return f"[{'#' * full}{'.' * (BAR_WIDTH - full)}]"
+
+
+def line(snapshot: Snapshot, running_s: float, records: int) -> str:
     """Say in a line where a crawl stands."""
     done = snapshot.pages_arrived + snapshot.pages_held
     rate = snapshot.pages_arrived / running_s if running_s else 0.0
     left = None if snapshot.total_pages is None else max(0, snapshot.total_pages - done)
     eta = f"{left / rate:.0f} s left" if left is not None and rate else "unknown time left"
+    pages_total = "?" if snapshot.total_pages is None else snapshot.total_pages
     return (
-        f"{done} of {snapshot.total_pages or '?'} pages, {rate:.1f} pages a second, {eta}, "
+        f"{done} of {pages_total} pages, {records} records, {rate:.1f} pages a second, {eta}, "
         f"{sum(snapshot.retries.values())} retries, {snapshot.throttles} throttled"
     )
 
 
-def _sentence(decision: Decision) -> str:
+def _sentence(decision: Decision, why: str) -> str:
     match decision:
         case RetryScheduled(page, attempt, cause, wait_s):
-            return f"page {page}, attempt {attempt}: {cause.value}; again in {wait_s:g} s"
+            return f"page {page}, attempt {attempt}: {cause.value}{why}; again in {wait_s:g} s"
         case Requeued(page, next_round, cause):
-            return f"page {page}: {cause.value}, retries spent; again at the end, in round {next_round}"
+            return f"page {page}: {cause.value}{why}, retries spent; again at the end, in round {next_round}"
         case Throttled(page, wait_s):
             return f"page {page}: throttled (429); nothing is sent for {wait_s:g} s"
         case Abandoned(page, cause):
-            return f"page {page}: {cause.value}; given up"
+            return f"page {page}: {cause.value}{why}; given up"
         case _:
             return ""

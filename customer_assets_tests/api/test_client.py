@@ -35,9 +35,9 @@ def test_api_client_retry_logic(serve: Serve, caplog: pytest.LogCaptureFixture) 
     assert clock.waits == [1.0, 2.0, 4.0]
     assert server.pages == [1, 1, 1, 1]
     assert [record.getMessage() for record in caplog.records] == [
-        "2026-01-01T00:00:00.000+00:00 page 1, attempt 1: server_error; again in 1 s",
-        "2026-01-01T00:00:01.000+00:00 page 1, attempt 2: server_error; again in 2 s",
-        "2026-01-01T00:00:03.000+00:00 page 1, attempt 3: server_error; again in 4 s",
+        "2026-01-01T00:00:00.000+00:00 page 1, attempt 1: server_error (HTTP 500); again in 1 s",
+        "2026-01-01T00:00:01.000+00:00 page 1, attempt 2: server_error (HTTP 503); again in 2 s",
+        "2026-01-01T00:00:03.000+00:00 page 1, attempt 3: server_error (HTTP 500); again in 4 s",
     ]
 
 
@@ -287,7 +287,7 @@ def test_it_works_inside_a_running_event_loop(serve: Serve, transport: str) -> N
         ("https://x.org", KEY, {"max_concurrency": 0}, "max_concurrency"),
         ("https://x.org", KEY, {"requests_per_second": 0}, "requests_per_second"),
         ("https://x.org", KEY, {"page_size": -1}, "page_size"),
-        ("https://x.org", KEY, {"retry_waits_s": (-1,)}, "seconds"),
+        ("https://x.org", KEY, {"retry_waits_s": (-1,)}, "retry_waits_s"),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_any_request(

@@ -1,12 +1,21 @@
 """How requests are sent: one I/O library a file, all with the same shape. They send and read; they decide nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Protocol
+from urllib.parse import urlencode
 
 from customer_assets.api.envelope import Answer
+from customer_assets.errors import EngineNotInstalledError
 from customer_assets.metrics import Cause
 
 CONNECT_TIMEOUT_S = 5.0
+
+CHUNK_BYTES = 2**18
+
+DRAINED_BYTES = 2**16
+"""What is read of a body that nobody needs, so that its connection can be used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +24,10 @@ class Target:
 
     Attributes:
         url: The address of the pages, without a query.
-        api_key: Sent as `x-api-key` to this address only: no redirect is followed.
+        api_key: Sent as `x-api-key`, to this origin only.
         page_size: Sent as `per_page`; None: the API's own.
         timeout_s: Seconds for a whole request, slow drips included.
-        max_body_bytes: The largest body that is read, decompressed.
+        max_body_bytes: The largest body that is read, unpacked.
     """
 
     url: str
@@ -34,11 +43,21 @@ class Target:
     @property
     def headers(self) -> dict[str, str]:
         """What each request carries."""
-        return {"x-api-key": self.api_key, "Accept": "application/json", "User-Agent": "customer_assets"}
+        return {
+            "x-api-key": self.api_key,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": "customer_assets",
+        }
 
-    def query(self, page: int) -> dict[str, str]:
-        """What asks for a page."""
-        return {"page": str(page)} | ({} if self.page_size is None else {"per_page": str(self.page_size)})
+    def address(self, page: int) -> str:
+        """What to ask for to get a page."""
+        size = {} if self.page_size is None else {"per_page": self.page_size}
+        return f"{self.url}?{urlencode({'page': page} | size)}"
+
+    def too_late(self) -> "TransportError":
+        """Make the error of a request that took too long."""
+        return TransportError(Cause.TIMEOUT, f"no whole answer within {self.timeout_s:g} s")
 
 
 class TransportError(Exception):
@@ -55,17 +74,32 @@ class TransportError(Exception):
         super().__init__(f"{cause}: {detail}")
 
 
+Deliver = Callable[[Answer | BaseException], None]
+"""Takes what came of a request: an answer, or the error in its place."""
+
+
 class Transport(Protocol):
-    """Fetches pages of one API; used by several threads at once."""
+    """Fetches pages of one API."""
 
-    def fetch(self, page: int) -> Answer:
-        """Send one request and read its answer whole.
-
-        Raises:
-            TransportError: There was no whole answer.
-        """
+    def send(self, page: int, deliver: Deliver) -> None:
+        """Send one request and return at once; what comes of it is delivered once, on whatever thread."""
         ...
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; what is in flight need not be delivered."""
         ...
+
+
+def open_transport(name: str, target: Target, connections: int) -> Transport:
+    """Open a transport by its library's name; connections are made when they are needed.
+
+    Raises:
+        EngineNotInstalledError: The library is not installed.
+    """
+    if name == "requests":
+        return import_module("customer_assets.api.transports.requests").RequestsTransport(target, connections)  # type: ignore[no-any-return]
+    try:
+        module = import_module("customer_assets.api.transports.aiohttp")
+    except ImportError as error:
+        raise EngineNotInstalledError("transport", "aiohttp", "pip install 'customer_assets[async]'") from error
+    return module.AiohttpTransport(target, connections)  # type: ignore[no-any-return]

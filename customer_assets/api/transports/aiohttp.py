@@ -1,36 +1,48 @@
 """`aiohttp`: one session on one event loop. Sends and reads; decides nothing."""
 
 import asyncio
+import ssl
 import time
+from pathlib import Path
 
 import aiohttp
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from customer_assets.api.envelope import Answer
-from customer_assets.api.transports import CONNECT_TIMEOUT_S, Target, TransportError
+from customer_assets.api.transports import (
+    CHUNK_BYTES,
+    CONNECT_TIMEOUT_S,
+    DRAINED_BYTES,
+    Deliver,
+    Target,
+    TransportError,
+)
+from customer_assets.api.transports.bodies import Body
+from customer_assets.api.transports.event_loop import EventLoop
+from customer_assets.api.transports.routes import REDIRECTS_AT_MOST, redirected, surroundings
 from customer_assets.metrics import Cause
 
-CHUNK_BYTES = 2**18
+OK = 200
 
 
 class AiohttpTransport:
-    """Fetches pages over pooled connections; open and use it on one event loop.
+    """Fetches pages over pooled connections, kept open between requests.
 
     Args:
         target: Where pages are.
-        connections: How many are kept.
+        connections: How many are kept, and requests in flight at most.
     """
 
     def __init__(self, target: Target, connections: int) -> None:
-        self._target = target
-        timeout_s = target.timeout_s
-        self._session = aiohttp.ClientSession(
-            headers=target.headers,
-            connector=aiohttp.TCPConnector(limit=connections),
-            timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
-            # Neither a .netrc entry nor cookies may stand in for the configured key.
-            trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self._target, self._connections = target, connections
+        self._surroundings = surroundings(target.url)
+        self._proxy = select_proxy(target.url, self._surroundings.proxies)
+        self._loop = EventLoop()
+        self._session: aiohttp.ClientSession | None = None
+
+    def send(self, page: int, deliver: Deliver) -> None:
+        """Send one request in a task of its own."""
+        self._loop.start(self.fetch(page), deliver)
 
     async def fetch(self, page: int) -> Answer:
         """Send one request and read its answer whole.
@@ -38,33 +50,76 @@ class AiohttpTransport:
         Raises:
             TransportError: There was no whole answer.
         """
-        started_s = time.monotonic()
         try:
-            async with self._session.get(
-                self._target.url, params=self._target.query(page), allow_redirects=False
-            ) as response:
-                body = await self._body(response)
+            async with asyncio.timeout(self._target.timeout_s):
+                return await self._followed(self._target.address(page))
         except TimeoutError:
-            raise TransportError(Cause.TIMEOUT, f"no whole answer within {self._target.timeout_s:g} s") from None
-        except aiohttp.ClientPayloadError as error:
-            undecodable = isinstance(error.__cause__, aiohttp.http_exceptions.ContentEncodingError)
-            cause = Cause.BAD_BODY if undecodable else Cause.CONNECTION
-            raise TransportError(cause, "the body could not be read whole") from None
+            raise self._target.too_late() from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise TransportError(Cause.CONNECTION, type(error).__name__) from None
-        headers = {name.lower(): value for name, value in response.headers.items()}
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._loop.close(self._closed())
+
+    async def _followed(self, url: str) -> Answer:
+        started_s = time.monotonic()
+        answer = await self._answer(url, started_s)
+        for _ in range(REDIRECTS_AT_MOST):
+            elsewhere = redirected(url, answer.status, answer.headers.get("location", ""))
+            if elsewhere is None:
+                break
+            url, answer = elsewhere, await self._answer(elsewhere, started_s)
+        return answer
+
+    async def _answer(self, url: str, started_s: float) -> Answer:
+        async with self._opened().get(url, allow_redirects=False, proxy=self._proxy) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            body = await self._body(response)
         return Answer(response.status, headers, body, time.monotonic() - started_s)
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        chunks, size = [], 0
-        async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-            size += len(chunk)
-            if size > self._target.max_body_bytes:
-                raise TransportError(Cause.BAD_BODY, f"the body exceeds {self._target.max_body_bytes} bytes")
-            chunks.append(chunk)
-        return b"".join(chunks)
+        if response.status != OK:
+            await _drain(response)
+            return b""
+        body = Body(response.headers.get("content-encoding", ""), self._target.max_body_bytes)
+        async for chunk in response.content.iter_any():
+            body.add(chunk)
+        return body.whole()
 
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._session.close()
-        await asyncio.sleep(0)  # lets transports finish closing on the loop
+    def _opened(self) -> aiohttp.ClientSession:
+        """The session; made on the loop, where it is used."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                headers=self._target.headers,
+                connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._trusted()),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_TIMEOUT_S, self._target.timeout_s)),
+                auto_decompress=False,
+                read_bufsize=CHUNK_BYTES,
+                # Neither a .netrc entry nor cookies may stand in for the configured key.
+                trust_env=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    def _trusted(self) -> ssl.SSLContext | bool:
+        """The certificates that `requests` trusts too."""
+        if not self._target.url.startswith("https:"):
+            return True
+        certificates = Path(self._surroundings.certificates or DEFAULT_CA_BUNDLE_PATH)
+        if certificates.is_dir():
+            return ssl.create_default_context(capath=str(certificates))
+        return ssl.create_default_context(cafile=str(certificates))
+
+    async def _closed(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            await asyncio.sleep(0)  # lets connections finish closing on the loop
+
+
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Read a body that nobody needs; the status stands, whatever becomes of it."""
+    try:
+        await response.content.read(DRAINED_BYTES)
+    except (aiohttp.ClientError, OSError, ValueError):
+        response.close()

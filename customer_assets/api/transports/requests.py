@@ -1,36 +1,47 @@
-"""`requests`: one pooled session that threads share. Sends and reads; decides nothing."""
+"""`requests`: pooled connections that threads share. Sends and reads; decides nothing."""
 
 import time
-import zlib
+from functools import partial
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from customer_assets.api.envelope import Answer
-from customer_assets.api.transports import CONNECT_TIMEOUT_S, Target, TransportError
+from customer_assets.api.transports import (
+    CHUNK_BYTES,
+    CONNECT_TIMEOUT_S,
+    DRAINED_BYTES,
+    Deliver,
+    Target,
+    TransportError,
+)
+from customer_assets.api.transports.bodies import Body
+from customer_assets.api.transports.deadlines import DeadlineAdapter
+from customer_assets.api.transports.routes import REDIRECTS_AT_MOST, redirected, surroundings
+from customer_assets.api.transports.threads import Threads
 from customer_assets.metrics import Cause
-
-CHUNK_BYTES = 2**18
 
 
 class RequestsTransport:
     """Fetches pages over pooled connections, kept open between requests.
 
+    It uses `requests`' adapter without a session: no cookies, no `.netrc`, no redirect that carries the key away.
+
     Args:
         target: Where pages are.
-        connections: How many are kept.
+        connections: How many are kept, and requests in flight at most.
     """
 
     def __init__(self, target: Target, connections: int) -> None:
         self._target = target
-        self._session = requests.Session()
-        # A .netrc entry or a proxy's credentials must not stand in for the configured key.
-        self._session.trust_env = False
-        self._session.headers.update(target.headers)
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._threads = Threads(connections)
+        self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
+        self._surroundings = surroundings(target.url)
+        self._prepared = requests.Request("GET", target.url, headers=target.headers).prepare()
+
+    def send(self, page: int, deliver: Deliver) -> None:
+        """Send one request on a thread of its own."""
+        self._threads.start(partial(self.fetch, page), deliver)
 
     def fetch(self, page: int) -> Answer:
         """Send one request and read its answer whole.
@@ -38,38 +49,58 @@ class RequestsTransport:
         Raises:
             TransportError: There was no whole answer.
         """
-        started_s = time.monotonic()
-        timeout_s = self._target.timeout_s
         try:
-            response = self._session.get(
-                self._target.url,
-                params=self._target.query(page),
-                timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
-                stream=True,
-                allow_redirects=False,
-            )
-            with response:
-                body = self._body(response, started_s + timeout_s)
-        except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise TransportError(Cause.TIMEOUT, f"no whole answer within {timeout_s:g} s") from None
-        except (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError, zlib.error):
-            raise TransportError(Cause.BAD_BODY, "the body cannot be decompressed") from None
+            return self._followed(self._target.address(page))
+        except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
+            raise self._target.too_late() from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise TransportError(Cause.CONNECTION, type(error).__name__) from None
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, body, time.monotonic() - started_s)
-
-    def _body(self, response: requests.Response, deadline_s: float) -> bytes:
-        chunks, size = [], 0
-        for chunk in response.iter_content(CHUNK_BYTES):
-            size += len(chunk)
-            if size > self._target.max_body_bytes:
-                raise TransportError(Cause.BAD_BODY, f"the body exceeds {self._target.max_body_bytes} bytes")
-            if time.monotonic() > deadline_s:
-                raise TransportError(Cause.TIMEOUT, f"no whole answer within {self._target.timeout_s:g} s")
-            chunks.append(chunk)
-        return b"".join(chunks)
 
     def close(self) -> None:
-        """Close all connections."""
-        self._session.close()
+        """Close all connections that are not in use; threads end with their requests."""
+        self._threads.close()
+        self._adapter.close()
+
+    def _followed(self, url: str) -> Answer:
+        started_s = time.monotonic()
+        answer = self._answer(url, started_s)
+        for _ in range(REDIRECTS_AT_MOST):
+            elsewhere = redirected(url, answer.status, answer.headers.get("location", ""))
+            if elsewhere is None:
+                break
+            url, answer = elsewhere, self._answer(elsewhere, started_s)
+        return answer
+
+    def _answer(self, url: str, started_s: float) -> Answer:
+        left_s = started_s + self._target.timeout_s - time.monotonic()
+        if left_s <= 0:
+            raise self._target.too_late()
+        request = self._prepared.copy()
+        request.url = url
+        with self._adapter.send(
+            request,
+            stream=True,
+            timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, left_s), total=left_s),  # type: ignore[arg-type] # an adapter takes it, its stubs do not know
+            verify=self._surroundings.certificates or True,
+            proxies=self._surroundings.proxies,
+        ) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            body = self._body(response)
+        return Answer(response.status_code, headers, body, time.monotonic() - started_s)
+
+    def _body(self, response: requests.Response) -> bytes:
+        if response.status_code != requests.codes.ok:
+            _drain(response)
+            return b""
+        body = Body(response.headers.get("content-encoding", ""), self._target.max_body_bytes)
+        while chunk := response.raw.read(CHUNK_BYTES, decode_content=False):
+            body.add(chunk)
+        return body.whole()
+
+
+def _drain(response: requests.Response) -> None:
+    """Read a body that nobody needs; the status stands, whatever becomes of it."""
+    try:
+        response.raw.read(DRAINED_BYTES, decode_content=False)
+    except (urllib3.exceptions.HTTPError, OSError, ValueError):
+        response.raw.close()
