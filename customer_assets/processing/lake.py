@@ -4,8 +4,9 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,11 +16,16 @@ from customer_assets.processing.files import make_private
 from customer_assets.processing.landing import QUARANTINE_SCHEMA, RAW_SCHEMA, quarantine_batch, raw_batch
 from customer_assets.processing.records import TypedPage, typed_page
 
-ROWS_PER_GROUP = 65_536
+ROWS_PER_GROUP = 32_768
 REJECTED_PER_GROUP = 4_096
 _FINGERPRINT_BITS = 128
 _REPETITIVE = ("page", "first_name", "last_name", "reason_code", "reason")
 """Columns worth a dictionary. Trying one on every column, as is the default, takes twice the time."""
+
+_IDS_COUNTED_AT_ONCE = 2_000_000
+_COUNTING_MEMORY = "32MB"
+_UNORDERED = {"preserve_insertion_order": False}
+_DISTINCT_IDS = "SELECT count(DISTINCT id) FROM read_parquet(?) WHERE hash(id) % ? = ?"
 
 
 class LandingWriter:
@@ -96,7 +102,7 @@ class LandingWriter:
     def unique_ids(self) -> int:
         """Count the distinct ids of this pass, out of core; call it after the last page."""
         self.close()
-        return _distinct_ids(self._raw.path)
+        return _distinct_ids(self.raw_path, self._landed)
 
     def fingerprint(self) -> str:
         """Tell the hash of this pass's pages, whatever order they came in."""
@@ -177,9 +183,16 @@ class _ParquetFile:
         self.path.unlink(missing_ok=True)
 
 
-def _distinct_ids(path: Path) -> int:
+def _distinct_ids(path: Path, rows: int) -> int:
+    """Count in a few megabytes, whatever the number of rows: part by part, and beyond that on disk."""
     import duckdb  # noqa: PLC0415 - loaded when the first crawl ends, not when the program starts
 
-    with duckdb.connect(config={"preserve_insertion_order": False}) as connection:
-        row = connection.execute("SELECT count(DISTINCT id) FROM read_parquet(?)", [str(path)]).fetchone()
-    return int(row[0]) if row else 0
+    parts = rows // _IDS_COUNTED_AT_ONCE + 1
+    with TemporaryDirectory(dir=path.parent) as spill_dir:
+        settings: dict[str, Any] = {"memory_limit": _COUNTING_MEMORY, "temp_directory": spill_dir, **_UNORDERED}
+        with duckdb.connect(config=settings) as connection:
+            return sum(
+                count
+                for part in range(parts)
+                for (count,) in connection.execute(_DISTINCT_IDS, [str(path), parts, part]).fetchall()
+            )

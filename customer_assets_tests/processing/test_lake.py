@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from customer_assets.models import Page
+from customer_assets.processing import lake
 from customer_assets.processing.lake import LandingWriter
 from customer_assets.processing.landing import QUARANTINE_SCHEMA, RAW_SCHEMA
 from customer_assets_tests.processing.dirty import dirty_records
@@ -126,6 +127,14 @@ def test_unique_ids_may_be_asked_before_closing(writer: LandingWriter) -> None:
     writer.start_pass()
     writer.add(_page(1, [{"id": 5}, {"id": "5"}, {"id": -5}]))
     assert writer.unique_ids() == 2
+
+
+def test_unique_ids_are_counted_in_parts(writer: LandingWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More ids than are counted at once are counted in parts, each id in one of them."""
+    monkeypatch.setattr(lake, "_IDS_COUNTED_AT_ONCE", 100)
+    _landed(writer, [_page(n, [{"id": draw % 700 - 350} for draw in range(n * 100, n * 100 + 100)]) for n in range(10)])
+    assert writer.unique_ids() == 700
+    assert {path.name for path in writer.raw_path.parent.iterdir()} == {"raw.parquet", "quarantine.parquet"}
 
 
 @pytest.mark.parametrize("complete", [False, True])
