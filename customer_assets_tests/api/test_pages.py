@@ -1,5 +1,6 @@
 """What every page store holds to, and what each does by itself."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -124,7 +125,7 @@ def test_redis_lets_pages_expire_by_itself(redis_url: str) -> None:
     opened = open_store(redis_url, Clock())
     opened.put("expiring", page(1), 60)
     with redis.Redis.from_url(redis_url) as connection:
-        (key,) = connection.keys("*expiring*")
+        (key,) = connection.keys("*expiring:1")
         assert 0 < connection.pttl(key) <= 60_000
     opened.close()
 
@@ -136,7 +137,7 @@ def test_a_damaged_page_in_redis_is_none(redis_url: str, damaged: bytes) -> None
     opened = open_store(redis_url, Clock())
     opened.put("damaged", page(1), 60)
     with redis.Redis.from_url(redis_url) as connection:
-        (key,) = connection.keys("*damaged*")
+        (key,) = connection.keys("*damaged:1")
         connection.set(key, damaged)
     assert opened.get("damaged", 1) is None
     opened.close()
@@ -156,14 +157,127 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     assert (tmp_path / "new").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("content", [b"not a database at all, by any means" * 40, b""])
-def test_what_is_no_store_is_made_anew(tmp_path: Path, content: bytes) -> None:
-    """All that a store holds can be had again."""
+@pytest.mark.service
+def test_redis_drops_more_pages_than_fit_a_batch(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its list of them."""
+    monkeypatch.setattr("customer_assets.api.pages.redis.BATCH", 3)
+    opened = open_store(redis_url, Clock())
+    for number in range(1, 11):
+        opened.put("many", page(number), 60)
+    opened.keep("many", 0)
+    with redis.Redis.from_url(redis_url) as connection:
+        assert connection.keys("*many*") == []
+    opened.close()
+
+
+@pytest.mark.parametrize("url", ["redis://host:port", "redis://host/database?socket_timeout=long"])
+def test_an_address_of_no_redis_is_refused(url: str) -> None:
+    """Before anything is sent."""
+    with pytest.raises(ConfigurationError, match="CUSTOMER_PAGE_STORE"):
+        open_store(url, Clock())
+
+
+def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
+    """A start that was interrupted leaves one."""
+    (tmp_path / "pages.sqlite").touch()
+    opened = SQLitePageStore(tmp_path / "pages.sqlite", Clock())
+    opened.put("a", page(1), 60)
+    assert list(opened.numbers("a")) == [1]
+    opened.close()
+
+
+def test_a_file_that_is_no_store_is_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever it is, it is still there; the store works."""
+    content = b"not a database at all, by any means" * 40
     (tmp_path / "pages.sqlite").write_bytes(content)
     opened = SQLitePageStore(tmp_path / "pages.sqlite", Clock())
     opened.put("a", page(1), 60)
     assert list(opened.numbers("a")) == [1]
     opened.close()
+    assert (tmp_path / "pages.sqlite.damaged").read_bytes() == content
+    assert len(caplog.records) == 1
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    """It may hold what cannot be had again."""
+    path = tmp_path / "pages.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE invoices (total REAL)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(PageStoreError, match="another program's database"):
+        SQLitePageStore(path, Clock())
+    assert path.read_bytes() == before
+
+
+def test_a_file_damaged_while_in_use_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its pages are asked for again; new ones are kept."""
+    path = tmp_path / "pages.sqlite"
+    opened = SQLitePageStore(path, Clock())
+    for number in range(1, 100):
+        opened.put("a", page(number, b"[1]" * 10_000), 60)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(16_384)
+        file.write(b"\xff" * (size - 16_384))
+    os.utime(path)
+    second = SQLitePageStore(path, Clock())
+    assert second.get("a", 5) is None
+    second.put("a", page(7), 60)
+    assert second.get("a", 7) == page(7)
+    assert any("is damaged" in record.getMessage() for record in caplog.records)
+    opened.close()
+    second.close()
+
+
+@pytest.mark.parametrize("column", ["data", "total", "record_count"])
+def test_a_damaged_page_is_none(tmp_path: Path, column: str) -> None:
+    """Its records and its counts are both under the checksum."""
+    path = tmp_path / "pages.sqlite"
+    opened = SQLitePageStore(path, Clock())
+    opened.put("a", page(1), 60)
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE pages SET {column} = 77")  # noqa: S608 - a test's own columns
+    connection.close()
+    assert opened.get("a", 1) is None
+    opened.close()
+
+
+def test_a_clock_that_is_set_back_makes_no_page_older(tmp_path: Path) -> None:
+    """A page from the future is of unknown age: it is asked for again."""
+    clock = Clock()
+    opened = SQLitePageStore(tmp_path / "pages.sqlite", clock)
+    opened.put("a", page(1), 60)
+    clock.now_s -= 86_400
+    assert list(opened.numbers("a")) == []
+    assert opened.get("a", 1) is None
+    opened.close()
+
+
+def test_nothing_of_a_dropped_customer_stays_in_the_file(tmp_path: Path) -> None:
+    """Once the crawl is whole."""
+    path = tmp_path / "pages.sqlite"
+    opened = SQLitePageStore(path, Clock())
+    for number in range(1, 20):
+        opened.put("a", page(number, b'["canary@example.org"]' * 1_000), 60)
+    opened.keep("a", 0)
+    opened.close()
+    assert all(b"canary" not in file.read_bytes() for file in tmp_path.iterdir())
+    assert path.stat().st_size < 100_000
+
+
+def test_expired_pages_leave_the_file_when_it_is_opened(tmp_path: Path) -> None:
+    """Nobody may ever finish their crawl."""
+    path, clock = tmp_path / "pages.sqlite", Clock()
+    for _ in range(2):
+        opened = SQLitePageStore(path, clock)
+        opened.put("a", page(1), 60)
+        opened.close()
+        clock.now_s += 61
+    SQLitePageStore(path, clock).close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM pages").fetchone() == (0,)
+    connection.close()
 
 
 def test_a_store_of_another_version_is_emptied(tmp_path: Path) -> None:
@@ -215,6 +329,34 @@ def test_two_processes_may_use_one_file(tmp_path: Path) -> None:
     assert list(first.numbers("a")) == list(second.numbers("a")) == list(range(1, 20))
     first.close()
     second.close()
+
+
+MAKE_AND_PUT = """
+import sys
+from pathlib import Path
+from customer_assets.api.pages.sqlite import SQLitePageStore
+from customer_assets.models import Page
+sys.stdin.read()
+store = SQLitePageStore(Path(sys.argv[1]), lambda: 1_800_000_000.0)
+for number in range(int(sys.argv[2]), 80, 8):
+    store.put("a", Page(number, 1, 99, 99, 1, b"[1]" * 1000), 60)
+"""
+
+
+def test_eight_processes_may_make_one_file(tmp_path: Path) -> None:
+    """All at once; none fails, no page is lost."""
+    path = tmp_path / "pages.sqlite"
+    started = [
+        subprocess.Popen([sys.executable, "-c", MAKE_AND_PUT, path, str(first)], stdin=subprocess.PIPE)
+        for first in range(8)
+    ]
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.close()
+    assert [process.wait() for process in started] == [0] * 8
+    opened = SQLitePageStore(path, Clock())
+    assert list(opened.numbers("a")) == list(range(80))
+    opened.close()
 
 
 def test_a_missing_package_tells_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

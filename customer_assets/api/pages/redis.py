@@ -3,15 +3,19 @@
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 import msgspec
 import redis
 
-from customer_assets.errors import PageStoreError
+from customer_assets.errors import ConfigurationError, PageStoreError
 from customer_assets.models import Page
 
+FIELD = "CUSTOMER_PAGE_STORE"
 PREFIX = "customer_assets:pages"
-SCAN_COUNT = 1_000
+BATCH = 1_000
+"""Pages that are dropped at a time, so that Redis serves others meanwhile."""
+
 TIMEOUT_S = 10.0
 
 
@@ -25,59 +29,82 @@ _entries = msgspec.msgpack.Decoder(_Entry)
 
 
 class RedisPageStore:
-    """Keeps each page under a key of its own.
+    """Keeps each page under a key of its own, and each crawl's page numbers in a sorted set.
 
     Args:
         url: Redis' address, such as `redis://localhost:6379/0`.
+
+    Raises:
+        ConfigurationError: It is no address of a Redis.
+        PageStoreError: Nothing answers there.
     """
 
     def __init__(self, url: str) -> None:
-        with _told():
+        try:
             self._redis = redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+        except ValueError:
+            raise ConfigurationError(
+                FIELD, "it is no address of a Redis", "Write it like redis://localhost:6379/0."
+            ) from None
+        with _told():
             self._redis.ping()
 
     def numbers(self, crawl: str) -> Iterable[int]:
-        """The numbers of the pages that are kept, ascending."""
+        """The numbers of the pages that were kept, ascending; of those that expired too, until all have."""
         with _told():
-            return sorted(int(key.rpartition(b":")[2]) for key in self._keys(crawl))
+            return [int(number) for number in self._redis.zrange(_index(crawl), 0, -1)]  # type: ignore[arg-type] # names, as no scores are asked for
 
     def get(self, crawl: str, number: int) -> Page | None:
-        """Return a page; None if it is not kept or is damaged."""
+        """Return a page; None if it is not kept, has expired or is damaged."""
         with _told():
             kept = self._redis.get(_key(crawl, number))
         try:
             entry = _entries.decode(kept) if isinstance(kept, bytes) else None
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        return entry.page if entry and zlib.crc32(entry.page.data) == entry.checksum else None
+        return entry.page if entry and entry.page.number == number and _checksum(entry.page) == entry.checksum else None
 
     def put(self, crawl: str, page: Page, ttl_s: float) -> None:
         """Keep a page for so many seconds."""
-        entry = _encoder.encode(_Entry(page, zlib.crc32(page.data)))
-        with _told():
-            self._redis.set(_key(crawl, page.number), entry, px=max(1, int(ttl_s * 1000)))
+        entry, ttl_ms = _encoder.encode(_Entry(page, _checksum(page))), max(1, int(ttl_s * 1000))
+        with _told(), self._redis.pipeline() as together:
+            together.set(_key(crawl, page.number), entry, px=ttl_ms)
+            together.zadd(_index(crawl), {str(page.number): page.number})
+            together.pexpire(_index(crawl), ttl_ms)
+            together.execute()
 
     def keep(self, crawl: str, ttl_s: float) -> None:
         """Let all of a crawl's pages expire in so many seconds; 0 drops them."""
+        ttl_ms, numbers = int(ttl_s * 1000), iter(self.numbers(crawl))
+        while batch := list(islice(numbers, BATCH)):
+            with _told(), self._redis.pipeline(transaction=False) as together:
+                for number in batch:
+                    together.pexpire(_key(crawl, number), ttl_ms)
+                together.execute()
         with _told():
-            for key in list(self._keys(crawl)):
-                self._redis.pexpire(key, max(0, int(ttl_s * 1000)))
+            self._redis.pexpire(_index(crawl), ttl_ms)
 
     def close(self) -> None:
         """Let go of the connection."""
         self._redis.close()
-
-    def _keys(self, crawl: str) -> Iterator[bytes]:
-        return self._redis.scan_iter(match=f"{PREFIX}:{crawl}:*", count=SCAN_COUNT)
 
 
 def _key(crawl: str, number: int) -> str:
     return f"{PREFIX}:{crawl}:{number}"
 
 
+def _index(crawl: str) -> str:
+    return f"{PREFIX}:{crawl}:numbers"
+
+
+def _checksum(page: Page) -> int:
+    counts = (page.number, page.per_page, page.total, page.total_pages, page.record_count)
+    return zlib.crc32(f"{counts}".encode(), zlib.crc32(page.data))
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     try:
         yield
-    except (redis.RedisError, ValueError) as error:
+    except redis.RedisError as error:
         raise PageStoreError(f"The Redis page store failed: {type(error).__name__}.") from error
