@@ -1,11 +1,13 @@
 """Real services for tests: each started on a free port of loopback, and ended with the test session."""
 
+import importlib.util
 import os
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
@@ -13,9 +15,19 @@ import pytest
 def need(program: str, package: str) -> str:
     """Find a program; where it is missing, skip with the command that installs it, and fail in CI."""
     path = shutil.which(program)
-    if path is not None:
-        return path
-    reason = f"{program} is not installed: apt-get install {package}"
+    if path is None:
+        missing(f"{program} is not installed: apt-get install {package}")
+    return path
+
+
+def need_module(name: str, command: str) -> None:
+    """Look for an optional package; where it is missing, skip with the command that installs it, and fail in CI."""
+    if importlib.util.find_spec(name) is None:
+        missing(f"{name} is not installed: {command}")
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip on a user's machine, fail in CI."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -106,10 +106,15 @@ def resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
                 **environ,
             }
         )
-        short_waits = made["customer_api"].model_copy(update={"retry_waits_s": [0.001, 0.002, 0.004]})
-        return {**made, "customer_api": short_waits}
+        return {**made, "customer_api": changed(made["customer_api"], retry_waits_s=[0.001, 0.002, 0.004])}
 
     return make
+
+
+def changed(resource: Any, **fields: Any) -> Any:
+    """Make a resource anew with other fields: Dagster makes it from its configuration again, a copy is lost."""
+    own = {name: getattr(resource, name) for name in type(resource).model_fields}
+    return type(resource)(**{**own, **fields})
 
 
 def in_memory(resources: dict[str, Any]) -> dict[str, Any]:
