@@ -2,8 +2,10 @@
 
 import json
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from customer_assets.models import CleanCustomer
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine
+from customer_assets.processing.landing import landed_objects
 from customer_assets_tests.processing.dirty import any_record, dirty_records, each_edge_case
 from customer_assets_tests.processing.reference import cleaned, usable_id
 
@@ -130,6 +133,28 @@ def test_seed_chooses_generated_values(as_of: datetime) -> None:
     ours, others = (CustomerDataProcessor(seed=s, as_of=as_of).process_customers(records) for s in (1, 2))
     assert ours != others
     assert [c["full_name"] for c in ours] == [c["full_name"] for c in others]
+
+
+def test_frames(processor: CustomerDataProcessor) -> None:
+    """A frame of the raw lake comes out as a lazy frame of the same customers."""
+    records = dirty_records(100, seed=9)
+    batch, _ = landed_objects(records)
+    raw = processor.engine.from_arrow(pa.Table.from_batches([batch]))
+    clean = [row for piece in processor.engine.batches(processor.process(raw)) for row in piece.to_pylist()]
+    assert sorted(clean, key=itemgetter("customer_id")) == sorted(
+        processor.process_customers(records), key=itemgetter("customer_id")
+    )
+
+
+def test_chunks_change_nothing(processor: CustomerDataProcessor) -> None:
+    """The same records landed as one page or as ten come out the same."""
+    records = dirty_records(1_000, seed=10)
+    pages = [landed_objects(records[n : n + 100], page=n)[0] for n in range(0, 1_000, 100)]
+    raw = processor.engine.from_arrow(pa.Table.from_batches(pages[::-1]))
+    clean = [row for piece in processor.engine.batches(processor.process(raw)) for row in piece.to_pylist()]
+    assert sorted(clean, key=itemgetter("customer_id")) == sorted(
+        processor.process_customers(records), key=itemgetter("customer_id")
+    )
 
 
 def test_nothing(processor: CustomerDataProcessor) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from customer_assets.errors import ConfigurationError
+from customer_assets.models import CrawlRecord
 from customer_assets.processing.quality import (
     CHECK_DESCRIPTIONS,
     CheckVerdict,
     QualityFigures,
     QualityThresholds,
     Severity,
+    completeness,
     failures,
     verdicts,
 )
@@ -108,6 +110,16 @@ def test_counts_are_shown() -> None:
     assert found["every_record_is_accounted_for"].figures == {"score": 100.0, "threshold": 100.0}
     assert found["customer_id_is_unique"].description == "80 customers have 80 distinct ids"
     assert found["customer_id_is_unique"].figures == {"score": 80.0, "threshold": 80.0}
+
+
+@pytest.mark.parametrize("missing", [0, 3, -1])
+def test_completeness(missing: int) -> None:
+    """A crawl that brought fewer customers than the API counts, or more, is not complete."""
+    crawl = CrawlRecord(fingerprint="", landed=10, rejected=0, total=10, missing_customers=missing)
+    verdict = completeness(crawl)
+    assert (verdict.name, verdict.passed, verdict.blocks) == ("every_customer_was_fetched", missing == 0, missing != 0)
+    assert (verdict.score, verdict.threshold) == (10 - missing, 10)
+    assert verdict.description == f"{missing} of 10 customers are missing"
 
 
 def test_figures_as_dict() -> None:
