@@ -122,7 +122,7 @@ def report_metadata(report: Mapping[str, Any], text: str, path: Path) -> dict[st
 def numeric(figures: Mapping[str, float | None]) -> dict[str, dg.MetadataValue]:
     """Turn figures into metadata that the UI plots; what is None or not finite is left out."""
     return {
-        name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)
+        name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(float(value))
         for name, value in figures.items()
         if value is not None and math.isfinite(value)  # Dagster stores NaN as it is, and its plots break
     }

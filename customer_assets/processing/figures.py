@@ -29,5 +29,5 @@ def quality_figures(raw: Frame, clean: Frame, crawl: CrawlRecord) -> QualityFigu
         clean=customers,
         distinct_customers=distinct or 0,
         mean_quality=math.nan if mean is None else float(mean),
-        low_quality=low or 0,
+        low_quality=int(low or 0),
     )
