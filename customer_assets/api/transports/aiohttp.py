@@ -95,6 +95,7 @@ class AiohttpTransport:
                 connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._trusted()),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_TIMEOUT_S, self._target.timeout_s)),
                 auto_decompress=False,
+                middlewares=(_sent_once,),
                 read_bufsize=CHUNK_BYTES,
                 # Neither a .netrc entry nor cookies may stand in for the configured key.
                 trust_env=False,
@@ -115,6 +116,14 @@ class AiohttpTransport:
         if self._session is not None:
             await self._session.close()
             await asyncio.sleep(0)  # lets connections finish closing on the loop
+
+
+async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a request again by itself when the connection drops: the crawl decides when."""
+    try:
+        return await send(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(type(error).__name__) from None
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:

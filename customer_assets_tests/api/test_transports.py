@@ -1,0 +1,185 @@
+"""What comes over real sockets, from servers that mean harm or are merely broken: an answer or an error, in time."""
+
+import gzip
+import queue
+import socket
+import time
+import tracemalloc
+import zlib
+from typing import Any
+
+import pytest
+
+from customer_assets.api.envelope import Answer
+from customer_assets.api.transports import Target, TransportError, open_transport
+from customer_assets.metrics import Cause
+from customer_assets_tests.api.conftest import Step, http
+from customer_assets_tests.api.wire import (
+    KEY,
+    LIBRARIES,
+    LIMIT_BYTES,
+    PAGE,
+    TIMEOUT_S,
+    Serve,
+    chunked,
+    dripping,
+    endless,
+    fetched,
+    half_closed_after,
+    packed,
+    reset_after,
+    silent,
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(http(200, PAGE), id="plain"),
+        pytest.param(packed(gzip.compress(PAGE)), id="gzip"),
+        pytest.param(packed(gzip.compress(PAGE), "X-GZIP"), id="x-gzip"),
+        pytest.param(packed(zlib.compress(PAGE), "deflate"), id="deflate"),
+        pytest.param(packed(gzip.compress(PAGE[:9]) + gzip.compress(PAGE[9:])), id="gzip in two members"),
+        pytest.param(packed(PAGE, "identity"), id="identity"),
+        pytest.param(chunked(PAGE[:5], PAGE[5:]), id="chunked"),
+        pytest.param(chunked(PAGE, end=b"0\r\nX-Trailer: 1\r\n\r\n"), id="chunked with a trailer"),
+        pytest.param(chunked(*(bytes([byte]) for byte in PAGE)), id="a byte a chunk"),
+        pytest.param(b"HTTP/1.0 200 OK\r\n\r\n" + PAGE, id="HTTP/1.0, ended by closing"),
+        pytest.param(half_closed_after(b"HTTP/1.0 200 OK\r\n\r\n" + PAGE), id="half closed"),
+        pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" + http(200, PAGE), id="100 first"),
+    ],
+)
+@LIBRARIES
+def test_an_answer_comes_whole(serve: Serve, library: str, answer: Step) -> None:
+    """However it was sent."""
+    outcome = fetched(library, serve([answer]).url)
+    assert isinstance(outcome, Answer)
+    assert (outcome.status, outcome.body) == (200, PAGE)
+    assert 0 < outcome.latency_s < TIMEOUT_S
+
+
+@LIBRARIES
+def test_of_two_answers_the_second_is_nobodys(serve: Serve, library: str) -> None:
+    """An answer that was not asked for is never taken for that to the next request."""
+    twice = http(200, PAGE) + http(200, b"not asked for")
+    server = serve([twice.replace(b"Connection: close", b"Connection: keep-alive"), http(200, PAGE)])
+    arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    transport = open_transport(library, Target(server.url + "/users", KEY), 2)
+    for _ in range(2):
+        transport.send(1, arrived.put)
+        outcome = arrived.get(timeout=10)
+        assert isinstance(outcome, TransportError) or outcome.body == PAGE
+    transport.close()
+
+
+GZIPPED = gzip.compress(PAGE)
+BOMB = gzip.compress(bytes(100_000_000))
+MANY_EMPTY = gzip.compress(b"") * 1_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        pytest.param(silent, Cause.TIMEOUT, id="silence"),
+        pytest.param(dripping(http(200, PAGE)), Cause.TIMEOUT, id="a head that drips"),
+        pytest.param(dripping(b"HTTP/1.1 200 OK\r\n\r\n" + PAGE), Cause.TIMEOUT, id="a body that drips"),
+        pytest.param(dripping(chunked(*(bytes([b]) for b in PAGE)), 0.005), Cause.TIMEOUT, id="chunks that drip"),
+        pytest.param(b"", Cause.CONNECTION, id="closed at once"),
+        pytest.param(reset_after(b""), Cause.CONNECTION, id="reset at once"),
+        pytest.param(reset_after(b"HTTP/1.1 200 OK\r\nContent-"), Cause.CONNECTION, id="reset in the head"),
+        pytest.param(reset_after(http(200, PAGE)[:-9]), Cause.CONNECTION, id="reset in the body"),
+        pytest.param(http(200, PAGE)[:-1], Cause.CONNECTION, id="a byte short"),
+        pytest.param(half_closed_after(http(200, PAGE)[:-1]), Cause.CONNECTION, id="half closed, a byte short"),
+        pytest.param(chunked(PAGE, end=b""), Cause.CONNECTION, id="no last chunk"),
+        pytest.param(chunked(PAGE, end=b"zz\r\n"), Cause.CONNECTION, id="a chunk of no size"),
+        pytest.param(chunked(end=b"-1\r\n"), Cause.CONNECTION, id="a chunk of negative size"),
+        pytest.param(b"nonsense\r\n\r\n", Cause.CONNECTION, id="not HTTP"),
+        pytest.param(b"HTTP/1.1 two hundred\r\n\r\n", Cause.CONNECTION, id="a status in words"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01", Cause.CONNECTION, id="TLS instead"),
+        pytest.param(http(200, PAGE, X="x" * 100_000), Cause.CONNECTION, id="a header of 100 kB"),
+        pytest.param(http(200, PAGE, **{f"X{n}": "1" for n in range(50_000)}), Cause.CONNECTION, id="50,000 headers"),
+        pytest.param(endless(b"HTTP/1.1 200 OK\r\n", b"X-More: 1\r\n"), Cause.CONNECTION, id="headers without end"),
+        pytest.param(endless(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 4096), Cause.CONNECTION, id="a header without end"),
+        pytest.param(endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65_536), Cause.BAD_BODY, id="a body without end"),
+        pytest.param(
+            endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1000\r\n" + b"x" * 4096 + b"\r\n"),
+            Cause.BAD_BODY,
+            id="chunks without end",
+        ),
+        pytest.param(http(200, bytes(LIMIT_BYTES + 1)), Cause.BAD_BODY, id="a byte too many"),
+        pytest.param(packed(gzip.compress(bytes(LIMIT_BYTES + 1))), Cause.BAD_BODY, id="a byte too many, unpacked"),
+        pytest.param(packed(BOMB), Cause.BAD_BODY, id="a bomb"),
+        pytest.param(packed(gzip.compress(BOMB), "gzip, gzip"), Cause.BAD_BODY, id="a bomb in a bomb"),
+        pytest.param(packed(GZIPPED[:-9]), Cause.BAD_BODY, id="gzip without its end"),
+        pytest.param(packed(GZIPPED[:-4] + b"1234"), Cause.BAD_BODY, id="gzip of another size"),
+        pytest.param(packed(GZIPPED + b"more"), Cause.BAD_BODY, id="something behind the gzip"),
+        pytest.param(packed(MANY_EMPTY), Cause.BAD_BODY, id="a thousand empty gzips"),
+        pytest.param(packed(PAGE), Cause.BAD_BODY, id="no gzip"),
+        pytest.param(packed(PAGE, "br"), Cause.BAD_BODY, id="a coding nobody asked for"),
+    ],
+)
+@LIBRARIES
+def test_what_is_no_answer_is_an_error_in_time(serve: Serve, library: str, answer: Step, cause: Cause) -> None:
+    """Of a kind that says what to do; soon after the time limit at the latest."""
+    server = serve([answer])
+    started_s = time.monotonic()
+    outcome = fetched(library, server.url)
+    assert isinstance(outcome, TransportError), outcome
+    assert outcome.cause is cause
+    assert time.monotonic() - started_s < TIMEOUT_S + 1.5
+    assert len(server.requests) == 1, "the crawl alone decides what is sent again"
+    assert KEY not in f"{outcome} {outcome!r} {outcome.detail}"
+
+
+@pytest.mark.parametrize(
+    ("packed_as", "content"),
+    [("gzip", BOMB), ("gzip", gzip.compress(bytes(10_000_000)) * 10), ("identity", bytes(20_000_000))],
+    ids=["a bomb", "a bomb in members", "a large body"],
+)
+@LIBRARIES
+def test_a_bomb_costs_no_more_memory_than_the_limit(serve: Serve, library: str, packed_as: str, content: bytes) -> None:
+    """A few times the limit at most."""
+    server = serve([packed(content, packed_as)] * 2)
+    fetched(library, server.url)  # imports and caches are not the body's
+    tracemalloc.start()
+    fetched(library, server.url)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * LIMIT_BYTES + 2_000_000
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, 404])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param(b"Content-Length: 99\r\n\r\ncut off", id="cut off"),
+        pytest.param(b"Content-Encoding: gzip\r\n\r\nno gzip", id="no gzip"),
+        pytest.param(b"Content-Encoding: br\r\n\r\n\x00\x01", id="an unknown coding"),
+        pytest.param(b"\r\n" + b"x" * 3_000_000, id="too large"),
+    ],
+)
+@LIBRARIES
+def test_a_status_stands_whatever_its_body(serve: Serve, library: str, status: int, rest: bytes) -> None:
+    """A 429 is a 429, and its `Retry-After` counts."""
+    answer = b"HTTP/1.1 %d X\r\nRetry-After: 7\r\nConnection: close\r\n" % status + rest
+    outcome = fetched(library, serve([answer]).url)
+    assert isinstance(outcome, Answer)
+    assert (outcome.status, outcome.headers["retry-after"]) == (status, "7")
+
+
+@LIBRARIES
+def test_a_refused_connection_is_an_error(library: str) -> None:
+    """Nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    outcome = fetched(library, f"http://127.0.0.1:{port}")
+    assert isinstance(outcome, TransportError)
+    assert outcome.cause is Cause.CONNECTION
+
+
+@LIBRARIES
+def test_a_host_without_address_is_an_error(library: str) -> None:
+    """`.invalid` has none, by RFC 2606."""
+    outcome = fetched(library, "https://customers.invalid", timeout_s=5.0)
+    assert isinstance(outcome, TransportError)
+    assert outcome.cause in (Cause.CONNECTION, Cause.TIMEOUT)
