@@ -51,12 +51,17 @@ class ParquetIOManager(dg.UPathIOManager):
             )
         return self.engine.scan(str(path))
 
-    def get_metadata(self, context: dg.OutputContext, obj: nw.LazyFrame) -> dict[str, dg.MetadataValue]:
+    def get_metadata(
+        self,
+        context: dg.OutputContext,
+        obj: nw.LazyFrame,  # noqa: ARG002 - its file may have moved; what is published is scanned
+    ) -> dict[str, dg.MetadataValue]:
         """Tell the published file's rows and columns; never a value of theirs."""
         path = Path(str(self._get_path(context)))
+        schema = column_schema(self.engine.scan(str(path)).collect_schema())
         return {
             "dagster/row_count": dg.MetadataValue.int(pq.read_metadata(path).num_rows),
-            "dagster/column_schema": dg.MetadataValue.table_schema(column_schema(self.engine.scan(str(path)).collect_schema())),
+            "dagster/column_schema": dg.MetadataValue.table_schema(schema),
             "size_bytes": dg.MetadataValue.int(path.stat().st_size),
         }
 
