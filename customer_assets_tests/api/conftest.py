@@ -63,6 +63,11 @@ def body(page: int, total: int = 12, per_page: int = 6, **fields: Any) -> dict[s
     }
 
 
+def http_json(content: Any) -> bytes:
+    """Write JSON."""
+    return json.dumps(content).encode()
+
+
 def http(status: int, content: Any = b"", **headers: str) -> bytes:
     """Make a whole HTTP answer."""
     payload = content if isinstance(content, bytes) else json.dumps(content).encode()
