@@ -38,7 +38,7 @@ STORE_S = 0.2
 FEW = 30
 """An estimate from fewer requests than this is a guess."""
 
-SLOWEST_RATE = 0.02
+SLOWEST_RATE = 0.1
 SHORTEST_S = 1e-3
 
 
@@ -59,8 +59,7 @@ class Interval:
     def rates(self, until_s: float) -> tuple[float, float]:
         """What was accepted a second: over all, and while something was sent. The limit lies between."""
         took_s = max(until_s - self.since_s, SHORTEST_S)
-        accepted = max(self.accepted, 1)
-        return accepted / took_s, accepted / max(took_s - self.paused_s, SHORTEST_S)
+        return self.accepted / took_s, self.accepted / max(took_s - self.paused_s, SHORTEST_S)
 
 
 class RateLearner:
@@ -72,7 +71,7 @@ class RateLearner:
 
     def __init__(self, max_concurrency: int) -> None:
         self._places = max_concurrency
-        self._window = OPENING_SHARE * max_concurrency
+        self._window = max(OPENING_SHARE * max_concurrency, 1.0)
         self._round_trip_s: float | None = None
         self._rate: float | None = None
         self._growth, self._evidence = 0.0, 0
@@ -125,8 +124,8 @@ class RateLearner:
         """Tell of an answer other than 429."""
         if self._interval is not None:
             self._interval.accepted += 1
-        latency_s = max(latency_s, SHORTEST_S)
-        known_s = self._round_trip_s or latency_s
+        known_s = self._round_trip_s or max(latency_s, SHORTEST_S)
+        latency_s = min(max(latency_s, SHORTEST_S), 4 * known_s)  # one slow answer must not slow the rest
         self._round_trip_s = known_s + (latency_s - known_s) / 10
 
     def refused(self, latency_s: float, now_s: float) -> bool:
@@ -136,13 +135,15 @@ class RateLearner:
         if sent_s <= self._reacted_s:
             self._look_closer(interval, sent_s)
             return False
-        if self._rate is None or self._first is None:
+        if interval.accepted == 0:
+            rate = (self._rate or 1 / max(latency_s, SHORTEST_S)) / 2
+        elif self._rate is None or self._first is None:
             rate = self._first_estimate(interval, sent_s)
         else:
             rate = self._estimate(interval, sent_s, self._rate, self._first)
         is_new_limit = self._rate is None or rate < 0.75 * self._rate
-        self._evidence = max(interval.accepted, 1) + (0 if is_new_limit else self._evidence)
-        self._growth = min(max(UNCERTAINTY / self._evidence, LEAST_GROWTH), MOST_GROWTH)
+        self._evidence = interval.accepted + (0 if is_new_limit else self._evidence)
+        self._growth = min(max(UNCERTAINTY / max(self._evidence, 1), LEAST_GROWTH), MOST_GROWTH)
         self._rate = max(rate, SLOWEST_RATE)
         self._interval, self._reacted_s = Interval(sent_s), now_s
         return True
@@ -151,7 +152,7 @@ class RateLearner:
         """Tell that the API broke down: come back at half the pace, and grow soon."""
         pace = self._rate or self._window / (self._round_trip_s or 1.0)
         self._rate = max(pace / 2, SLOWEST_RATE)
-        self._growth, self._evidence = UNCERTAINTY / FEW, FEW
+        self._growth, self._evidence = UNCERTAINTY / 10, FEW
 
     def _grow(self, since_s: float, round_trip_s: float) -> None:
         pace = self._rate or self._window / round_trip_s

@@ -19,8 +19,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 STATED_SHARE = 0.98
 """Share of the rate that the headers state which is used: two clocks never agree."""
 
-SLACK_S = 0.005
-"""How far a request that went late lets the next one go early: timers are late, the pace is kept on average."""
+SLACK_S, IDLE_S = 0.02, 0.2
+"""A request that goes late puts off the next by less: timers are late. After a pause nothing is made up for."""
 
 
 class Pacer:
@@ -71,7 +71,8 @@ class Pacer:
         self._learner.sent(now_s)
         rate = self.requests_per_second
         if rate is not None:
-            self._next_s = max(self._next_s, now_s - SLACK_S) + 1 / rate
+            late_s = now_s - self._next_s
+            self._next_s = now_s - (min(late_s, SLACK_S) if late_s < IDLE_S else 0.0) + 1 / rate
 
     def answered(self, outcome: Outcome, now_s: float) -> None:
         """Tell what came back of a request, or that nothing did."""
@@ -81,7 +82,8 @@ class Pacer:
         if isinstance(outcome, Failed) and outcome.cause is Cause.THROTTLED:
             self._refused(outcome.latency_s, advice, now_s)
             return
-        self._learner.accepted(outcome.latency_s)
+        if not isinstance(outcome, Failed) or outcome.status is not None:
+            self._learner.accepted(outcome.latency_s)
         self._pause_s = FIRST_PAUSE_S
         self._busy_in_a_row = 0 if advice.retry_after_s is None else self._busy_in_a_row + 1
         if advice.retry_after_s is not None and self._busy_in_a_row >= BUSY_IN_A_ROW:
