@@ -11,6 +11,7 @@ import pytest
 
 from customer_assets_tests.processing.dirty import dirty_records, each_edge_case
 from customer_assets_tests.processing.reference import cleaned
+from customer_assets_tests.services import need, need_module
 
 _PROGRAM = """
 import json, sys
@@ -28,6 +29,8 @@ print(json.dumps(processor.process_customers([*each_edge_case(), *dirty_records(
 @pytest.mark.service
 def test_spark_connect(as_of: datetime, tmp_path: Path) -> None:
     """A Connect server answers as the plain-Python reference does. In a process of its own: Spark allows one kind."""
+    need_module("pyspark", "pip install 'customer_assets[spark]'")
+    need("java", "openjdk-17-jre-headless")
     command = [sys.executable, "-c", _PROGRAM, as_of.isoformat()]
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable}
     done = subprocess.run(command, capture_output=True, check=True, text=True, cwd=tmp_path, env=environment)
