@@ -80,9 +80,14 @@ def test_a_line_comes_at_most_every_five_seconds(caplog: pytest.LogCaptureFixtur
 
 def test_a_line_says_where_the_crawl_stands() -> None:
     """Pages, rate, what is left, retries, throttles."""
-    assert line(SNAPSHOT, 5.0, 120) == "12 of 40 pages, 120 records, 2.0 pages a second, 14 s left, 2 retries, 3 throttled"
+    assert (
+        line(SNAPSHOT, 5.0, 120) == "12 of 40 pages, 120 records, 2.0 pages a second, 14 s left, 2 retries, 3 throttled"
+    )
     nothing = replace(SNAPSHOT, total_pages=None, pages_arrived=0, pages_held=0, retries={}, throttles=0)
-    assert line(nothing, 5.0, 0) == "0 of ? pages, 0 records, 0.0 pages a second, unknown time left, 0 retries, 0 throttled"
+    assert (
+        line(nothing, 5.0, 0)
+        == "0 of ? pages, 0 records, 0.0 pages a second, unknown time left, 0 retries, 0 throttled"
+    )
 
 
 def test_percentiles_need_no_list() -> None:
