@@ -153,9 +153,10 @@ class ProcessingResource(dg.ConfigurableResource[None]):
 
     def processor(self) -> CustomerDataProcessor:
         """Make the processor that cleans."""
-        return CustomerDataProcessor(self.generation_seed, self._instant(), self.open_engine())
+        return CustomerDataProcessor(self.generation_seed, self.instant(), self.open_engine())
 
-    def _instant(self) -> datetime:
+    def instant(self) -> datetime:
+        """Tell the instant from which activity is judged."""
         if not self.as_of:
             return datetime.now(UTC)
         try:

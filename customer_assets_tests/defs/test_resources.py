@@ -1,0 +1,138 @@
+"""What assets are given, and what it refuses."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import customer_assets
+from customer_assets.api.customers import CustomerList
+from customer_assets.definitions import build_definitions, build_resources, defs
+from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource
+from customer_assets.errors import ConfigurationError
+from customer_assets_tests.defs.conftest import PlainAPI, customer
+from customer_assets_tests.defs.test_assets import export_of, run
+
+Serve = Callable[[PlainAPI], PlainAPI]
+Resources = Callable[..., dict[str, Any]]
+
+
+def test_without_an_address_the_simulator_is_the_api() -> None:
+    """Twelve customers; some of its requests fail, all of its customers come."""
+    resource = CustomerAPIResource(retry_waits_s=[0.001, 0.001, 0.001])
+    sink = CustomerList()
+    with resource.client("memory://") as client:
+        client.crawl(sink)
+    assert [each["id"] for each in sink.customers()] == list(range(1, 13))
+
+
+def test_a_real_api_needs_a_key() -> None:
+    """Before anything is sent."""
+    with (
+        pytest.raises(ConfigurationError, match="CUSTOMER_API_KEY"),
+        CustomerAPIResource(base_url="https://x.org").client("memory://"),
+    ):
+        pass
+
+
+def test_the_key_is_in_no_definition() -> None:
+    """It is read when a run starts."""
+    resource = build_resources({"CUSTOMER_API_KEY": "canary-key-c0ffee"})["customer_api"]
+    assert "canary-key-c0ffee" not in repr(resource) + str(resource.model_dump()) + str(vars(resource))
+
+
+@pytest.mark.parametrize(
+    ("written", "instant"),
+    [
+        ("2026-01-31T00:00:00Z", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31T01:00:00+01:00", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+    ],
+)
+def test_the_as_of_instant_is_iso_8601(written: str, instant: datetime) -> None:
+    """Without an offset: UTC."""
+    assert ProcessingResource(as_of=written).instant() == instant
+
+
+def test_an_instant_that_is_none_is_refused() -> None:
+    """By its name."""
+    with pytest.raises(ConfigurationError, match="as_of"):
+        ProcessingResource(as_of="yesterday").instant()
+
+
+def test_nothing_was_crawled_yet(tmp_path: Path) -> None:
+    """The error says what to do."""
+    with pytest.raises(ConfigurationError, match="Materialise raw_customers first"):
+        DataDirectory(path=str(tmp_path)).crawl_record()
+
+
+def test_a_damaged_export_is_noticed(serve: Serve, resources: Resources) -> None:
+    """The check reads the published file again."""
+    made = resources(serve(PlainAPI([customer(number) for number in range(1, 8)])))
+    job = build_definitions(**made).resolve_job_def("customer_sync_job")
+    check = dg.AssetCheckKey(dg.AssetKey("customer_export"), "export_matches_clean_customers")
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert run(made, instance).success
+        for damage in (b"", export_of(made).read_bytes().replace(b"First1", b"Frist1")):
+            export_of(made).write_bytes(damage)
+            alone = job.get_subset(asset_check_selection={check}, asset_selection=set())
+            result = alone.execute_in_process(instance=instance, raise_on_error=False)
+            (evaluation,) = result.get_asset_check_evaluations()
+            assert not evaluation.passed
+
+
+def test_missing_customers_are_not_published(serve: Serve, resources: Resources) -> None:
+    """An API that counts more customers than it hands over."""
+
+    class Boastful(PlainAPI):
+        def page(self, number: int) -> dict[str, Any]:
+            return {**super().page(number), "total": len(self.records) + 2}
+
+    made = resources(serve(Boastful([customer(number) for number in range(1, 7)])))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = run(made, instance)
+    assert not result.success
+    failed = {each.check_name for each in result.get_asset_check_evaluations() if not each.passed}
+    assert failed == {"every_customer_was_fetched"}
+    assert not export_of(made).exists()
+
+
+def test_a_frame_of_any_asset_is_published_and_scanned(tmp_path: Path, resources: Resources) -> None:
+    """The IO manager computes frames that were not staged."""
+    made = resources(PlainAPI([], url="http://127.0.0.1:1/api"))
+
+    @dg.asset(required_resource_keys={"processing"})
+    def someone_elses(context: dg.AssetExecutionContext) -> Any:
+        frame = context.resources.processing.open_engine()
+        return frame.scan(str(tmp_path / "source.parquet"))
+
+    pq.write_table(pa.table({"x": [1, 2, 3]}), tmp_path / "source.parquet")
+    result = dg.materialize([someone_elses], resources=made, instance=dg.DagsterInstance.ephemeral())
+    (event,) = result.asset_materializations_for_node("someone_elses")
+    assert event.metadata["dagster/row_count"].value == 3
+    published = Path(made["data_directory"].lake) / "someone_elses.parquet"
+    assert published.stat().st_mode & 0o077 == 0
+
+
+def test_the_package_shows_the_definitions() -> None:
+    """`-m customer_assets` works; importing the library parts does not load them."""
+    assert customer_assets.code_location is defs
+    assert "code_location" in dir(customer_assets)
+    with pytest.raises(AttributeError, match="nothing_of_that_name"):
+        _ = customer_assets.nothing_of_that_name
+
+
+def test_the_report_is_json_and_markdown(serve: Serve, resources: Resources) -> None:
+    """Both are published; neither names a customer."""
+    made = resources(serve(PlainAPI([customer(number) for number in range(1, 8)])))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert run(made, instance).success
+    report = made["data_directory"].report_file
+    assert json.loads(report.with_suffix(".json").read_text(encoding="utf-8"))["total_customers"] == 7
+    assert "First" not in report.with_suffix(".md").read_text(encoding="utf-8")
