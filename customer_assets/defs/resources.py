@@ -84,7 +84,7 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
                 yield client
         else:
             with (
-                running_simulator(self._simulator()) as simulator,
+                running_simulator(self._simulator(), wait=False) as simulator,
                 self._client_of(simulator.base_url, EMBEDDED_KEY, page_store, self._simulator_identity()) as client,
             ):
                 yield client
