@@ -1,7 +1,7 @@
 """What the main job costs beyond Dagster itself, beside a Dagster project whose four assets do nothing.
 
-`python -m customer_assets_tests.benchmarks.start_up [--runs 5]` prints the median seconds of each and the ratio. Both are
-run by `dagster asset materialize`, in turn, by the same executor; ours on twelve customers without faults.
+`python -m customer_assets_tests.benchmarks.start_up [--runs 5]` prints the median seconds of each and the ratio. Both
+are run by `dagster asset materialize`, in turn, by the same executor; ours on twelve customers without faults.
 """
 
 import argparse
