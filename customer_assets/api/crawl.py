@@ -271,9 +271,8 @@ class Crawl:
     # --- how much there is -----------------------------------------------------------------------------
 
     def _follow(self, page: Page) -> None:
-        disbelief = self._totals.follow(page)
-        self._end(disbelief)
-        if self._only_page is not None or disbelief is not None:
+        self._end(self._totals.follow(page))
+        if self._only_page is not None or page.total_pages > self._policy.max_pages:
             return
         if page.total_pages != self._agenda.last:
             self._agenda.follow(page.total_pages)

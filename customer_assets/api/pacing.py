@@ -85,9 +85,10 @@ class Pacer:
         if not isinstance(outcome, Failed) or outcome.status is not None:
             self._learner.accepted(outcome.latency_s)
         self._pause_s = FIRST_PAUSE_S
-        self._busy_in_a_row = 0 if advice.retry_after_s is None else self._busy_in_a_row + 1
-        if advice.retry_after_s is not None and self._busy_in_a_row >= BUSY_IN_A_ROW:
-            self._shut(now_s, advice.retry_after_s)
+        asked_s = advice.retry_after_s if isinstance(outcome, Failed) else None
+        self._busy_in_a_row = 0 if asked_s is None else self._busy_in_a_row + 1
+        if asked_s is not None and self._busy_in_a_row >= BUSY_IN_A_ROW:
+            self._shut(now_s, asked_s)
 
     def overwhelmed(self) -> None:
         """Tell that the API broke down: it gets half the pace when it is back."""
@@ -106,7 +107,7 @@ class Pacer:
 
     def _refused(self, latency_s: float, advice: RateAdvice, now_s: float) -> None:
         is_news = self._learner.refused(latency_s, now_s)
-        if advice.retry_after_s is not None:
+        if advice.retry_after_s:
             self._shut(now_s, advice.retry_after_s)
         elif is_news:
             self._shut(now_s, self._pause_s)
