@@ -22,7 +22,7 @@ from customer_assets.api.page_ranges import PageRanges
 from customer_assets.api.pages import PageStore, open_store
 from customer_assets.api.passes import MAX_PASSES, PageSink, Tally, Verdict, verdict
 from customer_assets.api.policy import CrawlPolicy
-from customer_assets.api.progress import OnProgress, Progress
+from customer_assets.api.progress import OnProgress, Progress, summary
 from customer_assets.api.reading import Reading
 from customer_assets.api.transports import Target, Transport, open_transport
 from customer_assets.errors import ConfigurationError, PageFailedError
@@ -121,18 +121,19 @@ class CustomerAPIClient:
         fingerprint = None
         for figures.passes in range(1, MAX_PASSES + 1):
             tally = self._pass(sink, figures)
-            found = verdict(
-                tally, sink.unique_ids(), sink.rejected_records(), same_as_before=sink.fingerprint() == fingerprint
-            )
-            if found is not Verdict.MOVED:
-                break
+            ids, rejected, same = sink.unique_ids(), sink.rejected_records(), sink.fingerprint() == fingerprint
+            found = verdict(tally, ids, rejected, same_as_before=same)
+            if found is not Verdict.MOVED or (same and tally.steady):
+                break  # the very same pages twice: a third pass would read them again
             fingerprint = sink.fingerprint()
             if figures.passes < MAX_PASSES:
                 logger.warning("What pass %d read does not add up: all pages are read again.", figures.passes)
                 self._kept.keep(0)
         self._kept.keep(0 if found is Verdict.MOVED else self.options.cache_ttl_s)
         figures.duration_s = self._clock.monotonic_s() - started_s
-        return _concluded(figures, tally, sink, found)
+        _conclude(figures, tally, sink, found)
+        logger.info("%s", summary(figures))
+        return figures
 
     def _fetch_page(self, page: int) -> dict[str, Any]:
         """Return one page's answer, retries included.
@@ -143,8 +144,8 @@ class CustomerAPIClient:
             CrawlPausedError: The API asked for a longer pause than a crawl waits.
             RequestRefusedError: The API refused for good.
         """
-        if page < 1:
-            raise ConfigurationError("page", f"{page} is no page", "Pages are counted from 1.")
+        if isinstance(page, bool) or not isinstance(page, int) or page < 1:
+            raise ConfigurationError("page", f"{page!r} is no page", "Pages are counted from 1.")
         found: list[Page] = []
         crawl = Crawl(replace(self._policy(), rounds=1), self._pacer, only_page=page)
         figures = CrawlFigures()
@@ -212,7 +213,7 @@ class CustomerAPIClient:
         return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:32]
 
 
-def _concluded(figures: CrawlFigures, tally: Tally, sink: PageSink, found: Verdict) -> CrawlFigures:
+def _conclude(figures: CrawlFigures, tally: Tally, sink: PageSink, found: Verdict) -> None:
     figures.pages, figures.records, figures.total = tally.pages, tally.records, tally.total
     figures.unique_ids, figures.rejected = sink.unique_ids(), sink.rejected_records()
     difference = tally.total - figures.rejected - figures.unique_ids
@@ -220,4 +221,5 @@ def _concluded(figures: CrawlFigures, tally: Tally, sink: PageSink, found: Verdi
         figures.source_duplicates = difference
     else:
         figures.missing_customers = difference
-    return figures
+    if figures.missing_customers:
+        logger.warning("The API counts %d customers more than it handed over.", figures.missing_customers)

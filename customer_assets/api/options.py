@@ -59,6 +59,8 @@ class ClientOptions:
 
     def __post_init__(self) -> None:
         """Check each."""
+        for name in ("max_concurrency", "rounds", "page_size", "max_body_bytes"):
+            _whole(name, getattr(self, name))
         _in_range("max_concurrency", self.max_concurrency, 1, LARGEST_CONCURRENCY)
         _in_range("rounds", self.rounds, 1, 1_000)
         for name in ("requests_per_second", "page_size", "timeout_s", "max_body_bytes"):
@@ -131,6 +133,11 @@ def is_loopback(host: str) -> bool:
 def _is_plain(text: str) -> bool:
     """Whether all programs read the same in an address: they differ on backslashes, blanks and control characters."""
     return text.isascii() and text.isprintable() and not set(text) & set(" \\")
+
+
+def _whole(field: str, value: object) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise ConfigurationError(field, f"{value!r} is no whole number", "Set one.")
 
 
 def _above_zero(field: str, value: float) -> None:

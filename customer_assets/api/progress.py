@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TextIO
 
 from customer_assets.api.actions import Abandoned, Decision, Requeued, RetryScheduled, Snapshot, Throttled
+from customer_assets.api.figures import CrawlFigures
 
 logger = logging.getLogger("customer_assets.api")
 
@@ -110,6 +111,20 @@ def line(snapshot: Snapshot, running_s: float, records: int) -> str:
     return (
         f"{done} of {pages_total} pages, {records} records, {rate:.1f} pages a second, {eta}, "
         f"{sum(snapshot.retries.values())} retries, {snapshot.throttles} throttled"
+    )
+
+
+def summary(figures: CrawlFigures) -> str:
+    """Say in a line what a crawl did."""
+    success = "none successful" if figures.success_rate is None else f"{figures.success_rate:.1%} successful"
+    causes = ", ".join(f"{count} {cause.value}" for cause, count in sorted(figures.retries.items())) or "none"
+    shares = [figures.latencies.percentile_s(share) or 0.0 for share in (0.5, 0.95, 0.99)]
+    p50, p95, p99 = (f"{1000 * share:.0f}" for share in shares)
+    return (
+        f"{figures.pages} pages ({figures.pages_from_store} from the page store), {figures.records} records, "
+        f"{figures.passes} passes, {figures.duration_s:.1f} s; {figures.requests} requests, {success}; "
+        f"retries: {causes}; {figures.throttles} throttled, {figures.waiting_s:.1f} s waiting; "
+        f"latency p50/p95/p99 {p50}/{p95}/{p99} ms; {figures.bytes} bytes"
     )
 
 

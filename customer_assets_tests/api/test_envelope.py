@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customer_assets.api.actions import Arrived, Failed
-from customer_assets.api.envelope import Answer, judged
+from customer_assets.api.envelope import Answer, judged, records
 from customer_assets.metrics import Cause
 from customer_assets.models import Page
 from customer_assets_tests.api.conftest import body
@@ -68,6 +68,101 @@ def test_what_holds_no_page_is_a_failure(status: int, content: bytes, cause: Cau
     outcome = judge(status, content)
     assert isinstance(outcome, Failed)
     assert outcome.cause is cause
+
+
+def with_data(data: bytes) -> bytes:
+    """Make an answer around records as bytes."""
+    return b'{"page": 1, "per_page": 6, "total": 12, "total_pages": 2, "data": %s}' % data
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "cause"),
+    [
+        pytest.param(304, b"", Cause.BAD_BODY, id="304"),
+        pytest.param(300, b"", Cause.BAD_BODY, id="300"),
+        pytest.param(103, b"", Cause.BAD_BODY, id="103"),
+        pytest.param(999, b"", Cause.SERVER_ERROR, id="999"),
+        pytest.param(308, b"", Cause.REFUSED, id="308"),
+        pytest.param(200, with_data(b'[{"id": "\xff"}]'), Cause.BAD_BODY, id="a text that is no UTF-8"),
+        pytest.param(200, with_data(b"[]").decode().encode("utf-16"), Cause.BAD_BODY, id="UTF-16"),
+        pytest.param(200, with_data(b'[{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]"), Cause.BAD_BODY, id="deep"),
+        pytest.param(
+            200, with_data(b'[{"a": NaN, "b": ' + b"[" * 100_000 + b"}]"), Cause.BAD_BODY, id="NaN, then deep"
+        ),
+        pytest.param(200, with_data(b'["a\nb"]'), Cause.BAD_BODY, id="a line break in a text"),
+        pytest.param(200, with_data(b"[1,]"), Cause.BAD_BODY, id="a comma too many"),
+        pytest.param(
+            200, with_data(b"[]").replace(b"12", b"9" * 10_000), Cause.BAD_BODY, id="a total of 10,000 digits"
+        ),
+        pytest.param(200, json.dumps(body(1, total=True)).encode(), Cause.BAD_BODY, id="a total that is true"),
+        pytest.param(200, json.dumps(body(1) | {"total": 12.0}).encode(), Cause.BAD_BODY, id="a total with a point"),
+        pytest.param(200, json.dumps(body(1, total_pages=13)).encode(), Cause.BAD_BODY, id="more pages than customers"),
+        pytest.param(200, json.dumps(body(1, total_pages=0)).encode(), Cause.BAD_BODY, id="customers on no page"),
+        pytest.param(200, json.dumps(body(1, total_pages=-1)).encode(), Cause.BAD_BODY, id="-1 pages"),
+        pytest.param(200, json.dumps(body(1) | {"per_page": 0}).encode(), Cause.BAD_BODY, id="no records a page"),
+    ],
+)
+def test_what_is_stranger_is_a_failure_too(status: int, content: bytes, cause: Cause) -> None:
+    """Hostile or broken, it costs its own retries."""
+    outcome = judge(status, content)
+    assert isinstance(outcome, Failed)
+    assert outcome.cause is cause
+
+
+@pytest.mark.parametrize(
+    ("content", "data"),
+    [
+        pytest.param(b"\xef\xbb\xbf" + with_data(b'["a"]'), b'["a"]', id="a byte order mark"),
+        pytest.param(with_data(b'[{"id": 1, "s": NaN}]'), b'[{"id": 1, "s": null}]', id="NaN"),
+        pytest.param(with_data(b"[-Infinity, Infinity]"), b"[null, null]", id="infinities"),
+        pytest.param(with_data(b'["a\\ud800z", NaN]'), '["a\ufffdz", null]'.encode(), id="half a pair"),
+        pytest.param(with_data(b'["\\udc00\\ud800"]'), '["\ufffd\ufffd"]'.encode(), id="a pair the wrong way round"),
+        pytest.param(with_data(b'["\\ud83d\\ude00", NaN]'), '["\U0001f600", null]'.encode(), id="a whole pair"),
+        pytest.param(with_data(b"[1e999, NaN]"), b"[null, null]", id="too large for a float"),
+        pytest.param(with_data(b"[NaN, " + b"9" * 9_999 + b"]"), b'[null, "' + b"9" * 9_999 + b'"]', id="9,999 digits"),
+        pytest.param(with_data(b"[" + b"9" * 9_999 + b"]"), b"[" + b"9" * 9_999 + b"]", id="the same, JSON otherwise"),
+        pytest.param(with_data(b'[{"a": 1, "a": 2}]'), b'[{"a": 1, "a": 2}]', id="a key twice"),
+    ],
+)
+def test_what_other_programs_take_for_json_is_mended(content: bytes, data: bytes) -> None:
+    """So that one odd record does not make its page unreadable for ever; what is JSON stays as it came."""
+    outcome = judge(200, content)
+    assert isinstance(outcome, Arrived), outcome
+    assert outcome.page.data == data
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        pytest.param(b'[{"id": 1}, 2, null]', [{"id": 1}, 2, None], id="whatever they are"),
+        pytest.param(b"[1e999]", [None], id="too large for a float"),
+        pytest.param(b"[" + b"9" * 9_999 + b", 7]", ["9" * 9_999, 7], id="9,999 digits"),
+        pytest.param(b"[123456789012345678901234567890, 1]", [123456789012345678901234567890, 1], id="30 digits"),
+        pytest.param(b"[" + b"[" * 5_000 + b"]" * 5_000 + b", 7]", [None, None], id="nested too deep"),
+    ],
+)
+def test_records_are_read_one_by_one_where_they_must(data: bytes, expected: list[Any]) -> None:
+    """One that cannot be read is None; there are as many as the page has."""
+    assert records(Page(1, 6, 12, 2, len(expected), data)) == expected
+
+
+def test_one_record_that_cannot_be_read_costs_no_other() -> None:
+    """Even if it only just passed when the page came."""
+    deep = b"[" * 970 + b"]" * 970
+    read = records(Page(1, 6, 12, 2, 3, b"[1, " + deep + b", 1e999]"))
+    assert len(read) == 3
+    assert read[2] is None
+
+
+@pytest.mark.parametrize("name", ["retry-after", "x-ratelimit-reset"])
+@pytest.mark.parametrize("date", [None, "no date", "Thu, 01 Jan 2026 00:00:00"])
+def test_dates_are_read_by_the_servers_clock(name: str, date: str | None) -> None:
+    """Its `Date` says what it takes for now; ours may be minutes off."""
+    headers = {name: "Thu, 01 Jan 2026 00:00:30 GMT"} | ({} if date is None else {"date": date})
+    outcome = judged(Answer(429, headers, b"", 0.1), 1, NOW)
+    assert outcome.advice.retry_after_s == (30 if name == "retry-after" else None)
+    ahead = {"retry-after": "Thu, 01 Jan 2026 01:00:30 GMT", "date": "Thu, 01 Jan 2026 01:00:00 GMT"}
+    assert judged(Answer(503, ahead, b"", 0.1), 1, NOW).advice.retry_after_s == 30
 
 
 @given(st.binary(max_size=200))

@@ -1,5 +1,6 @@
 """What a crawl says while it runs."""
 
+import io
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,8 +9,8 @@ import pytest
 
 from customer_assets.api.actions import Abandoned, Accepted, Decision, Requeued, RetryScheduled, Throttled
 from customer_assets.api.crawl import Snapshot
-from customer_assets.api.figures import Latencies
-from customer_assets.api.progress import RETRIES_TOLD, Progress, line
+from customer_assets.api.figures import CrawlFigures, Latencies
+from customer_assets.api.progress import BAR_EVERY_S, RETRIES_TOLD, Progress, bar, line, summary
 from customer_assets.metrics import Cause
 
 INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -88,6 +89,61 @@ def test_a_line_says_where_the_crawl_stands() -> None:
         line(nothing, 5.0, 0)
         == "0 of ? pages, 0 records, 0.0 pages a second, unknown time left, 0 retries, 0 throttled"
     )
+
+
+class Terminal(io.StringIO):
+    """What was drawn, frame by frame."""
+
+    def frames(self) -> list[str]:
+        """Each ends at the margin."""
+        return self.getvalue().split("\r")
+
+
+def test_on_a_terminal_there_is_a_bar(caplog: pytest.LogCaptureFixture) -> None:
+    """From the first second on, four times a second, and no line in the log; wiped at the end."""
+    caplog.set_level(logging.INFO)
+    terminal, seen = Terminal(), list[float]()
+    crawl = Progress(lambda: INSTANT, 100.0, lambda _snapshot, running_s: seen.append(running_s), terminal)
+    for hundredths in range(0, 600, 5):
+        assert crawl.tick(lambda: SNAPSHOT, 100.0 + hundredths / 100) == BAR_EVERY_S
+    crawl.close()
+    frames = terminal.frames()
+    assert 19 <= len(frames) <= 23
+    assert frames[0].startswith("[#########.....................] 12 of 40 pages, 0 records, 10.0 pages a second")
+    assert frames[-2].strip() == ""
+    assert len(frames[-2]) == len(frames[-3])
+    assert seen == [5.0]
+    assert caplog.records == []
+
+
+def test_a_short_crawl_draws_nothing() -> None:
+    """Nor wipes."""
+    terminal = Terminal()
+    crawl = Progress(lambda: INSTANT, 100.0, terminal=terminal)
+    crawl.tick(lambda: SNAPSHOT, 100.9)
+    crawl.close()
+    assert terminal.getvalue() == ""
+
+
+def test_a_bar_is_never_longer_than_full() -> None:
+    """Whatever the API counts."""
+    assert bar(replace(SNAPSHOT, total_pages=3)) == "[" + "#" * 30 + "]"
+    assert bar(replace(SNAPSHOT, total_pages=None, pages_arrived=0, pages_held=0)) == "[" + "." * 30 + "]"
+
+
+def test_a_summary_tells_the_numbers() -> None:
+    """Requests, success, retries by cause, throttles, waiting, latency, bytes."""
+    figures = CrawlFigures(pages=4, pages_from_store=1, records=40, passes=1, duration_s=2.5, requests=4)
+    figures.statuses.update({200: 3, 500: 1})
+    figures.retries.update({Cause.TIMEOUT: 2, Cause.SERVER_ERROR: 1})
+    figures.throttles, figures.waiting_s, figures.bytes = 3, 1.5, 999
+    figures.latencies.add(1.0)
+    assert summary(figures) == (
+        "4 pages (1 from the page store), 40 records, 1 passes, 2.5 s; 4 requests, 75.0% successful; "
+        "retries: 1 server_error, 2 timeout; 3 throttled, 1.5 s waiting; "
+        "latency p50/p95/p99 1000/1000/1000 ms; 999 bytes"
+    )
+    assert "0 requests, none successful; retries: none;" in summary(CrawlFigures())
 
 
 def test_percentiles_need_no_list() -> None:

@@ -12,7 +12,7 @@ FIRST_SHIFT, SECOND_SHIFT = SHIFTS
 _SQL = f"""
 WITH judged AS (
   SELECT *, coalesce(regexp_matches(email, '{WELL_FORMED}'), false) AS fine FROM read_parquet('{{source}}')
-), ranked AS (
+), ranked AS NOT MATERIALIZED (
   SELECT *,
     (NOT fine)::INT + (first_name IS NULL)::INT + (last_name IS NULL)::INT + (avatar IS NULL)::INT
     + (engagement_score_supplied AND NOT coalesce(engagement_score BETWEEN 0 AND 1, false))::INT

@@ -1,0 +1,106 @@
+"""The key goes to the API, and nowhere else; customers go to the caller, and nowhere else."""
+
+import gc
+import io
+import logging
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customer_assets.api import CustomerAPIClient
+from customer_assets.errors import CustomerAssetsError
+from customer_assets_tests.api.conftest import ScriptedServer, body, http
+
+KEY = "canary-key-c0ffee"
+NAME = "Canary McCanaryface"
+Serve = Callable[..., ScriptedServer]
+
+RECORDS = [{"id": number, "email": f"canary{number}@example.org", "first_name": NAME} for number in range(1, 7)]
+FAILURES: dict[str, Callable[[], list[bytes]]] = {
+    "refused": lambda: [http(401, f'{{"error": "{KEY} is wrong, {NAME}"}}'.encode())],
+    "redirected": lambda: [http(302, Location=f"https://elsewhere.example/?key={KEY}&name={NAME}")],
+    "paused": lambda: [http(429, Retry_After="86400", X_Key=KEY)],
+    "broken": lambda: [http(500, f"{KEY} {NAME}".encode())] * 4,
+    "garbage": lambda: [http(200, f"<html>{KEY} {NAME}</html>".encode())] * 4,
+    "not HTTP": lambda: [f"{KEY} {NAME}\r\n\r\n".encode()] * 4,
+    "silent": lambda: [b""] * 4,
+    "nothing": list,
+}
+
+
+@pytest.mark.parametrize("transport", ["requests", "aiohttp"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_neither_key_nor_customers_are_told(
+    serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture, failure: str, transport: str
+) -> None:
+    """Not in a log at any level, a repr, an error with its traceback and causes, nor the key in a store."""
+    caplog.set_level(logging.DEBUG)
+    server = serve(FAILURES[failure](), lambda page: http(200, body(page, total=6, data=RECORDS)))
+    told = io.StringIO()
+    client = CustomerAPIClient(
+        server.url,
+        KEY,
+        transport=transport,
+        page_store=f"sqlite:///{tmp_path}/pages.sqlite",
+        retry_waits_s=(0.001,) * 3,
+        cache_ttl_s=60.0,
+    )
+    with client:
+        try:
+            told.write(repr(client.crawl(Null())))
+        except CustomerAssetsError as error:
+            told.write(f"{error!r} {error} {vars(error)}")
+            traceback.print_exception(error, file=told)
+        told.write(f"{client!r} {client} {vars(client)} {client.options!r}")
+    told.write("\n".join(f"{record.getMessage()} {record.args}" for record in caplog.records))
+    assert len(server.requests) >= 1
+    assert all(f"x-api-key: {KEY}" in request for request in server.requests)
+    stored = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert KEY.encode() not in stored
+    for secret in (KEY, NAME, "canary1@example.org", "McCanary"):
+        assert secret not in told.getvalue()
+
+
+class Null:
+    """A sink that keeps nothing but numbers."""
+
+    def start_pass(self) -> None:
+        """Forget."""
+        self.ids = 0
+
+    def add(self, page: Any) -> None:
+        """Count."""
+        self.ids += page.record_count
+
+    def unique_ids(self) -> int:
+        """As many as there were."""
+        return self.ids
+
+    def rejected_records(self) -> int:
+        """None."""
+        return 0
+
+    def fingerprint(self) -> str:
+        """Always the same."""
+        return ""
+
+
+def test_the_password_of_a_store_is_not_told() -> None:
+    """It stands in the store's address."""
+    client = CustomerAPIClient("https://x.org", KEY, page_store="redis://:hunter2@127.0.0.1:1/0")
+    assert "hunter2" not in f"{client!r} {client.options!r} {vars(client)}"
+
+
+def test_a_closed_client_holds_no_connection(serve: Serve) -> None:
+    """Nothing is left for the garbage collector to complain of; it may be used again."""
+    server = serve()
+    for transport in ("requests", "aiohttp"):
+        client = CustomerAPIClient(server.url, KEY, transport=transport)
+        for _ in range(2):
+            assert len(client.fetch_all_customers()) == 12
+            client.close()
+        client.close()
+    gc.collect()
