@@ -29,7 +29,12 @@ class Simulator:
         self.base_url = f"http://{LOOPBACK}:{self._socket.getsockname()[1]}/api"
         self._server = uvicorn.Server(
             uvicorn.Config(
-                self._application, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
+                self._application,
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=1,
             )
         )
         # The socket listens already: a request sent now waits in its backlog, so there is nothing to wait for.

@@ -162,7 +162,7 @@ def test_what_is_read_while_it_moves_without_end_is_not_kept(serve: Serve) -> No
         return http(200, body(page, total=calls[0] % 3 + 10, data=[{"id": page}] * 5))
 
     server = serve(otherwise=moving)
-    with CustomerAPIClient(server.url, KEY, cache_ttl_s=60.0, max_concurrency=1) as client:
+    with CustomerAPIClient(server.url, KEY, cache_ttl_s=60.0, max_concurrency=1, retry_waits_s=SHORT) as client:
         figures: CrawlFigures = client.crawl(CustomerList())
         assert figures.passes == 3
         assert figures.missing_customers != 0

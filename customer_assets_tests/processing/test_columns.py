@@ -89,7 +89,7 @@ def test_emails(values: list[str | None]) -> None:
 def test_every_character() -> None:
     """Each character of Unicode, alone, between others and beside a combining mark, lands as the function says."""
     characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF]
-    for pattern in ("{}", "a{}b", "{}\u0301"):
+    for pattern in ("{0}", "a{0}b{0}\u0301"):
         values: list[str | None] = [pattern.format(character) for character in characters]
         assert texts(values).to_pylist() == [canonical_text(value) for value in values]
 
