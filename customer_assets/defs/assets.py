@@ -7,6 +7,7 @@ from customer_assets.defs.failures import told_to_dagster
 from customer_assets.defs.io_managers import STAGED_FILE
 from customer_assets.defs.jobs import FRESH_WITHIN
 from customer_assets.defs.metadata import crawl_metadata, export_metadata, numeric, report_metadata
+from customer_assets.defs.observations import observer
 from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
 from customer_assets.export import DataExporter
 from customer_assets.processing.figures import quality_figures
@@ -32,13 +33,16 @@ RESUME_THE_CRAWL = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EX
     freshness_policy=FRESH_WITHIN,
 )
 def raw_customers(
-    customer_api: CustomerAPIResource, data_directory: DataDirectory, processing: ProcessingResource
+    context: dg.AssetExecutionContext,
+    customer_api: CustomerAPIResource,
+    data_directory: DataDirectory,
+    processing: ProcessingResource,
 ) -> dg.MaterializeResult[nw.LazyFrame]:
     """Customers as the API handed them over, typed and trimmed.
 
     One row per record that has a usable id; the others are in the quarantine, each with its reason.
     """
-    with told_to_dagster(), customer_api.client(data_directory.page_store_url) as client:
+    with told_to_dagster(), customer_api.client(data_directory.page_store_url, observer(context)) as client:
         landing = data_directory.landing()
         figures = client.crawl(landing.writer)
         record = data_directory.publish_landing(landing, figures)

@@ -10,6 +10,7 @@ import dagster as dg
 import narwhals as nw
 
 from customer_assets.api import CrawlFigures
+from customer_assets.api.actions import Snapshot
 from customer_assets.export import ExportFigures
 from customer_assets.models import CrawlRecord
 from customer_assets.processing.quality import CheckVerdict, Severity
@@ -92,6 +93,22 @@ def crawl_metadata(figures: CrawlFigures) -> dict[str, dg.MetadataValue]:
         "duration_s": figures.duration_s,
     }
     return numeric({**counts, **shares, **latencies, **retries, **statuses})
+
+
+def progress_metadata(snapshot: Snapshot, running_s: float) -> dict[str, dg.MetadataValue]:
+    """Tell where a crawl stands."""
+    return numeric(
+        {
+            "pages": snapshot.pages_arrived + snapshot.pages_held,
+            "pages_total": snapshot.total_pages,
+            "requests": snapshot.requests,
+            "retries": sum(snapshot.retries.values()),
+            "throttles": snapshot.throttles,
+            "waiting_s": snapshot.waiting_s,
+            "running_s": running_s,
+            "pages_per_second": _rate(snapshot.pages_arrived, running_s),
+        }
+    )
 
 
 def crawl_record_metadata(record: CrawlRecord) -> dict[str, dg.MetadataValue]:

@@ -13,6 +13,7 @@ import dagster as dg
 from pydantic import Field, model_validator
 
 from customer_assets.api import CrawlFigures, CustomerAPIClient
+from customer_assets.api.progress import OnProgress
 from customer_assets.errors import ConfigurationError, QualityGateError
 from customer_assets.export.files import published
 from customer_assets.export.report import markdown
@@ -72,20 +73,26 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
     simulator_seed: int = Field(default=0, description="Embedded simulator: chooses its faults and its customers.")
 
     @contextmanager
-    def client(self, default_page_store: str) -> Iterator[CustomerAPIClient]:
+    def client(self, default_page_store: str, on_progress: OnProgress | None = None) -> Iterator[CustomerAPIClient]:
         """Open a client for the API, or for an embedded simulator that runs while the client is open.
+
+        Args:
+            default_page_store: Where pages are kept if no setting names a store.
+            on_progress: Called every few seconds with where the crawl stands.
 
         Raises:
             ConfigurationError: A setting cannot be used; nothing was sent.
         """
         page_store = self.page_store or default_page_store
         if self.base_url:
-            with self._client_of(self.base_url, self._key(), page_store) as client:
+            with self._client_of(self.base_url, self._key(), page_store, on_progress) as client:
                 yield client
         else:
             with (
                 running_simulator(self._simulator(), wait=False) as simulator,
-                self._client_of(simulator.base_url, EMBEDDED_KEY, page_store, self._simulator_identity()) as client,
+                self._client_of(
+                    simulator.base_url, EMBEDDED_KEY, page_store, on_progress, self._simulator_identity()
+                ) as client,
             ):
                 yield client
 
@@ -97,7 +104,12 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
         return self.api_key
 
     def _client_of(
-        self, base_url: str, api_key: str, page_store: str, identity: str | None = None
+        self,
+        base_url: str,
+        api_key: str,
+        page_store: str,
+        on_progress: OnProgress | None,
+        identity: str | None = None,
     ) -> CustomerAPIClient:
         return CustomerAPIClient(
             base_url,
@@ -113,6 +125,7 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
             resume_ttl_s=self.resume_ttl_s,
             cache_ttl_s=self.cache_ttl_s,
             identity=identity,
+            on_progress=on_progress,
         )
 
     def _simulator(self) -> SimulatorSettings:
