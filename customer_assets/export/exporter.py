@@ -14,15 +14,18 @@ from pydantic import ValidationError
 
 from customer_assets.errors import CustomerAssetsError
 from customer_assets.export.files import published
-from customer_assets.export.lines import joined, json_lines
+from customer_assets.export.lines import BETWEEN_LINES, json_lines
+from customer_assets.export.packing import packed
 from customer_assets.export.report import quality_bands, summary_report
+from customer_assets.export.writing import HashedFile, made_ahead
 from customer_assets.models import CleanCustomer
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine, open_engine
 from customer_assets.processing.rules import Frame
 
 HEAD = b'{\n"metadata": %b,\n"customers": [\n'
-BETWEEN_LINES = b",\n"
 TAIL = b"\n]\n}\n"
+ROWS_AT_ONCE = 32_768
+"""Their lines fit the processor's cache: twice as many take twice as long each."""
 
 
 class InvalidCustomerError(CustomerAssetsError):
@@ -84,14 +87,12 @@ class DataExporter:
         """
         frame = self._frame(customers)
         bands = quality_bands(frame)
-        with published(Path(output_file)) as temporary, temporary.open("wb") as file:
-            file.write(self._head(bands))
-            digest = hashlib.sha256()
+        with published(Path(output_file)) as temporary, HashedFile(temporary) as file:
+            file.write(self._head(bands), hashed=False)
             for chunk in self._chunks(frame):
                 file.write(chunk)
-                digest.update(chunk)
-            file.write(TAIL)
-        return ExportFigures(sum(bands), *bands, digest.hexdigest())
+            file.write(TAIL, hashed=False)
+            return ExportFigures(sum(bands), *bands, file.hexdigest())
 
     def generate_summary_report(self, customers: Sequence[Mapping[str, Any]] | Frame) -> dict[str, Any]:
         """Sum the customers up, by aggregation in the engine. No personal data."""
@@ -107,12 +108,12 @@ class DataExporter:
 
     def _chunks(self, customers: Frame) -> Iterator[memoryview]:
         """The customers' lines in order, piece by piece; the pieces' bounds do not matter."""
+        batches = self._engine.batches(packed(customers).sort("full_name", "customer_id"), ROWS_AT_ONCE)
         between = b""
-        for batch in self._engine.batches(customers.sort("full_name", "customer_id")):
-            if batch.num_rows:
-                yield memoryview(between)
-                yield joined(json_lines(batch), BETWEEN_LINES)
-                between = BETWEEN_LINES
+        for lines in made_ahead(json_lines, (batch for batch in batches if batch.num_rows)):
+            yield memoryview(between)
+            yield lines
+            between = BETWEEN_LINES
 
     def _frame(self, customers: Sequence[Mapping[str, Any]] | Frame) -> Frame:
         if isinstance(customers, nw.LazyFrame):

@@ -1,22 +1,22 @@
 """Where a published document is read again: every line parsed, nothing kept. Trusts nothing that it reads."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import msgspec
 
 from customer_assets.errors import CustomerAssetsError
-from customer_assets.export.exporter import BETWEEN_LINES, ExportFigures
+from customer_assets.export.exporter import TAIL, ExportFigures
+from customer_assets.export.lines import BETWEEN_LINES
 from customer_assets.export.report import HIGH_FROM, MEDIUM_FROM
 
-LINES_AT_ONCE = 8_192
+BLOCK_BYTES = 2**18
+"""Its customers fit the processor's cache: four times as many take half as long again each."""
 OPENING = b"{\n"
 CUSTOMERS_FOLLOW = b'"customers": [\n'
-END_OF_CUSTOMERS = b"]\n"
-END = b"}\n"
 
 
 class UnreadableExportError(CustomerAssetsError):
@@ -33,7 +33,7 @@ class UnreadableExportError(CustomerAssetsError):
         super().__init__(f"{path} is no export: {problem}. Materialise customer_export again.")
 
 
-class _Customer(msgspec.Struct, forbid_unknown_fields=True):
+class _Customer(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     customer_id: str
     full_name: str
     email_domain: str
@@ -95,28 +95,28 @@ def _head(file: BinaryIO) -> bytes:
 
 
 def _body(file: BinaryIO) -> ExportFigures:
-    digest, high, medium, low, between = hashlib.sha256(), 0, 0, 0, b""
+    digest, scores, between = hashlib.sha256(), Counter[int](), b""
     for lines in _lines(file):
-        text = b"".join(lines).removesuffix(b"\n").removesuffix(b",")
-        if not text:
-            continue
-        scores = [customer.data_quality_score for customer in _customers.decode(b"[" + text + b"]")]
-        high += sum(score >= HIGH_FROM for score in scores)
-        medium += sum(MEDIUM_FROM <= score < HIGH_FROM for score in scores)
-        low += sum(score < MEDIUM_FROM for score in scores)
-        digest.update(between + text)
+        scores.update([customer.data_quality_score for customer in _customers.decode(b"[%b]" % lines)])
+        digest.update(between)
+        digest.update(lines)
         between = BETWEEN_LINES
-    return ExportFigures(high + medium + low, high, medium, low, digest.hexdigest())
+    high = sum(count for score, count in scores.items() if score >= HIGH_FROM)
+    low = sum(count for score, count in scores.items() if score < MEDIUM_FROM)
+    return ExportFigures(scores.total(), high, scores.total() - high - low, low, digest.hexdigest())
 
 
-def _lines(file: BinaryIO) -> Iterator[list[bytes]]:
-    while lines := list(islice(file, LINES_AT_ONCE)):
-        ended = lines[-1] == END
-        if ended:
-            if len(lines) == 1 or lines[-2] != END_OF_CUSTOMERS:
-                raise ValueError
-            lines = lines[:-2]
-        yield lines
-        if ended:
-            return
-    raise ValueError
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Whole lines, many at once, without what stands between and behind them."""
+    parts: list[bytes] = []
+    while block := file.read(BLOCK_BYTES):
+        lines, between, begun = block.rpartition(BETWEEN_LINES)
+        if between:
+            yield b"".join([*parts, lines])
+            parts = []
+        parts.append(begun)
+    last = b"".join(parts)
+    if not last.endswith(TAIL):
+        raise ValueError
+    if last != TAIL:
+        yield last.removesuffix(TAIL)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customer_assets.errors import PublishError
-from customer_assets.export import DataExporter, InvalidCustomerError
+from customer_assets.export import DataExporter, InvalidCustomerError, reading
 from customer_assets.export.reading import UnreadableExportError, read_export
 from customer_assets.models import CustomerExport
 
@@ -172,3 +172,15 @@ def test_the_default_clock_is_utc(tmp_path: Path) -> None:
     DataExporter().export_customers([clean_customer(1)], tmp_path / "out.json")
     written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["metadata"]["export_timestamp"]
     assert before <= datetime.fromisoformat(written) <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2, 3, 100, 1000])
+def test_a_document_is_read_whole_however_it_is_cut(
+    exporter: DataExporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    """A block may end anywhere."""
+    monkeypatch.setattr(reading, "BLOCK_BYTES", block_bytes)
+    for count in (0, 1, 2, 7):
+        customers = [clean_customer(number, "A,\n B" * number or "A") for number in range(count)]
+        figures = exporter.export_customers(customers, tmp_path / "out.json")
+        assert read_export(tmp_path / "out.json") == figures
