@@ -3,10 +3,11 @@
 Pydantic models state the contracts and check single records; frames of the same columns carry the bulk.
 """
 
+import hashlib
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -33,6 +34,8 @@ class Page:
         total_pages: Pages in all, by this answer.
         record_count: Records in `data`.
         data: The page's records: a JSON array, UTF-8, byte for byte as it came.
+        digest: SHA-256 of number and data. Made with the page, on whatever thread that is: hashing lets go of the
+            interpreter, and the crawl's own thread would wait its turn to get it back.
     """
 
     number: int
@@ -41,6 +44,13 @@ class Page:
     total_pages: int
     record_count: int
     data: bytes
+    digest: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Hash the data."""
+        hashed = hashlib.sha256(b"%d:" % self.number)
+        hashed.update(self.data)
+        object.__setattr__(self, "digest", hashed.digest())
 
 
 SMALLEST_ID, LARGEST_ID = -(2**63), 2**63 - 1

@@ -131,7 +131,8 @@ class CustomerAPIClient:
                 self._kept.keep(0)
         self._kept.keep(0 if found is Verdict.MOVED else self.options.cache_ttl_s)
         figures.duration_s = self._clock.monotonic_s() - started_s
-        _conclude(figures, tally, sink, found)
+        figures.unique_ids, figures.rejected = ids, rejected
+        _conclude(figures, tally, found)
         logger.info("%s", summary(figures))
         return figures
 
@@ -213,9 +214,8 @@ class CustomerAPIClient:
         return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:32]
 
 
-def _conclude(figures: CrawlFigures, tally: Tally, sink: PageSink, found: Verdict) -> None:
+def _conclude(figures: CrawlFigures, tally: Tally, found: Verdict) -> None:
     figures.pages, figures.records, figures.total = tally.pages, tally.records, tally.total
-    figures.unique_ids, figures.rejected = sink.unique_ids(), sink.rejected_records()
     difference = tally.total - figures.rejected - figures.unique_ids
     if found is Verdict.SOURCE_DUPLICATES:
         figures.source_duplicates = difference

@@ -1,8 +1,9 @@
 """Where pages become files: the raw lake and the quarantine. Writes what `landing` decided."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -31,8 +32,8 @@ _DISTINCT_IDS = "SELECT count(DISTINCT id) FROM read_parquet(?) WHERE hash(id) %
 class LandingWriter:
     """Lands pages in the raw lake as they come: a sink for a crawl.
 
-    Holds one row group at most, however many pages there are. Both files are the caller's to publish: write to
-    staging paths. Not to be shared between threads.
+    Holds two row groups at most, however many pages there are: one fills while the other is written, on a thread of
+    its own. Both files are the caller's to publish: write to staging paths. Not to be shared between threads.
 
     Args:
         raw_path: The raw lake's file; overwritten by each pass.
@@ -82,8 +83,7 @@ class LandingWriter:
         if not self._raw.is_open:
             raise ValueError("No pass is open: call start_pass() first.")
         typed = typed_page(page.number, page.data)
-        digest = hashlib.sha256(b"%d:" % page.number + page.data).digest()
-        self._digest = (self._digest + int.from_bytes(digest)) % 2**_FINGERPRINT_BITS
+        self._digest = (self._digest + int.from_bytes(page.digest)) % 2**_FINGERPRINT_BITS
         self._landed += len(typed.records)
         self._waiting.append(typed)
         self._waiting_rows += len(typed.records)
@@ -137,21 +137,23 @@ class LandingWriter:
 
     def _flush(self) -> None:
         if self._waiting:
-            self._raw.write(raw_batch(self._waiting))
+            self._raw.write(partial(raw_batch, self._waiting))
         self._waiting, self._waiting_rows = [], 0
 
     def _flush_rejected(self) -> None:
         if self._waiting_rejected:
-            self._quarantine.write(quarantine_batch(self._waiting_rejected))
+            self._quarantine.write(partial(quarantine_batch, self._waiting_rejected))
         self._waiting_rejected = []
 
 
 class _ParquetFile:
-    """One Parquet file under construction, readable by its owner only."""
+    """One Parquet file under construction, readable by its owner only; written on a thread of its own."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path, self._schema = path, schema
         self._writer: pq.ParquetWriter | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._writing: Future[None] | None = None
 
     def start(self) -> None:
         self.discard()
@@ -163,24 +165,41 @@ class _ParquetFile:
             use_dictionary=[name for name in _REPETITIVE if name in self._schema.names],  # type: ignore[arg-type] # Arrow takes names, its stubs do not know
             write_statistics=["page"],
         )
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="landing")
 
     @property
     def is_open(self) -> bool:
         return self._writer is not None
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        if self._writer is not None:
-            self._writer.write_batch(batch)
+    def write(self, make: Callable[[], pa.RecordBatch]) -> None:
+        """Make a batch and write it, later; first wait for the one before it, and tell if that failed."""
+        self._wait()
+        if self._writer is not None and self._thread is not None:
+            self._writing = self._thread.submit(lambda writer: writer.write_batch(make()), self._writer)
 
     def finish(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        try:
+            self._wait()
+        finally:
+            self._close()
 
     def discard(self) -> None:
         with suppress(OSError):  # a full disk must not keep the file from being removed
             self.finish()
         self.path.unlink(missing_ok=True)
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+    def _close(self) -> None:
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            writer.close()
 
 
 def _distinct_ids(path: Path, rows: int) -> int:

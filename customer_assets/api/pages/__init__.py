@@ -1,5 +1,6 @@
 """Where pages wait until their crawl is whole: what a store is, and how one is opened by its address."""
 
+import zlib
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
@@ -33,6 +34,12 @@ class PageStore(Protocol):
     def close(self) -> None:
         """Let go of files and connections."""
         ...
+
+
+def checksum(page: Page) -> int:
+    """What tells a page from one that was damaged in a store: of its data and of its counts."""
+    counts = (page.number, page.per_page, page.total, page.total_pages, page.record_count)
+    return zlib.crc32(f"{counts}".encode() + page.digest)
 
 
 def checked_store(url: str) -> str:

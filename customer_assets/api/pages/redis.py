@@ -1,6 +1,5 @@
 """Pages in Redis: several machines share them, and Redis lets them expire by itself."""
 
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -8,6 +7,7 @@ from itertools import islice
 import msgspec
 import redis
 
+from customer_assets.api.pages import checksum
 from customer_assets.errors import ConfigurationError, PageStoreError
 from customer_assets.models import Page
 
@@ -20,7 +20,12 @@ TIMEOUT_S = 10.0
 
 
 class _Entry(msgspec.Struct, array_like=True):
-    page: Page
+    number: int
+    per_page: int
+    total: int
+    total_pages: int
+    record_count: int
+    data: bytes
     checksum: int
 
 
@@ -62,11 +67,15 @@ class RedisPageStore:
             entry = _entries.decode(kept) if isinstance(kept, bytes) else None
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        return entry.page if entry and entry.page.number == number and _checksum(entry.page) == entry.checksum else None
+        if entry is None:
+            return None
+        page = Page(number, entry.per_page, entry.total, entry.total_pages, entry.record_count, entry.data)
+        return page if entry.number == number and checksum(page) == entry.checksum else None
 
     def put(self, crawl: str, page: Page, ttl_s: float) -> None:
         """Keep a page for so many seconds."""
-        entry, ttl_ms = _encoder.encode(_Entry(page, _checksum(page))), max(1, int(ttl_s * 1000))
+        counts = (page.number, page.per_page, page.total, page.total_pages, page.record_count)
+        entry, ttl_ms = _encoder.encode(_Entry(*counts, page.data, checksum(page))), max(1, int(ttl_s * 1000))
         with _told(), self._redis.pipeline() as together:
             together.set(_key(crawl, page.number), entry, px=ttl_ms)
             together.zadd(_index(crawl), {str(page.number): page.number})
@@ -95,11 +104,6 @@ def _key(crawl: str, number: int) -> str:
 
 def _index(crawl: str) -> str:
     return f"{PREFIX}:{crawl}:numbers"
-
-
-def _checksum(page: Page) -> int:
-    counts = (page.number, page.per_page, page.total, page.total_pages, page.record_count)
-    return zlib.crc32(f"{counts}".encode(), zlib.crc32(page.data))
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 import logging
 import os
 import sqlite3
-import zlib
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from customer_assets.api.pages import checksum
 from customer_assets.errors import PageStoreError
 from customer_assets.models import Page
 
@@ -21,7 +21,7 @@ BUSY_TIMEOUT_S = 10.0
 APPLICATION = 0x63757374
 """Kept in the file's `application_id`, "cust": another program's database is left alone."""
 
-VERSION = 2
+VERSION = 3
 """Kept in the file's `user_version`; a file of another version is emptied: all it holds can be had again."""
 
 CLOCKS_DIFFER_S = 60.0
@@ -90,18 +90,18 @@ class SQLitePageStore:
         row = self._tried(lambda store: store.execute(GET, named).fetchone())
         if row is None:
             return None
-        per_page, total, total_pages, record_count, data, checksum = row
-        counts = (per_page, total, total_pages, record_count)
-        if not isinstance(data, bytes) or _checksum(number, counts, data) != checksum:
+        per_page, total, total_pages, record_count, data, stored = row
+        page = Page(number, per_page, total, total_pages, record_count, data) if isinstance(data, bytes) else None
+        if page is None or checksum(page) != stored:
             logger.warning("Page %d in the page store is damaged; it is asked for again.", number)
             return None
-        return Page(number, per_page, total, total_pages, record_count, data)
+        return page
 
     def put(self, crawl: str, page: Page, ttl_s: float) -> None:
         """Keep a page for so many seconds: from now on no killed process can lose it."""
         counts = (page.per_page, page.total, page.total_pages, page.record_count)
         now_s = self._clock()
-        row = (crawl, page.number, *counts, _checksum(page.number, counts, page.data), now_s, now_s + ttl_s, page.data)
+        row = (crawl, page.number, *counts, checksum(page), now_s, now_s + ttl_s, page.data)
         self._tried(lambda store: store.execute(PUT, row))
 
     def keep(self, crawl: str, ttl_s: float) -> None:
@@ -209,7 +209,3 @@ def _shrink(connection: sqlite3.Connection) -> None:
 def _is_damage(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _checksum(number: int, counts: tuple[int, ...], data: bytes) -> int:
-    return zlib.crc32(f"{number} {counts}".encode(), zlib.crc32(data))
