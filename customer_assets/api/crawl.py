@@ -134,7 +134,7 @@ class Crawl:
             return self._finish(now_s)
         if page_s == inf or len(self._in_flight) >= self._places():
             return WaitUntil(inf)
-        asked_s = max(page_s, self._pacer.gate_s)
+        asked_s = max(page_s, self._pacer.pause_ends_s)
         if asked_s - now_s > self._patience_s() and not self._in_flight:
             return self._give_up(_Ending("the API asked for a longer pause", retry_at_s=asked_s), now_s)
         ready_s = max(page_s, self._pacer.next_send_s(now_s), self._breaker.next_probe_s, self._unproven_until_s)

@@ -54,10 +54,15 @@ class Pacer:
         """The instant before which nothing may be sent; in the past if the gate is open."""
         return self._gate_s
 
+    @property
+    def pause_ends_s(self) -> float:
+        """The instant before which the API wants no request: the gate's, or the end of a quota that is used up."""
+        is_used_up = self._quota_left is not None and self._quota_left <= 0
+        return max(self._gate_s, self._quota_ends_s) if is_used_up else self._gate_s
+
     def next_send_s(self, now_s: float) -> float:
         """The earliest instant at which a request may go: `now_s` or later."""
-        quota_s = self._quota_ends_s if self._quota_left is not None and self._quota_left <= 0 else -inf
-        return max(now_s, self._gate_s, self._next_s, quota_s)
+        return max(now_s, self._next_s, self.pause_ends_s)
 
     def expects(self, pages_left: int) -> None:
         """Tell how many pages are still to be read."""
