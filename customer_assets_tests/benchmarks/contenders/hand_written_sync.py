@@ -1,0 +1,69 @@
+"""What people usually write for the whole job: one loop over pages, Pydantic models, all in memory, json.dump."""
+
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import requests
+from pydantic import BaseModel
+
+LEVELS, STATUSES, CHANNELS = (
+    ("high", "medium", "low"),
+    ("active", "inactive"),
+    ("website", "mobile_app", "email_campaign"),
+)
+SEGMENTS, TIERS = ("US-West", "US-East", "EU-Central", "APAC"), ("basic", "premium", "enterprise")
+
+
+class Raw(BaseModel):
+    """A record as the API has it."""
+
+    id: int
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    avatar: str | None = None
+
+
+def fetched(base_url: str) -> list[Raw]:
+    """Read one page after the other."""
+    session, records, page, pages = requests.Session(), list[Raw](), 1, 1
+    session.headers["x-api-key"] = "any"
+    while page <= pages:
+        answer = session.get(f"{base_url}/users", params={"page": page}, timeout=30).json()
+        records += [Raw.model_validate(record) for record in answer["data"]]
+        page, pages = page + 1, answer["total_pages"]
+    return records
+
+
+def cleaned(raw: Raw, dice: random.Random) -> dict[str, Any]:
+    """Clean one record."""
+    return {
+        "customer_id": f"cust_{raw.id:03d}",
+        "full_name": " ".join(filter(None, (raw.first_name, raw.last_name))) or "unknown",
+        "email_domain": raw.email.partition("@")[2].lower() if raw.email else "unknown",
+        "engagement_level": dice.choice(LEVELS),
+        "activity_status": dice.choice(STATUSES),
+        "acquisition_channel": dice.choice(CHANNELS),
+        "market_segment": dice.choice(SEGMENTS),
+        "customer_tier": dice.choice(TIERS),
+        "data_quality_score": 100 - 10 * [raw.email, raw.first_name, raw.last_name, raw.avatar].count(None),
+    }
+
+
+def main(base_url: str, target: str) -> None:
+    """Fetch, clean, deduplicate, sort, write."""
+    dice = random.Random(0)
+    customers = {raw.id: cleaned(raw, dice) for raw in fetched(base_url)}
+    document = {
+        "metadata": {"total_customers": len(customers)},
+        "customers": sorted(customers.values(), key=lambda customer: customer["full_name"]),
+    }
+    with Path(target).open("w", encoding="utf-8") as file:
+        json.dump(document, file)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

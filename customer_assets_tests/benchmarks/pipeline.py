@@ -1,0 +1,103 @@
+"""The whole main job, from an API on loopback to the published export, beside what people usually write for it.
+
+    python -m customer_assets_tests.benchmarks.pipeline --customers 1000000 [--memory-limit 1GB] [--repeat 3]
+
+Each contender is a process of its own, timed from its start to its end; the simulator is one beside it.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+PORT = 18765
+BASE_URL = f"http://127.0.0.1:{PORT}/api"
+BIN = Path(sys.executable).parent
+
+
+@contextmanager
+def simulator(customers: int) -> Iterator[None]:
+    """Serve customers, a thousand a page, without faults."""
+    command = [sys.executable, "-m", "customer_assets.simulator", "--port", str(PORT)]
+    command += ["--customers", str(customers), "--page-size", "1000"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        try:
+            _wait_until_served()
+            yield
+        finally:
+            server.terminate()
+
+
+def _wait_until_served() -> None:
+    for _ in range(200):
+        try:
+            requests.get(f"{BASE_URL}/users", headers={"x-api-key": "any"}, timeout=5)
+        except requests.ConnectionError:
+            time.sleep(0.05)
+        else:
+            return
+    raise SystemExit("The simulator did not start.")
+
+
+def measured(command: Sequence[str | Path], environ: Mapping[str, str]) -> tuple[float, int]:
+    """Run a command; return seconds and its peak resident memory in megabytes (2^20)."""
+    started_s = time.perf_counter()
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command} failed with {process.returncode}.")
+    return time.perf_counter() - started_s, usage.ru_maxrss // 1024
+
+
+def ours(folder: Path, memory_limit: str) -> tuple[float, int]:
+    """Run the main job in an empty data directory."""
+    environ = {
+        **os.environ,
+        "CUSTOMER_API_BASE_URL": BASE_URL,
+        "CUSTOMER_API_KEY": "any",
+        "CUSTOMER_DATA_DIR": str(folder / "data"),
+        "CUSTOMER_ENGINE_MEMORY_LIMIT": memory_limit,
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+    }
+    return measured([BIN / "dagster", "asset", "materialize", "-m", "customer_assets", "--select", "*"], environ)
+
+
+def by_hand(folder: Path) -> tuple[float, int]:
+    """Run what people usually write."""
+    script = Path(__file__).parent / "contenders" / "hand_written_sync.py"
+    return measured([sys.executable, script, BASE_URL, str(folder / "customers.json")], os.environ)
+
+
+def main() -> None:
+    """Run both in turn, and print medians."""
+    command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("--customers", type=int, default=1_000_000)
+    command.add_argument("--memory-limit", default="1GB", help="DuckDB's")
+    command.add_argument("--repeat", type=int, default=3)
+    command.add_argument("--alone", action="store_true", help="leave out what people usually write")
+    args = command.parse_args()
+    results: dict[str, list[tuple[float, int]]] = {"ours": [], "by hand": []}
+    with simulator(args.customers):
+        for _ in range(args.repeat):
+            with tempfile.TemporaryDirectory() as folder:
+                results["ours"].append(ours(Path(folder), args.memory_limit))
+            with tempfile.TemporaryDirectory() as folder:
+                if not args.alone:
+                    results["by hand"].append(by_hand(Path(folder)))
+    for name, runs in results.items():
+        if runs:
+            seconds, peak_mb = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
+            print(f"{name:8} {seconds:7.2f} s {args.customers / seconds:10,.0f} customers/s {peak_mb:6,} MB")
+
+
+if __name__ == "__main__":
+    main()
