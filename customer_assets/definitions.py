@@ -77,7 +77,10 @@ def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
             max_low_quality_share=settings.number(environ, "CUSTOMER_MAX_LOW_QUALITY_SHARE", 0.10),
             max_rejected_share=settings.number(environ, "CUSTOMER_MAX_REJECTED_SHARE", 0.05),
         ),
-        "data_directory": DataDirectory(path=settings.text(environ, "CUSTOMER_DATA_DIR", "data")),
+        "data_directory": DataDirectory(
+            path=settings.text(environ, "CUSTOMER_DATA_DIR", "data"),
+            lake_url=settings.text(environ, "CUSTOMER_LAKE_URL", ""),
+        ),
         "io_manager": parquet_io_manager,
     }
 

@@ -1,5 +1,6 @@
 """The IO manager: how frames pass from asset to asset, as Parquet files that are published whole or not at all."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from customer_assets.defs.metadata import column_schema
-from customer_assets.export.files import published
+from customer_assets.export.files import is_local, move_into_place
 from customer_assets.processing.engines import Engine
 
 STAGED_FILE = "staged_file"
@@ -16,26 +17,31 @@ STAGED_FILE = "staged_file"
 
 
 class ParquetIOManager(dg.UPathIOManager):
-    """Lazy frames in, lazy frames out: one Parquet file an asset, replaced atomically.
+    """Lazy frames in, lazy frames out: one Parquet file an asset, replaced atomically, here or in an object store.
 
     A frame whose file is staged already (see `STAGED_FILE`) is published by moving that file; any other is computed
-    by its engine into a temporary file first. Readers see the version before or the new one, whole.
+    by its engine into a staged file first. Readers see the version before or the new one, whole. A directory of
+    Parquet files, such as Spark writes, is read as one frame.
+
+    Args:
+        base_dir: Where the files are.
+        engine: Reads and writes them.
+        staged_file: Names a new file on this machine, for what is written or was fetched.
     """
 
     extension = ".parquet"
 
-    def __init__(self, base_dir: UPath, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, base_dir: UPath, engine: Engine, staged_file: Callable[[str], Path]) -> None:
+        self.engine, self._staged_file = engine, staged_file
         super().__init__(base_path=base_dir)
 
     def dump_to_path(self, context: dg.OutputContext, obj: nw.LazyFrame, path: UPath) -> None:
         """Publish the frame at `path`."""
-        staged = context.output_metadata.get(STAGED_FILE)
-        with published(Path(str(path))) as temporary:
-            if staged is None:
-                self.engine.sink(obj, temporary)
-            else:
-                Path(staged.value).replace(temporary)
+        named = context.output_metadata.get(STAGED_FILE)
+        staged = self._staged_file(path.name) if named is None else Path(named.value)
+        if named is None:
+            self.engine.sink(obj, staged)
+        move_into_place(staged, path)
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> nw.LazyFrame:
         """Scan what was published at `path`.
@@ -49,26 +55,39 @@ class ParquetIOManager(dg.UPathIOManager):
                 f"{name} was never materialised below {path.parent}. Materialise it first, or all assets at once.",
                 allow_retries=False,
             )
-        return self.engine.scan(str(path))
+        return self.engine.scan([self._fetched(part) for part in _parts(path)])
 
     def get_metadata(
         self,
         context: dg.OutputContext,
-        obj: nw.LazyFrame,  # noqa: ARG002 - its file may have moved; what is published is scanned
+        obj: nw.LazyFrame,  # noqa: ARG002 - its file has moved; what is published is read
     ) -> dict[str, dg.MetadataValue]:
         """Tell the published file's rows and columns; never a value of theirs."""
-        path = Path(str(self._get_path(context)))
-        schema = column_schema(self.engine.scan(str(path)).collect_schema())
+        path = self._get_path(context)
+        with path.open("rb") as file:
+            published = pq.ParquetFile(file)
+            rows, columns = published.metadata.num_rows, published.schema_arrow.empty_table()
+        schema = column_schema(nw.from_native(columns, eager_only=True).schema)
         return {
-            "dagster/row_count": dg.MetadataValue.int(pq.read_metadata(path).num_rows),
+            "dagster/row_count": dg.MetadataValue.int(rows),
             "dagster/column_schema": dg.MetadataValue.table_schema(schema),
             "size_bytes": dg.MetadataValue.int(path.stat().st_size),
         }
+
+    def _fetched(self, path: UPath) -> Path:
+        if is_local(path):
+            return Path(path.path)
+        staged = self._staged_file(path.name)
+        path.fs.get_file(str(path.path), str(staged))
+        return staged
+
+
+def _parts(path: UPath) -> list[UPath]:
+    return sorted(path.glob("*.parquet"), key=str) if path.is_dir() else [path]
 
 
 @dg.io_manager(required_resource_keys={"data_directory", "processing"})
 def parquet_io_manager(context: dg.InitResourceContext) -> ParquetIOManager:
     """Keep frames as Parquet files in the data directory's lake, read and written by the chosen engine."""
-    return ParquetIOManager(
-        base_dir=UPath(context.resources.data_directory.lake), engine=context.resources.processing.open_engine()
-    )
+    directory = context.resources.data_directory
+    return ParquetIOManager(directory.lake, context.resources.processing.open_engine(), directory.staged_file)

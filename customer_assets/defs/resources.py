@@ -11,11 +11,12 @@ from typing import Any, Self
 
 import dagster as dg
 from pydantic import Field, model_validator
+from upath import UPath
 
 from customer_assets.api import CrawlFigures, CustomerAPIClient
 from customer_assets.api.progress import OnProgress
 from customer_assets.errors import ConfigurationError, QualityGateError
-from customer_assets.export.files import published
+from customer_assets.export.files import move_into_place, published
 from customer_assets.export.report import markdown
 from customer_assets.export.staging import StagingArea
 from customer_assets.models import CrawlRecord
@@ -220,10 +221,23 @@ class DataDirectory(dg.ConfigurableResource[None]):
     """Where everything is kept: `lake/`, `quarantine/` and `export/`."""
 
     path: str = Field(default="data", description="The directory; relative to where Dagster was started.")
+    lake_url: str = Field(
+        default="",
+        description="Where frames are kept, if not in the directory's lake/: a path, or an fsspec address such as "
+        "s3://bucket/customers.",
+    )
 
     @property
-    def lake(self) -> Path:
-        """Frames that pass from asset to asset."""
+    def lake(self) -> UPath:
+        """Frames that pass from asset to asset.
+
+        Raises:
+            ConfigurationError: `lake_url` names a store that is unknown, or whose package is not installed.
+        """
+        return _store(self.lake_url) if self.lake_url else UPath(self._local_lake)
+
+    @property
+    def _local_lake(self) -> Path:
         return Path(self.path).absolute() / "lake"
 
     @property
@@ -244,12 +258,12 @@ class DataDirectory(dg.ConfigurableResource[None]):
     @property
     def page_store_url(self) -> str:
         """The default page store."""
-        self.lake.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return f"sqlite:///{self.lake / 'pages.sqlite'}"
+        self._local_lake.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return f"sqlite:///{self._local_lake / 'pages.sqlite'}"
 
     def staged_file(self, name: str) -> Path:
         """Name a file that is written now and published later; a killed process's are swept."""
-        return _staging_area(self.lake / ".staging").file(name)
+        return _staging_area(self._local_lake / ".staging").file(name)
 
     def landing(self) -> "Landing":
         """Begin to land a crawl."""
@@ -261,8 +275,9 @@ class DataDirectory(dg.ConfigurableResource[None]):
         record = crawl_record(landing.writer, figures)
         with published(self.quarantine_file) as temporary:
             landing.quarantine_file.replace(temporary)
-        with published(self._record_file) as temporary:
-            temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        staged = self.staged_file(self._record_file.name)
+        staged.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        move_into_place(staged, self._record_file)
         return record
 
     def publish_report(self, report: dict[str, Any]) -> str:
@@ -288,7 +303,7 @@ class DataDirectory(dg.ConfigurableResource[None]):
             ) from None
 
     @property
-    def _record_file(self) -> Path:
+    def _record_file(self) -> UPath:
         return self.lake / "raw_customers.crawl.json"
 
 
@@ -321,6 +336,17 @@ def crawl_record(landing: LandingWriter, figures: CrawlFigures) -> CrawlRecord:
 @cache
 def _engine(name: str, memory_limit: str | None, spill_dir: str | None) -> Engine:
     return open_engine(name, memory_limit=memory_limit, spill_dir=spill_dir)
+
+
+def _store(url: str) -> UPath:
+    try:
+        store = UPath(url)
+        _ = store.fs
+    except (ImportError, ValueError) as error:
+        raise ConfigurationError(
+            "CUSTOMER_LAKE_URL", str(error), "Install the store's fsspec package, such as s3fs, or name another."
+        ) from None
+    return store
 
 
 @cache

@@ -1,10 +1,13 @@
 """How a file is published: written aside, flushed, and put in place in one step. Knows nothing of what is in it."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from upath import UPath
 
 from customer_assets.errors import PublishError
 
@@ -35,6 +38,33 @@ def published(path: Path, mode: int = OWNER_ONLY) -> Iterator[Path]:
         raise PublishError(str(path), f"{error.strerror or error}; free or make writable {path.parent}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def move_into_place(staged: Path, target: UPath) -> None:
+    """Publish a finished file of this machine at `target`: another path, or an object in a store.
+
+    Raises:
+        PublishError: It could not be put in place; what was there before is unchanged.
+    """
+    if is_local(target):
+        with published(Path(target.path)) as temporary:
+            shutil.move(staged, temporary)
+        return
+    temporary_name = str(target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp").path)
+    try:
+        target.fs.makedirs(str(target.parent.path), exist_ok=True)
+        target.fs.put_file(str(staged), temporary_name)
+        target.fs.mv(temporary_name, str(target.path))
+    except Exception as error:  # every store has exceptions of its own
+        with suppress(Exception):
+            target.fs.rm_file(temporary_name)
+        raise PublishError(str(target), f"{type(error).__name__}; see that {target.parent} can be written") from error
+    staged.unlink()
+
+
+def is_local(path: UPath) -> bool:
+    """Whether a path is in this machine's file system."""
+    return path.protocol in ("", "file", "local")
 
 
 def _flush(path: Path) -> None:
