@@ -88,7 +88,8 @@ class Traveller:
         self.policy = policy or CrawlPolicy()
         self.pacer = ToldPacer(rate, self.policy.max_concurrency)
         told = None if known is None else page(1, known, data=b"")
-        self.crawl = Crawl(self.policy, self.pacer, held=PageRanges(held), known=told, only_page=only_page)
+        ranges = PageRanges(held) if held else None
+        self.crawl = Crawl(self.policy, self.pacer, held=ranges, known=told, only_page=only_page)
         self.now_s = START_S
         self.action: Action = WaitUntil(-inf)
 
@@ -332,6 +333,22 @@ def test_a_page_has_as_many_rounds_as_the_policy_says(rounds: int, decision: Dec
     assert traveller.requests() == [FetchPage(2, 1, 3), FetchPage(3, 1, 3)]
     assert traveller.good(3, 4) == Accepted(3)
     assert traveller.bad(2) == decision
+
+
+def test_a_page_that_arrives_between_two_attempts_makes_another_round_worth_it() -> None:
+    """What counts is what arrived since the round began, not since its last attempt."""
+    traveller = begun(3, CrawlPolicy(backoff=BackoffPolicy((1.0,))))
+    assert traveller.sends() == [2, 3]
+    assert [traveller.bad(number) for number in (2, 3)] == [RetryScheduled(number, 1, ERROR, 1.0) for number in (2, 3)]
+    traveller.now_s += 1.0
+    assert traveller.requests() == [FetchPage(2, 2, 1), FetchPage(3, 2, 1)]
+    assert [traveller.bad(number) for number in (2, 3)] == [Requeued(number, 2, ERROR) for number in (2, 3)]
+    assert traveller.requests() == [FetchPage(2, 1, 2), FetchPage(3, 1, 2)]
+    assert traveller.bad(2) == RetryScheduled(2, 1, ERROR, 1.0)
+    assert traveller.good(3, 3) == Accepted(3)
+    assert traveller.waits() == 1.0
+    assert traveller.requests() == [FetchPage(2, 2, 2)]
+    assert traveller.bad(2) == Requeued(2, 3, ERROR)
 
 
 def test_after_the_last_round_a_page_is_abandoned() -> None:
@@ -617,6 +634,15 @@ def test_a_404_behind_the_last_page_is_none() -> None:
     assert traveller.bad(4, Cause.REFUSED, 404) == Abandoned(4, Cause.REFUSED)
     assert traveller.good(3, 3) == Accepted(3)
     assert traveller.ends() == Done(3)
+
+
+def test_the_second_page_may_be_gone() -> None:
+    """One page is left."""
+    traveller = begun(3)
+    assert traveller.sends() == [2, 3]
+    traveller.good(3, 1, records=0)
+    traveller.bad(2, Cause.REFUSED, 404)
+    assert traveller.ends() == Done(1)
 
 
 @pytest.mark.parametrize("status", [403, 410])
@@ -986,8 +1012,22 @@ def test_a_page_ends_the_outage() -> None:
     traveller.waits()
     (probe,) = traveller.sends()
     traveller.good(probe, 40)
-    assert traveller.goes_on(40) == Done(40)
+    while traveller.waits() and len(traveller.sends()) == 1 and traveller.crawl.in_flight < 13:
+        pass
+    assert traveller.crawl.in_flight == 13
     assert traveller.pacer.requests_per_second is not None
+
+
+def test_a_page_in_between_breaks_the_row() -> None:
+    """Eleven failures, a page, eleven failures: no outage."""
+    traveller = begun(40, CrawlPolicy(max_concurrency=23))
+    assert traveller.sends() == list(range(2, 25))
+    for number in range(2, 25):
+        if number == 13:
+            traveller.good(13, 40)
+        else:
+            traveller.bad(number)
+    assert traveller.pacer.breakdowns == 0
 
 
 def test_a_world_with_an_outage_is_read_in_the_end() -> None:
