@@ -16,7 +16,7 @@ from upath import UPath
 from customer_assets.api import CrawlFigures, CustomerAPIClient
 from customer_assets.api.progress import OnProgress
 from customer_assets.errors import ConfigurationError, QualityGateError
-from customer_assets.export.files import move_into_place, published
+from customer_assets.export.files import move_into_place, publish, published
 from customer_assets.export.report import markdown
 from customer_assets.export.staging import StagingArea
 from customer_assets.models import CrawlRecord
@@ -273,8 +273,7 @@ class DataDirectory(dg.ConfigurableResource[None]):
         """Publish what stands beside the raw lake: the quarantine and the crawl's record."""
         landing.writer.close()
         record = crawl_record(landing.writer, figures)
-        with published(self.quarantine_file) as temporary:
-            landing.quarantine_file.replace(temporary)
+        publish(landing.quarantine_file, self.quarantine_file)
         staged = self.staged_file(self._record_file.name)
         staged.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         move_into_place(staged, self._record_file)

@@ -1,5 +1,6 @@
 """How a file is published: written aside, flushed, and put in place in one step. Knows nothing of what is in it."""
 
+import glob
 import os
 import shutil
 import uuid
@@ -10,34 +11,56 @@ from pathlib import Path
 from upath import UPath
 
 from customer_assets.errors import PublishError
+from customer_assets.export.locks import locked_file, taken_over
 
 OWNER_ONLY = 0o600
+TEMPORARY = ".tmp"
 
 
 @contextmanager
 def published(path: Path, mode: int = OWNER_ONLY) -> Iterator[Path]:
-    """Give a temporary file to write; publish it at `path` when the block ends well.
+    """Give a temporary file to write in place; publish it at `path` when the block ends well.
 
     Readers see the version before or the new one, whole, whatever happens. If the block fails, the version before
-    stays and the temporary file goes.
+    stays and the temporary file goes; that of a killed process goes when the same path is published next.
 
     Raises:
         PublishError: The file could not be written or put in place.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{TEMPORARY}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if path.is_dir():
-            raise IsADirectoryError(21, "it is a directory", str(path))
-        yield temporary
-        temporary.chmod(mode)
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
+        _refuse_a_directory(path)
+        _sweep(path)
+        lock = locked_file(temporary)
+        try:
+            yield temporary
+            temporary.chmod(mode)
+            _put(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+            os.close(lock)
     except OSError as error:
         raise PublishError(str(path), f"{error.strerror or error}; free or make writable {path.parent}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def publish(staged: Path, path: Path, mode: int = OWNER_ONLY) -> None:
+    """Publish a finished file at `path`; on another disk, by way of a temporary file there.
+
+    Raises:
+        PublishError: It could not be put in place; the version before is unchanged.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if staged.stat().st_dev == path.parent.stat().st_dev:
+            staged.chmod(mode)
+            _put(staged, path)
+            return
+    except OSError as error:
+        raise PublishError(str(path), f"{error.strerror or error}; free or make writable {path.parent}") from error
+    with published(path, mode) as temporary:
+        shutil.copyfile(staged, temporary)
+    staged.unlink()
 
 
 def move_into_place(staged: Path, target: UPath) -> None:
@@ -47,8 +70,7 @@ def move_into_place(staged: Path, target: UPath) -> None:
         PublishError: It could not be put in place; what was there before is unchanged.
     """
     if is_local(target):
-        with published(Path(target.path)) as temporary:
-            shutil.move(staged, temporary)
+        publish(staged, Path(target.path))
         return
     temporary_name = str(target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp").path)
     try:
@@ -65,6 +87,27 @@ def move_into_place(staged: Path, target: UPath) -> None:
 def is_local(path: UPath) -> bool:
     """Whether a path is in this machine's file system."""
     return path.protocol in ("", "file", "local")
+
+
+def _refuse_a_directory(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(21, "it is a directory", str(path))
+
+
+def _put(temporary: Path, path: Path) -> None:
+    _refuse_a_directory(path)
+    _flush(temporary)
+    temporary.replace(path)
+    _flush(path.parent)
+
+
+def _sweep(path: Path) -> None:
+    """Remove the temporary files of processes that are gone."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY}"):
+        lock = taken_over(left)
+        if lock is not None:
+            left.unlink(missing_ok=True)
+            os.close(lock)
 
 
 def _flush(path: Path) -> None:

@@ -1,11 +1,12 @@
 """What is written but not yet published: one directory a process, swept once its process is gone."""
 
-import fcntl
 import os
 import shutil
 import uuid
 from pathlib import Path
 from typing import Self
+
+from customer_assets.export.locks import locked_file, taken_over
 
 LOCK_SUFFIX = ".lock"
 
@@ -25,7 +26,7 @@ class StagingArea:
         parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         sweep(parent)
         self.directory = parent / uuid.uuid4().hex
-        self._lock = _locked(self.directory.with_suffix(LOCK_SUFFIX))
+        self._lock = locked_file(self.directory.with_suffix(LOCK_SUFFIX))
         self.directory.mkdir(mode=0o700)
 
     def file(self, name: str) -> Path:
@@ -53,27 +54,12 @@ def sweep(parent: Path) -> int:
 
 
 def _swept(lock_file: Path) -> bool:
-    try:
-        lock = os.open(lock_file, os.O_RDWR)
-    except FileNotFoundError:  # another process swept it first
+    lock = taken_over(lock_file)
+    if lock is None:
         return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:  # its process is alive
-        return False
-    else:
         shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
         lock_file.unlink(missing_ok=True)
-        return True
     finally:
         os.close(lock)
-
-
-def _locked(lock_file: Path) -> int:
-    """Create and lock the file; a sweep between the two takes it away, so look whether it is still there."""
-    while True:
-        lock = os.open(lock_file, os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if lock_file.exists() and lock_file.stat().st_ino == os.fstat(lock).st_ino:
-            return lock
-        os.close(lock)
+    return True
