@@ -43,6 +43,7 @@ def started(environ: dict[str, str], seed: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*command, "-m", "customer_assets", "--select", "*"],
         env={**environ, "CUSTOMER_GENERATION_SEED": str(seed)},
+        cwd=Path(environ["CUSTOMER_DATA_DIR"]).parent,  # where Dagster keeps what it forgets when it is killed
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
