@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customer_assets.api.agenda import Agenda, DueQueue, Trial
@@ -206,6 +206,7 @@ def test_abandoned_pages_behind_the_last_do_not_exist() -> None:
     assert pages.missing() == (1, 2)
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(1, 40)), st.integers(0, 40))
 def test_taken_and_held_make_up_every_page(held: set[int], last: int) -> None:
     """Each page is taken once or held, and missing is what is not held."""

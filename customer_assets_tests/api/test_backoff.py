@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customer_assets.api.actions import NO_ADVICE, RateAdvice
@@ -184,6 +184,7 @@ def test_numbers_beyond_31_years_are_instants() -> None:
     assert seconds_until("1000000000.5", NOW) == 0.0
 
 
+@settings(deadline=None)
 @given(st.datetimes(NOW.replace(tzinfo=None), (NOW + timedelta(days=366)).replace(tzinfo=None)))
 def test_any_date_within_a_year_is_that_many_seconds_off(date: datetime) -> None:
     """What the standard library writes is read back to the second."""
@@ -191,6 +192,7 @@ def test_any_date_within_a_year_is_that_many_seconds_off(date: datetime) -> None
     assert parse_retry_after(format_datetime(date, usegmt=True), NOW) == (date - NOW).total_seconds()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_a_plausible_wait_or_none(value: str) -> None:
     """Nothing raises, nothing is negative, nothing is longer than a year."""
@@ -373,6 +375,7 @@ PIECES = st.sampled_from(('"', "\\", ";", ",", "=", "r", "t", "q", "w", "qu", "5
 VALUES = st.text(max_size=40) | st.lists(PIECES, max_size=30).map("".join)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES))
 def test_no_header_raises_or_says_the_impossible(headers: dict[str, str]) -> None:
     """Whatever a server sends, waits are plausible, rates positive and counts natural."""

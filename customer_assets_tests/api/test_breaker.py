@@ -1,6 +1,6 @@
 """What counts as an outage, and how long a broken API is asked."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customer_assets.api.breaker import Breaker, BreakerPolicy
@@ -120,6 +120,7 @@ def test_closing_empties_the_window() -> None:
     assert breaker.failed(0.0)
 
 
+@settings(deadline=None)
 @given(st.text(".x", max_size=80))
 def test_it_agrees_with_counting_by_hand(answers: str) -> None:
     """It opens where, and only where, the row or the full window of the latest answers says so."""

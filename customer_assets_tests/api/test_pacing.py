@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customer_assets.api.actions import NO_ADVICE, Arrived, Done, Failed, RateAdvice
@@ -78,6 +78,7 @@ def test_a_late_request_puts_off_the_next_by_less(late_s: float, next_s: float) 
     assert pacer.next_send_s(0.0) == pytest.approx(10.0 + next_s)
 
 
+@settings(deadline=None)
 @given(st.floats(0.5, 500.0), st.lists(st.floats(0.0, 0.5), min_size=2, max_size=60))
 def test_a_given_rate_is_exceeded_in_no_window(rate: float, late_s: list[float]) -> None:
     """However late the driver is each time, `k` requests take `(k - 1) / rate` seconds, but for one timer's slack."""
@@ -91,6 +92,7 @@ def test_a_given_rate_is_exceeded_in_no_window(rate: float, late_s: list[float])
             assert last_s - first_s >= count / rate - SLACK_S - 1e-9
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.0, SLACK_S * 0.99), min_size=1, max_size=60))
 def test_late_timers_do_not_slow_the_pace(late_s: list[float]) -> None:
     """The schedule is kept in the long run."""
@@ -269,6 +271,7 @@ def test_a_failure_without_a_pause_breaks_the_row() -> None:
         assert pacer.gate_s == -inf
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

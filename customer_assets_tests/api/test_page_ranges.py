@@ -55,9 +55,10 @@ class PageRangesMachine(RuleBasedStateMachine):
 
 
 TestPageRangesMachine = PageRangesMachine.TestCase
-TestPageRangesMachine.settings = settings(max_examples=60, stateful_step_count=40)
+TestPageRangesMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
+@settings(deadline=None)
 @given(st.lists(PAGES))
 def test_the_order_of_pages_does_not_matter(pages: list[int]) -> None:
     """Any order makes the same ranges as the ascending one."""
