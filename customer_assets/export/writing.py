@@ -30,24 +30,36 @@ def made_ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[
 
 
 class HashedFile:
-    """A new file, hashed and flushed as it is written. Used as a context; at its end it is on the disk.
+    """A new file: hashed by whoever writes, written and flushed on threads of its own meanwhile.
+
+    Used as a context; at its end the file is whole and on the disk.
 
     Raises:
-        OSError: It could not be written or flushed.
+        OSError: It could not be written or flushed; told by a later call, at the latest at the end.
     """
 
     def __init__(self, path: Path) -> None:
         """Create the file."""
         self._file = path.open("wb", buffering=0)
         self._digest = hashlib.sha256()
-        self._flusher = ThreadPoolExecutor(1)
+        self._writer, self._flusher = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._waiting: deque[Future[None]] = deque()
         self._flushed = self._flush()
         self._unflushed = 0
 
     def write(self, piece: bytes | memoryview, *, hashed: bool = True) -> None:
-        """Write a piece after those before it; `hashed`: it counts for the hash."""
+        """Write a piece after those before it; `hashed`: it counts for the hash. A few pieces may wait."""
         if hashed:
             self._digest.update(piece)
+        if len(self._waiting) == ITEMS_AHEAD:
+            self._waiting.popleft().result()
+        self._waiting.append(self._writer.submit(self._write, piece))
+
+    def hexdigest(self) -> str:
+        """Tell the hash of what was handed over so far."""
+        return self._digest.hexdigest()
+
+    def _write(self, piece: bytes | memoryview) -> None:
         left = memoryview(piece)
         while left:
             left = left[self._file.write(left) :]
@@ -55,10 +67,6 @@ class HashedFile:
         if self._unflushed >= FLUSH_EVERY_BYTES and self._flushed.done():
             self._flushed.result()
             self._flushed, self._unflushed = self._flush(), 0
-
-    def hexdigest(self) -> str:
-        """Tell the hash of what was written so far."""
-        return self._digest.hexdigest()
 
     def _flush(self) -> Future[None]:
         return self._flusher.submit(os.fdatasync, self._file.fileno())
@@ -68,10 +76,13 @@ class HashedFile:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        """Flush, unless the block failed, and close the file."""
+        """Write what waits and flush it, unless the block failed; close the file."""
         try:
             if kind is None:
+                for written in self._waiting:
+                    written.result()
                 self._flush().result()
         finally:
+            self._writer.shutdown(cancel_futures=True)
             self._flusher.shutdown()
             self._file.close()

@@ -50,3 +50,16 @@ def test_a_file_is_hashed_as_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             file.write(memoryview(b"abc"))
         assert file.hexdigest() == hashlib.sha256(b"abc" * 100).hexdigest()
     assert (tmp_path / "out").read_bytes() == b"head" + b"abc" * 100
+
+
+def fill(path: Path) -> None:
+    """Write more than fits a buffer."""
+    with HashedFile(path) as file:
+        for _ in range(100):
+            file.write(b"x" * 4096)
+
+
+def test_a_piece_that_cannot_be_written_is_told() -> None:
+    """A full disk, say; at the latest when the file ends."""
+    with pytest.raises(OSError, match="No space left"):
+        fill(Path("/dev/full"))
