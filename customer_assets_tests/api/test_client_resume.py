@@ -27,7 +27,8 @@ import sys
 from customer_assets.api import CustomerAPIClient
 url, store = sys.argv[1:]
 waits = (0.01, 0.02, 0.04)
-with CustomerAPIClient(url, "key", page_store=store, max_concurrency={IN_FLIGHT}, retry_waits_s=waits) as client:
+options = dict(max_concurrency={IN_FLIGHT}, retry_waits_s=waits, cache_ttl_s=600)  # a kill may come after the end
+with CustomerAPIClient(url, "key", page_store=store, **options) as client:
     assert [customer["id"] for customer in client.fetch_all_customers()] == list(range(1, {PAGES * 10} + 1))
 """
 
