@@ -129,12 +129,24 @@ def test_unique_ids_may_be_asked_before_closing(writer: LandingWriter) -> None:
     assert writer.unique_ids() == 2
 
 
-def test_unique_ids_are_counted_in_parts(writer: LandingWriter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More ids than are counted at once are counted in parts, each id in one of them."""
-    monkeypatch.setattr(lake, "_IDS_COUNTED_AT_ONCE", 100)
-    _landed(writer, [_page(n, [{"id": draw % 700 - 350} for draw in range(n * 100, n * 100 + 100)]) for n in range(10)])
+@pytest.mark.parametrize("at_once", [10, 1_000_000])
+@pytest.mark.parametrize("apart", [1, 64, 10**15])
+def test_unique_ids_are_counted(
+    writer: LandingWriter, monkeypatch: pytest.MonkeyPatch, at_once: int, apart: int
+) -> None:
+    """Dense or far apart, below and above zero, at once or in parts: each id counts once."""
+    monkeypatch.setattr(lake, "_BLOCKS_COUNTED_AT_ONCE", at_once)
+    numbers = [(draw % 700 - 350) * apart for draw in range(1000)]
+    _landed(writer, [_page(n, [{"id": number} for number in numbers[n * 100 : n * 100 + 100]]) for n in range(10)])
     assert writer.unique_ids() == 700
     assert {path.name for path in writer.raw_path.parent.iterdir()} == {"raw.parquet", "quarantine.parquet"}
+
+
+def test_the_ends_of_the_range_are_ids(writer: LandingWriter) -> None:
+    """Every 64-bit integer has its bit."""
+    ends = [2**63 - 1, 2**63 - 64, -(2**63), -(2**63) + 63, 0, -1]
+    _landed(writer, [_page(1, [{"id": number} for number in ends]), _page(2, [{"id": number} for number in ends])])
+    assert writer.unique_ids() == len(ends)
 
 
 @pytest.mark.parametrize("complete", [False, True])

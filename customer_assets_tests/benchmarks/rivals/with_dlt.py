@@ -72,7 +72,8 @@ def crawl(options: dict[str, Any]) -> list[int]:
     )
     pipeline.run(source, loader_file_format="parquet").raise_on_failed_jobs()
     files = Path(options["folder"]).glob("lake/users/*.parquet")
-    return [int(number) for file in files for number in pq.read_table(file, columns=["id"])["id"].to_numpy()]
+    ids = (pq.read_table(file, columns=["id"])["id"].to_pylist() for file in files)
+    return [number for numbers in ids for number in numbers if number is not None]
 
 
 if __name__ == "__main__":
