@@ -3,9 +3,9 @@
 import dagster as dg
 import narwhals as nw
 
+from customer_assets.defs.blueprint import Blueprint
 from customer_assets.defs.failures import told_to_dagster
 from customer_assets.defs.io_managers import STAGED_FILE
-from customer_assets.defs.jobs import FRESH_WITHIN
 from customer_assets.defs.metadata import crawl_metadata, export_metadata, numeric, report_metadata
 from customer_assets.defs.observations import observer
 from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
@@ -13,7 +13,6 @@ from customer_assets.export import DataExporter
 from customer_assets.processing.figures import quality_figures
 from customer_assets.processing.rules import RULES_VERSION
 
-GROUP = "customers"
 OWNERS = ["team:data-engineering"]
 EXPORT_VERSION = "1"
 REPORT_VERSION = "1"
@@ -22,15 +21,22 @@ PERSONAL_DATA = {"pii": "true"}
 RESUME_THE_CRAWL = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """Each retry asks only for the pages that are still missing."""
 
+BLUEPRINT: Blueprint[dg.AssetsDefinition] = Blueprint()
+"""The assets below are this project's own; it builds the same ones for another sync."""
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"python", "parquet"},
-    tags=PERSONAL_DATA,
-    retry_policy=RESUME_THE_CRAWL,
-    pool="customer_api",
-    freshness_policy=FRESH_WITHIN,
+
+@BLUEPRINT.of(
+    lambda sync: dg.asset(
+        key_prefix=sync.key_prefix,
+        group_name=sync.group,
+        io_manager_key=sync.io_manager,
+        owners=OWNERS,
+        kinds={"python", "parquet"},
+        tags=PERSONAL_DATA,
+        retry_policy=RESUME_THE_CRAWL,
+        pool=sync.pool,
+        freshness_policy=sync.freshness,
+    )
 )
 def raw_customers(
     context: dg.AssetExecutionContext,
@@ -53,12 +59,17 @@ def raw_customers(
         )
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"python", "parquet"},
-    tags=PERSONAL_DATA,
-    code_version=RULES_VERSION,
+@BLUEPRINT.of(
+    lambda sync: dg.asset(
+        key_prefix=sync.key_prefix,
+        ins=sync.ins("raw_customers"),
+        group_name=sync.group,
+        io_manager_key=sync.io_manager,
+        owners=OWNERS,
+        kinds={"python", "parquet"},
+        tags=PERSONAL_DATA,
+        code_version=RULES_VERSION,
+    )
 )
 def clean_customers(
     raw_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
@@ -74,12 +85,16 @@ def clean_customers(
     )
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"python", "json"},
-    tags=PERSONAL_DATA,
-    code_version=EXPORT_VERSION,
+@BLUEPRINT.of(
+    lambda sync: dg.asset(
+        key_prefix=sync.key_prefix,
+        ins=sync.ins("raw_customers", "clean_customers"),
+        group_name=sync.group,
+        owners=OWNERS,
+        kinds={"python", "json"},
+        tags=PERSONAL_DATA,
+        code_version=EXPORT_VERSION,
+    )
 )
 def customer_export(
     raw_customers: nw.LazyFrame,
@@ -100,7 +115,16 @@ def customer_export(
     return dg.MaterializeResult(metadata=export_metadata(exported, data_directory.export_file))
 
 
-@dg.asset(group_name=GROUP, owners=OWNERS, kinds={"python", "markdown"}, code_version=REPORT_VERSION)
+@BLUEPRINT.of(
+    lambda sync: dg.asset(
+        key_prefix=sync.key_prefix,
+        ins=sync.ins("clean_customers"),
+        group_name=sync.group,
+        owners=OWNERS,
+        kinds={"python", "markdown"},
+        code_version=REPORT_VERSION,
+    )
+)
 def summary_report(
     clean_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
 ) -> dg.MaterializeResult[None]:

@@ -6,29 +6,42 @@ from concurrent.futures import ThreadPoolExecutor
 import dagster as dg
 import narwhals as nw
 
+from customer_assets.defs.blueprint import Blueprint
 from customer_assets.defs.metadata import check_result, crawl_record_metadata, export_metadata
 from customer_assets.defs.resources import DataDirectory, ProcessingResource, ThresholdsResource
+from customer_assets.defs.syncs import Sync
 from customer_assets.export import DataExporter
 from customer_assets.export.reading import UnreadableExportError, read_export
 from customer_assets.processing.figures import quality_figures
 from customer_assets.processing.quality import CHECK_DESCRIPTIONS, completeness
 
-CLEAN_CHECKS = [
-    dg.AssetCheckSpec(
-        name, asset="clean_customers", blocking=True, description=description, additional_deps=["raw_customers"]
-    )
-    for name, description in CHECK_DESCRIPTIONS.items()
-]
+BLUEPRINT: Blueprint[dg.AssetChecksDefinition] = Blueprint()
+"""The checks below are this project's own; it builds the same ones for another sync."""
 
 
-@dg.asset_check(asset="raw_customers", blocking=True)
+def clean_checks(sync: Sync) -> list[dg.AssetCheckSpec]:
+    """Tell which checks of the clean customers there are."""
+    clean, raw = sync.key("clean_customers"), sync.key("raw_customers")
+    return [
+        dg.AssetCheckSpec(name, asset=clean, blocking=True, description=description, additional_deps=[raw])
+        for name, description in CHECK_DESCRIPTIONS.items()
+    ]
+
+
+@BLUEPRINT.of(lambda sync: dg.asset_check(asset=sync.key("raw_customers"), blocking=True))
 def every_customer_was_fetched(data_directory: DataDirectory) -> dg.AssetCheckResult:
     """The API handed over as many customers as it says it has."""
     record = data_directory.crawl_record()
     return check_result(completeness(record), metadata=crawl_record_metadata(record))
 
 
-@dg.multi_asset_check(specs=CLEAN_CHECKS)
+@BLUEPRINT.of(
+    lambda sync: dg.multi_asset_check(
+        name=sync.op("clean_customers_are_fit_to_publish"),
+        specs=clean_checks(sync),
+        ins=sync.ins("raw_customers", "clean_customers"),
+    )
+)
 def clean_customers_are_fit_to_publish(
     raw_customers: nw.LazyFrame,
     clean_customers: nw.LazyFrame,
@@ -38,10 +51,12 @@ def clean_customers_are_fit_to_publish(
     """Judge the clean customers against the thresholds, each score beside its threshold."""
     figures = quality_figures(raw_customers, clean_customers, data_directory.crawl_record())
     for verdict in quality_thresholds.verdicts(figures):
-        yield check_result(verdict, asset_key="clean_customers")
+        yield check_result(verdict)
 
 
-@dg.asset_check(asset="customer_export", additional_ins={"clean_customers": dg.AssetIn("clean_customers")})
+@BLUEPRINT.of(
+    lambda sync: dg.asset_check(asset=sync.key("customer_export"), additional_ins=sync.ins("clean_customers"))
+)
 def export_matches_clean_customers(
     clean_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
 ) -> dg.AssetCheckResult:

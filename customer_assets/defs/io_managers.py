@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from customer_assets.defs.metadata import column_schema
+from customer_assets.defs.syncs import OWN, Sync
 from customer_assets.export.files import is_local, move_into_place
 from customer_assets.processing.engines import Engine
 
@@ -86,8 +87,17 @@ def _parts(path: UPath) -> list[UPath]:
     return sorted(path.glob("*.parquet"), key=str) if path.is_dir() else [path]
 
 
-@dg.io_manager(required_resource_keys={"data_directory", "processing"})
-def parquet_io_manager(context: dg.InitResourceContext) -> ParquetIOManager:
-    """Keep frames as Parquet files in the data directory's lake, read and written by the chosen engine."""
-    directory = context.resources.data_directory
-    return ParquetIOManager(directory.lake, context.resources.processing.open_engine(), directory.staged_file)
+def build_io_manager(sync: Sync) -> dg.IOManagerDefinition:
+    """Build the IO manager that keeps frames in a sync's lake, read and written by its engine."""
+    keys = sync.resource("data_directory"), sync.resource("processing")
+
+    @dg.io_manager(required_resource_keys=set(keys))
+    def parquet_io_manager(context: dg.InitResourceContext) -> ParquetIOManager:
+        """Keep frames as Parquet files in the data directory's lake, read and written by the chosen engine."""
+        directory, processing = (getattr(context.resources, key) for key in keys)
+        return ParquetIOManager(directory.lake, processing.open_engine(), directory.staged_file)
+
+    return parquet_io_manager
+
+
+parquet_io_manager = build_io_manager(OWN)

@@ -1,24 +1,37 @@
-"""When assets run: the job, its schedule, and what is told when it fails."""
+"""When assets run: a sync's job and its schedule."""
 
-from datetime import timedelta
+from collections.abc import Sequence
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-DAILY_AT_THREE = "0 3 * * *"
+from customer_assets.defs.assets import ASSETS
+from customer_assets.defs.syncs import OWN, Sync
 
-FRESH_WITHIN = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
-"""A daily sync is late after 26 hours and missed after 36."""
 
-customer_sync_job = dg.define_asset_job(
-    "customer_sync_job",
-    selection=dg.AssetSelection.all(),
-    description="Fetch, clean, check, export and report all customers.",
-)
+def build_job(
+    sync: Sync, assets: Sequence[dg.AssetsDefinition], executor: dg.ExecutorDefinition | None = None
+) -> UnresolvedAssetJobDefinition:
+    """Build the job that materialises all of a sync's assets, and runs their checks."""
+    return dg.define_asset_job(
+        sync.job,
+        selection=dg.AssetSelection.assets(*assets),
+        description="Fetch, clean, check, export and report all customers.",
+        executor_def=executor,
+    )
 
-daily_customer_sync = dg.ScheduleDefinition(
-    name="daily_customer_sync",
-    job=customer_sync_job,
-    cron_schedule=DAILY_AT_THREE,
-    execution_timezone="UTC",
-    description="Every day at 03:00 UTC. Switch it on in the UI, or with `dagster schedule start`.",
-)
+
+def build_schedule(sync: Sync, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """Build the schedule of a sync's job."""
+    return dg.ScheduleDefinition(
+        name=sync.schedule,
+        job=job,
+        cron_schedule=sync.cron_schedule,
+        execution_timezone=sync.execution_timezone,
+        description=f"At {sync.cron_schedule} ({sync.execution_timezone}). "
+        "Switch it on in the UI, or with `dagster schedule start`.",
+    )
+
+
+customer_sync_job = build_job(OWN, ASSETS)
+daily_customer_sync = build_schedule(OWN, customer_sync_job)

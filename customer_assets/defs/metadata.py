@@ -58,11 +58,10 @@ def column_schema(schema: nw.Schema) -> dg.TableSchema:
 
 
 def check_result(
-    verdict: CheckVerdict, *, asset_key: str | None = None, metadata: Mapping[str, dg.MetadataValue] | None = None
+    verdict: CheckVerdict, *, metadata: Mapping[str, dg.MetadataValue] | None = None
 ) -> dg.AssetCheckResult:
     """Turn a verdict into what Dagster shows, the score beside its threshold."""
     return dg.AssetCheckResult(
-        asset_key=asset_key,
         check_name=verdict.name,
         passed=bool(verdict.passed),
         severity=dg.AssetCheckSeverity.WARN if verdict.severity is Severity.WARN else dg.AssetCheckSeverity.ERROR,

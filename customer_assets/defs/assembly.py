@@ -1,0 +1,35 @@
+"""How the parts of a sync come together: its assets, checks, job, schedule and resources, under its names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from customer_assets.defs import assets, checks
+from customer_assets.defs.io_managers import build_io_manager
+from customer_assets.defs.jobs import build_job, build_schedule
+from customer_assets.defs.syncs import Sync
+
+EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
+
+
+def assembled(sync: Sync, resources: Mapping[str, Any], executor: str) -> dg.Definitions:
+    """Put a sync together, so that it can stand beside others in one project.
+
+    Args:
+        sync: Its names and times.
+        resources: Its resources by the names that the assets know them by; the IO manager is brought along.
+        executor: What its job runs on, as `EXECUTORS` knows it.
+    """
+    own_assets = assets.BLUEPRINT.build(sync)
+    job = build_job(sync, own_assets, EXECUTORS[executor])
+    return dg.Definitions(
+        assets=own_assets,
+        asset_checks=checks.BLUEPRINT.build(sync),
+        jobs=[job],
+        schedules=[build_schedule(sync, job)],
+        resources={
+            **{sync.resource(name): resource for name, resource in resources.items()},
+            sync.io_manager: build_io_manager(sync),
+        },
+    )
