@@ -13,7 +13,7 @@ from customer_assets.api.clock import Clock
 from customer_assets.api.crawl import Crawl
 from customer_assets.api.customers import CustomerList
 from customer_assets.api.endings import early_end, error
-from customer_assets.api.envelope import records
+from customer_assets.api.envelope import PageReader, records
 from customer_assets.api.figures import CrawlFigures
 from customer_assets.api.keeping import KeptPages
 from customer_assets.api.options import ClientOptions, checked_base_url, checked_key
@@ -27,6 +27,7 @@ from customer_assets.api.reading import Reading
 from customer_assets.api.transports import Target, Transport, open_transport
 from customer_assets.errors import ConfigurationError, PageFailedError
 from customer_assets.models import Page
+from customer_assets.shapes import OURS
 
 logger = logging.getLogger("customer_assets.api")
 
@@ -38,7 +39,7 @@ class CustomerAPIClient:
 
     Args:
         base_url: The API, such as `https://reqres.in/api`.
-        api_key: Sent as `x-api-key`, to this API only.
+        api_key: Sent to this API only, as `x-api-key` unless options say otherwise.
         clock: Tells the time and waits.
         on_progress: Called every few seconds with where the crawl stands and the seconds since its start.
         **options: See `ClientOptions`.
@@ -64,7 +65,11 @@ class CustomerAPIClient:
             page_size=self.options.page_size,
             timeout_s=self.options.timeout_s,
             max_body_bytes=self.options.max_body_bytes,
+            shape=self.options.shape,
+            key_header=self.options.key_header,
+            key_scheme=self.options.key_scheme,
         )
+        self._reader = PageReader(self.options.shape, self.options.page_size)
         self._clock, self._on_progress = clock or Clock(), on_progress
         self._transport: Transport | None = None
         self._kept = KeptPages(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
@@ -103,7 +108,7 @@ class CustomerAPIClient:
             CrawlPausedError: The API asked for a longer pause than a crawl waits.
             RequestRefusedError: The API refused for good.
         """
-        customers = CustomerList()
+        customers = CustomerList(self.options.shape.record)
         figures = self.crawl(customers)
         if figures.rejected:
             logger.warning("%d records have no usable id and are left out.", figures.rejected)
@@ -187,7 +192,7 @@ class CustomerAPIClient:
     def _reading(self, crawl: Crawl, figures: CrawlFigures, accepted: Callable[[Page], None]) -> Reading:
         terminal = sys.stderr if self.options.show_progress and sys.stderr.isatty() else None
         progress = Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress, terminal)
-        return Reading(crawl, figures, progress, accepted)
+        return Reading(crawl, figures, progress, accepted, self._reader)
 
     def _run(self, reading: Reading) -> Done | GiveUp:
         if self._transport is None:
@@ -210,7 +215,10 @@ class CustomerAPIClient:
 
     def _crawl_name(self) -> str:
         """The crawl's identity: what is asked for and of whom, never with which key."""
-        asked = (self.options.identity or self.base_url, self.options.path, str(self.options.page_size))
+        asked = [self.options.identity or self.base_url, self.options.path, str(self.options.page_size)]
+        shape = replace(self.options.shape, record=OURS.record)  # pages are kept as they came
+        if shape != OURS:
+            asked.append(repr(shape))
         return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:32]
 
 

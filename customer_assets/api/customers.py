@@ -5,6 +5,7 @@ from typing import Any
 
 from customer_assets.api.envelope import records
 from customer_assets.models import Page, usable_id
+from customer_assets.shapes import OURS, RecordNames, reshaper
 
 COUNTED_FIELDS = ("email", "first_name", "last_name", "avatar")
 """A record is the more complete, the more of these it has."""
@@ -13,9 +14,14 @@ FINGERPRINT_MODULUS = 2**128
 
 
 class CustomerList:
-    """Takes the pages of a crawl and holds their customers."""
+    """Takes the pages of a crawl and holds their customers.
 
-    def __init__(self) -> None:
+    Args:
+        names: What the API calls a record's fields.
+    """
+
+    def __init__(self, names: RecordNames = OURS.record) -> None:
+        self._reshaped = reshaper(names)
         self.start_pass()
 
     def start_pass(self) -> None:
@@ -29,11 +35,12 @@ class CustomerList:
         digest = hashlib.sha256(b"%d:" % page.number + page.data).digest()
         self._fingerprint = (self._fingerprint + int.from_bytes(digest)) % FINGERPRINT_MODULUS
         for position, record in enumerate(records(page)):
-            customer_id = usable_id(record.get("id")) if isinstance(record, dict) else None
+            known = self._reshaped(record)
+            customer_id = usable_id(known.get("id")) if isinstance(known, dict) else None
             if customer_id is None:
                 self._rejected += 1
                 continue
-            rank = (missing_fields(record), (page.number, position), record)
+            rank = (missing_fields(known), (page.number, position), record)
             kept = self._best.get(customer_id)
             if kept is None or rank[:2] < kept[:2]:
                 self._best[customer_id] = rank

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from customer_assets.api.actions import Arrived, Failed, Outcome
 from customer_assets.api.backoff import rate_advice
 from customer_assets.metrics import Cause
 from customer_assets.models import Page
+from customer_assets.shapes import OURS, Path, Shape, paths_of
 
 LARGEST_COUNT = 10**15
 """No API has more customers; a larger number is a lie."""
@@ -54,18 +56,68 @@ class _Envelope(msgspec.Struct, gc=False):
     data: msgspec.Raw
 
 
-_envelopes = msgspec.json.Decoder(_Envelope)
 _split = msgspec.json.Decoder(list[msgspec.Raw])
 _any_records = msgspec.json.Decoder(list[Any])
 _UNREADABLE = (ValueError, RecursionError, msgspec.DecodeError)
 
 
-def judged(answer: Answer, page: int, now_utc: datetime) -> Outcome:
+class PageReader:
+    """Reads a body as the page that was asked for, by the names that its API gives the parts.
+
+    Args:
+        shape: Those names; ours, unless told otherwise.
+        page_size: What was asked for; stands in where an API does not tell the size of its pages.
+    """
+
+    def __init__(self, shape: Shape = OURS, page_size: int | None = None) -> None:
+        self._shift, self._page_size = 1 - shape.first_page, page_size
+        self._paths = {field: path for field, path in paths_of(shape.answer).items() if path is not None}
+        self._is_ours = shape.answer == OURS.answer
+        self._decode = msgspec.json.Decoder(_Envelope if self._is_ours else _struct(self._paths)).decode
+
+    def page(self, body: bytes, number: int) -> Page | str:
+        """Return the page, or in a few words what is wrong with it."""
+        body = body.removeprefix(codecs.BOM_UTF8)
+        try:
+            if not body.isascii():
+                body.decode()
+            envelope = self._envelope(body, number)
+            record_count = len(_split.decode(envelope.data))
+        except msgspec.ValidationError:
+            return "not a page of records"
+        except _UNREADABLE:
+            return "not JSON"
+        counts = (envelope.per_page, envelope.total, envelope.total_pages)
+        problem = _problem(envelope, number, record_count)
+        return problem or Page(envelope.page, *counts, record_count, bytes(envelope.data))
+
+    def _envelope(self, body: bytes, number: int) -> _Envelope:
+        try:
+            found = self._decode(body)
+        except msgspec.ValidationError:
+            raise
+        except _UNREADABLE:
+            found = self._decode(_mended(body))
+        return found if self._is_ours else self._translated(found, number)  # type: ignore[return-value] # the decoder's type
+
+    def _translated(self, found: object, number: int) -> _Envelope:
+        """Take what an answer tells by other names; what it does not tell follows from the rest."""
+        told = {field: attrgetter(".".join(map(_attribute, path)))(found) for field, path in self._paths.items()}
+        page = told["page"] + self._shift if "page" in told else number
+        per_page = told.get("per_page", self._page_size or 0)
+        total_pages = told.get("total_pages", -(-told["total"] // max(per_page, 1)))
+        return _Envelope(page, per_page, told["total"], total_pages, told["data"])
+
+
+_OURS = PageReader()
+
+
+def judged(answer: Answer, page: int, now_utc: datetime, reader: PageReader = _OURS) -> Outcome:
     """Judge the answer to the request for a page."""
     advice = rate_advice(answer.headers, _told_at(answer.headers) or now_utc)
     if answer.status != HTTPStatus.OK:
         return Failed(page, _cause(answer.status), answer.latency_s, answer.status, advice, f"HTTP {answer.status}")
-    found = _page(answer.body, page)
+    found = reader.page(answer.body, page)
     if isinstance(found, Page):
         return Arrived(found, answer.latency_s, advice)
     return Failed(page, Cause.BAD_BODY, answer.latency_s, answer.status, advice, found)
@@ -98,39 +150,33 @@ def _told_at(headers: Mapping[str, str]) -> datetime | None:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def _page(body: bytes, page: int) -> Page | str:
-    """Return the page, or in a few words what is wrong with it."""
-    body = body.removeprefix(codecs.BOM_UTF8)
-    try:
-        if not body.isascii():
-            body.decode()
-        envelope = _envelope(body)
-        record_count = len(_split.decode(envelope.data))
-    except msgspec.ValidationError:
-        return "not a page of records"
-    except _UNREADABLE:
-        return "not JSON"
-    counts = (envelope.per_page, envelope.total, envelope.total_pages)
-    problem = _problem(envelope, page, record_count)
-    return problem or Page(envelope.page, *counts, record_count, bytes(envelope.data))
+def _struct(paths: Mapping[str, Path]) -> type[msgspec.Struct]:
+    """Make the type of an answer in which each path leads to a whole number, and that of the data to anything."""
+    fields: dict[str, Any] = {}
+    below: dict[str, dict[str, Path]] = {}
+    for field, (step, *rest) in paths.items():
+        if rest:
+            below.setdefault(step, {})[field] = tuple(rest)
+        else:
+            fields[step] = msgspec.Raw if field == "data" else int
+    fields |= {step: _struct(inner) for step, inner in below.items()}
+    named = {_attribute(step): step for step in fields}
+    types = [(attribute, fields[step]) for attribute, step in named.items()]
+    return msgspec.defstruct("Answer", types, rename=named, gc=False)
 
 
-def _envelope(body: bytes) -> _Envelope:
-    try:
-        return _envelopes.decode(body)
-    except msgspec.ValidationError:
-        raise
-    except _UNREADABLE:
-        return _mended(body)
+def _attribute(step: str) -> str:
+    """A name that Python takes, whatever an API's key is called."""
+    return f"at_{step.encode().hex()}"
 
 
-def _mended(body: bytes) -> _Envelope:
-    """Read what is JSON to many a program though not by RFC 8259: `NaN`, and half a surrogate pair in a text.
+def _mended(body: bytes) -> bytes:
+    """Write anew what is JSON to many a program though not by RFC 8259: `NaN`, and half a surrogate pair in a text.
 
-    The answer is written anew, with null for the one and U+FFFD for the other, so that no page holds either.
+    Null stands for the one and U+FFFD for the other, so that no page holds either.
     """
     text = json.dumps(json.loads(body, parse_constant=_none, parse_int=_whole, parse_float=_finite), ensure_ascii=False)
-    return _envelopes.decode(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
 def _leniently_read(page: Page) -> list[Any]:

@@ -2,16 +2,24 @@
 
 import ipaddress
 import math
+import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 from customer_assets.api.pages import checked_store
 from customer_assets.api.transports import Transport
 from customer_assets.errors import ConfigurationError
+from customer_assets.shapes import OURS, Shape
 
 TRANSPORTS = ("requests", "aiohttp")
 LARGEST_CONCURRENCY = 1_000
 A_YEAR_S = 366 * 86_400
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A token by RFC 9110, as names of headers and of schemes are."""
+
+RESERVED_TOKENS = {"accept", "accept-encoding", "connection", "content-length", "host", "user-agent"}
+"""A key in their place would break the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,9 @@ class ClientOptions:
         transport: The HTTP library: `requests` or `aiohttp`; or a transport of your own, which the client closes.
         page_store: Where pages wait until their crawl is whole: `memory://`, `sqlite:///path`, `redis://host`.
         path: Where customers are, below the base URL.
+        shape: What the API calls the parts of its requests, answers and records.
+        key_header: The header that the key is sent in.
+        key_scheme: Stands before the key in its header, such as `Bearer`.
         retry_waits_s: Seconds before each retry of a failed request; as many retries.
         rounds: How often a page may spend all its retries.
         max_pause_s: The longest `Retry-After`, in seconds, that a crawl sits out itself.
@@ -46,6 +57,9 @@ class ClientOptions:
     transport: str | Transport = "requests"
     page_store: str = field(default="memory://", repr=False)  # may hold a password
     path: str = "/users"
+    shape: Shape = OURS
+    key_header: str = "x-api-key"
+    key_scheme: str = ""
     retry_waits_s: tuple[float, ...] = (1.0, 2.0, 4.0)
     rounds: int = 3
     max_pause_s: float = 60.0
@@ -74,6 +88,8 @@ class ClientOptions:
         checked_store(self.page_store)
         if not self.path.startswith("/") or not _is_plain(self.path) or "?" in self.path or "#" in self.path:
             raise ConfigurationError("path", f"{self.path!r} is no path", "Write it like /users.")
+        _check_shape(self.shape, self.page_size)
+        _check_key_header(self.key_header, self.key_scheme)
         if isinstance(self.transport, str) and self.transport not in TRANSPORTS:
             raise ConfigurationError(
                 "transport", f"there is no transport {self.transport!r}", f"Choose one of {', '.join(TRANSPORTS)}."
@@ -111,6 +127,22 @@ def checked_key(api_key: str) -> str:
     if not api_key.strip() or not api_key.strip().isprintable() or not api_key.isascii():
         raise ConfigurationError("api_key", "it is blank or holds unprintable characters", "Set the key of your API.")
     return api_key.strip()
+
+
+def _check_shape(shape: Shape, page_size: int | None) -> None:
+    if shape.answer.per_page is None and page_size is None:
+        raise ConfigurationError(
+            "page_size",
+            "it is missing, and the API does not tell it",
+            "Set how many customers a page shall hold, or name where an answer tells it (per_page).",
+        )
+
+
+def _check_key_header(header: str, scheme: str) -> None:
+    if not _TOKEN.fullmatch(header) or header.lower() in RESERVED_TOKENS:
+        raise ConfigurationError("key_header", f"{header!r} can be no key's", "Write it like x-api-key.")
+    if scheme and not _TOKEN.fullmatch(scheme):
+        raise ConfigurationError("key_scheme", f"{scheme!r} is no scheme", "Write it like Bearer.")
 
 
 def _split(base_url: str) -> SplitResult:

@@ -7,7 +7,7 @@ from customer_assets.api.actions import Accepted, Arrived, Decision, Done, Faile
 from customer_assets.api.clock import Clock
 from customer_assets.api.crawl import Crawl
 from customer_assets.api.driving import Judged, drive
-from customer_assets.api.envelope import Answer, judged
+from customer_assets.api.envelope import Answer, PageReader, judged
 from customer_assets.api.figures import CrawlFigures
 from customer_assets.api.progress import Progress
 from customer_assets.api.transports import Transport, TransportError
@@ -23,21 +23,28 @@ class Reading:
         figures: Counts.
         progress: Tells.
         accepted: Takes each page that is good, once.
+        reader: Reads bodies.
 
     Attributes:
         last_failure: Why the latest request that failed did; None as long as none has.
     """
 
     def __init__(
-        self, crawl: Crawl, figures: CrawlFigures, progress: Progress, accepted: Callable[[Page], None]
+        self,
+        crawl: Crawl,
+        figures: CrawlFigures,
+        progress: Progress,
+        accepted: Callable[[Page], None],
+        reader: PageReader,
     ) -> None:
+        self._reader = reader
         self._crawl, self._figures, self._progress, self._accepted = crawl, figures, progress, accepted
         self.last_failure: Cause | None = None
 
     def run(self, transport: Transport, clock: Clock) -> Done | GiveUp:
         """Read to the crawl's end."""
         try:
-            return drive(self._crawl, partial(_send, transport, clock), self, clock)
+            return drive(self._crawl, partial(self._send, transport, clock), self, clock)
         finally:
             self._sum_up(self._crawl.snapshot())
             self._progress.close()
@@ -64,22 +71,20 @@ class Reading:
         self._figures.waiting_s += snapshot.waiting_s
         self._figures.retries.update(snapshot.retries)
 
+    def _send(self, transport: Transport, clock: Clock, page: int, deliver: Callable[[Judged], None]) -> None:
+        sent_s = clock.monotonic_s()
 
-def _send(transport: Transport, clock: Clock, page: int, deliver: Callable[[Judged], None]) -> None:
-    sent_s = clock.monotonic_s()
+        def received(answer: Answer | BaseException) -> None:
+            try:
+                deliver(self._judged(answer, page, clock, sent_s))
+            except BaseException as error:  # noqa: BLE001 - raised again on the caller's thread, which waits for an answer
+                deliver(error)
 
-    def received(answer: Answer | BaseException) -> None:
-        try:
-            deliver(_judged(answer, page, clock, sent_s))
-        except BaseException as error:  # noqa: BLE001 - raised again on the caller's thread, which waits for an answer
-            deliver(error)
+        transport.send(page, received)
 
-    transport.send(page, received)
-
-
-def _judged(answer: Answer | BaseException, page: int, clock: Clock, sent_s: float) -> Judged:
-    if isinstance(answer, Answer):
-        return judged(answer, page, clock.utc())
-    if isinstance(answer, TransportError):
-        return Failed(page, answer.cause, clock.monotonic_s() - sent_s, detail=answer.detail)
-    return answer
+    def _judged(self, answer: Answer | BaseException, page: int, clock: Clock, sent_s: float) -> Judged:
+        if isinstance(answer, Answer):
+            return judged(answer, page, clock.utc(), self._reader)
+        if isinstance(answer, TransportError):
+            return Failed(page, answer.cause, clock.monotonic_s() - sent_s, detail=answer.detail)
+        return answer

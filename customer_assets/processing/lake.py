@@ -1,5 +1,6 @@
 """Where pages become files: the raw lake and the quarantine. Writes what `landing` decided."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -15,7 +16,8 @@ import pyarrow.parquet as pq
 from customer_assets.models import Page, RejectedRecord
 from customer_assets.processing.files import make_private
 from customer_assets.processing.landing import QUARANTINE_SCHEMA, RAW_SCHEMA, quarantine_batch, raw_batch
-from customer_assets.processing.records import TypedPage, typed_page
+from customer_assets.processing.records import RecordReader, TypedPage
+from customer_assets.shapes import OURS, RecordNames
 
 ROWS_PER_GROUP = 32_768
 REJECTED_PER_GROUP = 4_096
@@ -43,16 +45,23 @@ class LandingWriter:
         raw_path: The raw lake's file; overwritten by each pass.
         quarantine_path: The rejected records' file, the same.
         rows_per_group: Rows to gather before they are written.
+        names: What the API calls a record's fields.
     """
 
     def __init__(
-        self, raw_path: Path | str, quarantine_path: Path | str, *, rows_per_group: int = ROWS_PER_GROUP
+        self,
+        raw_path: Path | str,
+        quarantine_path: Path | str,
+        *,
+        rows_per_group: int = ROWS_PER_GROUP,
+        names: RecordNames = OURS.record,
     ) -> None:
         self._raw = _ParquetFile(Path(raw_path), RAW_SCHEMA)
         self._quarantine = _ParquetFile(Path(quarantine_path), QUARANTINE_SCHEMA)
         self.raw_path, self.quarantine_path = self._raw.path, self._quarantine.path
         self._rows_per_group = rows_per_group
-        self._digest = 0
+        self._reader = RecordReader(names)
+        self._names_digest = self._digest = _names_digest(names)
         self._forget()
 
     def __repr__(self) -> str:
@@ -86,7 +95,7 @@ class LandingWriter:
         """
         if not self._raw.is_open:
             raise ValueError("No pass is open: call start_pass() first.")
-        typed = typed_page(page.number, page.data)
+        typed = self._reader.typed_page(page.number, page.data)
         self._digest = (self._digest + int.from_bytes(page.digest)) % 2**_FINGERPRINT_BITS
         self._landed += len(typed.records)
         self._waiting.append(typed)
@@ -109,7 +118,7 @@ class LandingWriter:
         return _distinct_ids(self.raw_path)
 
     def fingerprint(self) -> str:
-        """Tell the hash of this pass's pages, whatever order they came in."""
+        """Tell the hash of this pass's pages, whatever order they came in, and of the names they were read by."""
         return f"{self._digest:0{_FINGERPRINT_BITS // 4}x}"
 
     def close(self) -> None:
@@ -131,7 +140,7 @@ class LandingWriter:
         self._waiting_rejected: list[RejectedRecord] = []
         self._landed = 0
         self._rejected_count = 0
-        self._digest = 0
+        self._digest = self._names_digest
 
     def _reject(self, rejected: Sequence[RejectedRecord]) -> None:
         self._rejected_count += len(rejected)
@@ -204,6 +213,11 @@ class _ParquetFile:
         if self._writer is not None:
             writer, self._writer = self._writer, None
             writer.close()
+
+
+def _names_digest(names: RecordNames) -> int:
+    """Other names make another lake of the same pages. Ours count for nothing."""
+    return 0 if names == OURS.record else int.from_bytes(hashlib.sha256(repr(names).encode()).digest()[:16])
 
 
 def _distinct_ids(path: Path) -> int:

@@ -12,7 +12,8 @@ from msgspec import UNSET, UnsetType
 
 from customer_assets.models import RejectedRecord
 from customer_assets.processing.columns import INSTANT, NO, Column, emails, finite_numbers, instants, texts
-from customer_assets.processing.records import TypedPage, typed_objects
+from customer_assets.processing.records import RecordReader, TypedPage
+from customer_assets.shapes import OURS, RecordNames
 
 _T = TypeVar("_T", bound=float | str)
 
@@ -43,9 +44,11 @@ QUARANTINE_SCHEMA = pa.schema(_QUARANTINE)
 """The quarantine: one row per rejected record."""
 
 
-def landed_objects(objects: Iterable[object], page: int = 1) -> tuple[pa.RecordBatch, Sequence[RejectedRecord]]:
+def landed_objects(
+    objects: Iterable[object], page: int = 1, names: RecordNames = OURS.record
+) -> tuple[pa.RecordBatch, Sequence[RejectedRecord]]:
     """Land records that are Python objects already, as one page."""
-    typed = typed_objects(page, objects)
+    typed = RecordReader(names).typed_objects(page, objects)
     return raw_batch([typed]), typed.rejected
 
 

@@ -11,6 +11,7 @@ from customer_assets.models import RejectedRecord
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.landing import landed_objects
 from customer_assets.processing.rules import PLACE, Frame, clean_customers, placed_customers
+from customer_assets.shapes import OURS, RecordNames
 
 
 class CustomerDataProcessor:
@@ -48,13 +49,19 @@ class CustomerDataProcessor:
             self._engine = open_engine(self._engine, memory_limit=self._memory_limit, spill_dir=self._spill_dir)
         return self._engine
 
-    def process_customers(self, raw_customers: Iterable[object]) -> list[dict[str, Any]]:
+    def process_customers(
+        self, raw_customers: Iterable[object], names: RecordNames = OURS.record
+    ) -> list[dict[str, Any]]:
         """Turn records as the API sends them into clean customers, one per id.
 
         They come in the order of the records that they were taken from. Records without a usable id are left out;
         see `rejected`.
+
+        Args:
+            raw_customers: The records.
+            names: What their API calls the fields.
         """
-        batch, self.rejected = landed_objects(raw_customers)
+        batch, self.rejected = landed_objects(raw_customers, names=names)
         raw = self.engine.from_arrow(pa.Table.from_batches([batch]))
         placed = placed_customers(raw, seed=self.seed, as_of=self._instant())
         ordered = placed.sort(*PLACE).drop(*PLACE)

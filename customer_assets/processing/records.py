@@ -2,18 +2,25 @@
 
 A whole page is decoded at once into typed structs. Only a page that does not fit them is salvaged record by record,
 and of these only the records that do not fit go through `RawCustomer`, which says what each field may be.
+An API's own names stand in the structs that its pages are decoded into; only where a name leads into an object, or
+two are the same, are records given our names one by one.
 """
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from pydantic import ValidationError
 
 from customer_assets.models import LARGEST_ID, SMALLEST_ID, RawCustomer, RejectedRecord
+from customer_assets.shapes import OURS, RecordNames, paths_of, reshaper
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 class _Fields(msgspec.Struct, gc=False):
@@ -45,10 +52,8 @@ class TypedPage:
     rejected: Sequence[RejectedRecord] = ()
 
 
-_PAGE = msgspec.json.Decoder(list[TypedRecord])
-_PAGE_WITH_TEXT_IDS = msgspec.json.Decoder(list[_RecordWithTextId])
-_RECORD = msgspec.json.Decoder(TypedRecord)
 _SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
+_ANY_RECORDS = msgspec.json.Decoder(list[Any])
 _UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _UNREADABLE = (ValueError, RecursionError)
 
@@ -63,36 +68,129 @@ _BEYOND_MEASURE: int = 10**_DIGITS_READ_AT_MOST
 """Stands for longer integers: they fit neither an id nor a float, and Python refuses those beyond 4,300 digits."""
 
 
-def typed_page(number: int, data: bytes) -> TypedPage:
-    """Decode a page's JSON array. Accepts any bytes: what cannot be read is rejected, and nothing is raised."""
-    for decoded in (_PAGE.decode, _with_text_ids):
+class RecordReader:
+    """Reads records by the names that their API gives the fields.
+
+    Args:
+        names: Those names; ours, unless told otherwise.
+    """
+
+    def __init__(self, names: RecordNames = OURS.record) -> None:
+        self._reshaped = reshaper(names)
+        self._record: Callable[[bytes], TypedRecord] | None = None
+        if _are_plain(names):
+            self._record = msgspec.json.Decoder(_named(TypedRecord, names)).decode
+            self._page = msgspec.json.Decoder(list[_named(TypedRecord, names)]).decode  # type: ignore[misc] # made now
+            self._page_with_text_ids = msgspec.json.Decoder(list[_named(_RecordWithTextId, names)]).decode  # type: ignore[misc]
+        else:
+            self._page = partial(self._converted, list[TypedRecord])
+            self._page_with_text_ids = partial(self._converted, list[_RecordWithTextId])
+
+    def typed_page(self, number: int, data: bytes) -> TypedPage:
+        """Decode a page's JSON array. Accepts any bytes: what cannot be read is rejected, and nothing is raised."""
+        for decoded in (self._page, self._with_text_ids):
+            try:
+                records = decoded(data)
+            except _UNFIT:
+                continue
+            return TypedPage(number, range(len(records)), records)
+        return self._salvaged_page(number, data)
+
+    def typed_objects(self, number: int, objects: Iterable[object]) -> TypedPage:
+        """Take records that are Python objects already, as `typed_page` takes those of a JSON array."""
+        return _gathered(number, (self._from_object(number, place, value) for place, value in enumerate(objects)))
+
+    def _converted(self, wanted: Any, data: bytes) -> Any:  # noqa: ANN401 - a list of what is wanted
+        return msgspec.convert([self._reshaped(record) for record in _ANY_RECORDS.decode(data)], wanted)
+
+    def _with_text_ids(self, data: bytes) -> list[TypedRecord]:
+        """Decode a page whose ids are all text, as some APIs send them."""
+        return [
+            TypedRecord(
+                id=int(record.id),
+                email=record.email,
+                first_name=record.first_name,
+                last_name=record.last_name,
+                avatar=record.avatar,
+                engagement_score=record.engagement_score,
+                last_active_at=record.last_active_at,
+            )
+            for record in self._page_with_text_ids(data)
+        ]
+
+    def _salvaged_page(self, number: int, data: bytes) -> TypedPage:
         try:
-            records = decoded(data)
+            parts = _SPLIT.decode(data)
         except _UNFIT:
-            continue
-        return TypedPage(number, range(len(records)), records)
-    return _salvaged_page(number, data)
+            return self._salvaged_text(number, data)
+        return _gathered(number, (self._from_json(number, place, bytes(part)) for place, part in enumerate(parts)))
 
+    def _salvaged_text(self, number: int, data: bytes) -> TypedPage:
+        """Read what only a more lenient parser reads: lone surrogates, bytes that are not UTF-8, NaN."""
+        try:
+            objects = _lenient_json(data)
+        except _UNREADABLE:
+            objects = None
+        if isinstance(objects, list):
+            return self.typed_objects(number, objects)
+        return _gathered(number, [_rejected(number, 0, "unreadable", data.decode("utf-8", "replace"))])
 
-def typed_objects(number: int, objects: Iterable[object]) -> TypedPage:
-    """Take records that are Python objects already, as `typed_page` takes those of a JSON array."""
-    return _gathered(number, (_from_object(number, position, value) for position, value in enumerate(objects)))
+    def _from_json(self, number: int, position: int, data: bytes) -> TypedRecord | RejectedRecord:
+        if self._record is not None:
+            with suppress(*_UNFIT):
+                return self._record(data)
+        text = data.decode("utf-8", "replace")
+        try:
+            value = _lenient_json(data)
+        except _UNREADABLE:
+            return _rejected(number, position, "unreadable", text)
+        return self._from_object(number, position, value, lambda _: text)
 
-
-def _with_text_ids(data: bytes) -> list[TypedRecord]:
-    """Decode a page whose ids are all text, as some APIs send them."""
-    return [
-        TypedRecord(
-            id=int(record.id),
-            email=record.email,
-            first_name=record.first_name,
-            last_name=record.last_name,
-            avatar=record.avatar,
-            engagement_score=record.engagement_score,
-            last_active_at=record.last_active_at,
+    def _from_object(
+        self, number: int, position: int, value: object, as_text: Callable[[object], str] | None = None
+    ) -> TypedRecord | RejectedRecord:
+        try:
+            customer = RawCustomer.model_validate(self._reshaped(value))
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            code = _CODES.get(found["type"], found["type"])
+            return _rejected(number, position, code, (as_text or _as_json)(value), found["msg"])
+        supplied = customer.model_fields_set
+        return TypedRecord(
+            id=customer.id,
+            email=customer.email,
+            first_name=customer.first_name,
+            last_name=customer.last_name,
+            avatar=customer.avatar,
+            engagement_score=customer.engagement_score if "engagement_score" in supplied else UNSET,
+            last_active_at=customer.last_active_at if "last_active_at" in supplied else UNSET,
         )
-        for record in _PAGE_WITH_TEXT_IDS.decode(data)
-    ]
+
+
+def _are_plain(names: RecordNames) -> bool:
+    """Whether a struct can have these names: each leads to a key of the record itself, and to one of its own."""
+    given = [path for path in paths_of(names).values() if path is not None]
+    return all(len(path) == 1 for path in given) and len(set(given)) == len(given)
+
+
+def _named(struct: type[_Struct], names: RecordNames) -> type[_Struct]:
+    """Give a struct's fields an API's plain names; a field that the API has not is always at its default."""
+    if names == OURS.record:
+        return struct
+    renamed = {field: name for field, name in asdict(names).items() if name is not None}
+    fields = msgspec.structs.fields(struct)
+    return msgspec.defstruct(  # type: ignore[return-value] # it has the same fields, and is used for nothing else
+        struct.__name__,
+        [
+            (each.name, each.type) if each.required else (each.name, each.type, each.default)
+            for each in fields
+            if each.name in renamed
+        ],
+        rename=renamed,
+        namespace={each.name: each.default for each in fields if each.name not in renamed},
+        kw_only=True,
+        gc=False,
+    )
 
 
 def _gathered(number: int, outcomes: Iterable[TypedRecord | RejectedRecord]) -> TypedPage:
@@ -106,59 +204,6 @@ def _gathered(number: int, outcomes: Iterable[TypedRecord | RejectedRecord]) -> 
             positions.append(position)
             records.append(outcome)
     return TypedPage(number, positions, records, rejected)
-
-
-def _salvaged_page(number: int, data: bytes) -> TypedPage:
-    try:
-        parts = _SPLIT.decode(data)
-    except _UNFIT:
-        return _salvaged_text(number, data)
-    return _gathered(number, (_from_json(number, position, bytes(part)) for position, part in enumerate(parts)))
-
-
-def _salvaged_text(number: int, data: bytes) -> TypedPage:
-    """Read what only a more lenient parser reads: lone surrogates, bytes that are not UTF-8, NaN."""
-    try:
-        objects = _lenient_json(data)
-    except _UNREADABLE:
-        objects = None
-    if isinstance(objects, list):
-        return typed_objects(number, objects)
-    return _gathered(number, [_rejected(number, 0, "unreadable", data.decode("utf-8", "replace"))])
-
-
-def _from_json(number: int, position: int, data: bytes) -> TypedRecord | RejectedRecord:
-    try:
-        return _RECORD.decode(data)
-    except _UNFIT:
-        pass
-    text = data.decode("utf-8", "replace")
-    try:
-        value = _lenient_json(data)
-    except _UNREADABLE:
-        return _rejected(number, position, "unreadable", text)
-    return _from_object(number, position, value, lambda _: text)
-
-
-def _from_object(
-    number: int, position: int, value: object, as_text: Callable[[object], str] | None = None
-) -> TypedRecord | RejectedRecord:
-    try:
-        customer = RawCustomer.model_validate(value)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        code = _CODES.get(found["type"], found["type"])
-        return _rejected(number, position, code, (as_text or _as_json)(value), found["msg"])
-    supplied = customer.model_fields_set
-    return TypedRecord(
-        id=customer.id,
-        email=customer.email,
-        first_name=customer.first_name,
-        last_name=customer.last_name,
-        avatar=customer.avatar,
-        engagement_score=customer.engagement_score if "engagement_score" in supplied else UNSET,
-        last_active_at=customer.last_active_at if "last_active_at" in supplied else UNSET,
-    )
 
 
 def _rejected(number: int, position: int, code: str, record: str, reason: str = "") -> RejectedRecord:
@@ -181,3 +226,7 @@ def _as_json(value: object) -> str:
         return json.dumps(value, default=lambda part: f"<{type(part).__name__}>", skipkeys=True)
     except _UNREADABLE:
         return f"<{type(value).__name__}>"
+
+
+_OURS = RecordReader()
+typed_page, typed_objects = _OURS.typed_page, _OURS.typed_objects

@@ -92,7 +92,8 @@ class ScriptedServer:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/api"
         self._lock = threading.Lock()
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._serving = threading.Thread(target=self._serve, daemon=True)
+        self._serving.start()
 
     @property
     def pages(self) -> list[int]:
@@ -100,7 +101,9 @@ class ScriptedServer:
         return [int(head.split("page=", 1)[1].split("&")[0].split()[0]) for head in self.requests]
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, for sure: a thread left in `accept` may take the next server's connections by its number."""
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._serving.join()
         self._listening.close()
 
     def _serve(self) -> None:

@@ -17,6 +17,7 @@ from customer_assets.errors import (
     PageFailedError,
     RequestRefusedError,
 )
+from customer_assets.shapes import AnswerNames, RecordNames, Shape
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets_tests.api.conftest import FakeClock, ScriptedServer, body, http
 
@@ -306,3 +307,46 @@ def test_an_unknown_page_store_is_refused(serve: Serve, store: str) -> None:
     with pytest.raises(ConfigurationError, match="CUSTOMER_PAGE_STORE"):
         CustomerAPIClient(server.url, KEY, page_store=store)
     assert server.requests == []
+
+
+@TRANSPORTS
+def test_an_api_of_another_shape_is_read_whole(serve: Serve, transport: str) -> None:
+    """Other names in requests, answers and records, pages counted from 0, the key as a bearer's token."""
+    shape = Shape(
+        answer=AnswerNames("number", "size", "totalElements", "totalPages", "content"),
+        record=RecordNames(id="ref.no", email="mail"),
+        page_parameter="my_page",
+        per_page_parameter="size",
+        first_page=0,
+    )
+
+    def answer(page: int) -> bytes:
+        people = [{"ref": {"no": 2 * page + each}, "mail": "a@x.org"} for each in (1, 2)]
+        return http(200, {"content": people, "number": page, "size": 2, "totalElements": 6, "totalPages": 3})
+
+    server = serve(otherwise=answer)
+    options: dict[str, Any] = {"shape": shape, "page_size": 2, "key_header": "Authorization", "key_scheme": "Bearer"}
+    with CustomerAPIClient(server.url, KEY, transport=transport, path="/v2/people", **options) as client:
+        found = client.fetch_all_customers()
+    assert [each["ref"]["no"] for each in found] == [1, 2, 3, 4, 5, 6]
+    assert sorted(server.pages) == [0, 1, 2]
+    for request in server.requests:
+        assert request.startswith("GET /api/v2/people?my_page=")
+        assert "size=2" in request.splitlines()[0]
+        assert f"authorization: bearer {KEY}" in request.lower()
+        assert "x-api-key" not in request.lower()
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"key_header": "Host"}, "key_header"),
+        ({"key_header": "a b"}, "key_header"),
+        ({"key_scheme": "Bear er"}, "key_scheme"),
+        ({"shape": Shape(answer=AnswerNames(per_page=None))}, "page_size"),
+    ],
+)
+def test_a_shape_that_cannot_be_read_is_refused(options: dict[str, Any], field: str) -> None:
+    """Before anything is sent."""
+    with pytest.raises(ConfigurationError, match=f"^{field}:"):
+        CustomerAPIClient("https://x.org", KEY, **options)

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customer_assets.api.actions import Arrived, Failed
-from customer_assets.api.envelope import Answer, judged, records
+from customer_assets.api.envelope import Answer, PageReader, judged, records
 from customer_assets.metrics import Cause
 from customer_assets.models import Page
+from customer_assets.shapes import AnswerNames, Shape
 from customer_assets_tests.api.conftest import body
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -182,3 +183,60 @@ def test_what_the_headers_say_goes_along() -> None:
     """The crawl decides what to make of it."""
     outcome = judge(429, b"", retry_after="7")
     assert outcome.advice.retry_after_s == 7
+
+
+SPRING = AnswerNames("number", "size", "totalElements", "totalPages", "content")
+
+
+@pytest.mark.parametrize(
+    ("shape", "page_size", "content"),
+    [
+        pytest.param(
+            Shape(answer=SPRING, first_page=0),
+            None,
+            b'{"content": [{"n": 1}], "number": 1, "size": 3, "totalElements": 4, "totalPages": 2, "last": true}',
+            id="flat, counted from 0",
+        ),
+        pytest.param(
+            Shape(answer=AnswerNames("meta.at", "meta.of.size", "meta.of.all", "meta.pages", "result.items")),
+            None,
+            b'{"result": {"items": [{"n": 1}]}, "meta": {"at": 2, "of": {"size": 3, "all": 4}, "pages": 2}}',
+            id="nested",
+        ),
+        pytest.param(
+            Shape(answer=AnswerNames(None, None, "count", None, "odd key \u00e9")),
+            3,
+            '{"count": 4, "odd key \u00e9": [{"n": 1}]}'.encode(),
+            id="nothing told but the total",
+        ),
+    ],
+)
+def test_other_names_tell_the_same_page(shape: Shape, page_size: int | None, content: bytes) -> None:
+    """What is not told follows from the total, the page asked for and the size asked for."""
+    assert PageReader(shape, page_size).page(content, 2) == Page(2, 3, 4, 2, 1, b'[{"n": 1}]')
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(
+            b'{"content": [], "number": 7, "size": 3, "totalElements": 0, "totalPages": 0}', id="another page"
+        ),
+        pytest.param(b'{"content": [], "number": "0", "size": 3, "totalElements": 0, "totalPages": 0}', id="in words"),
+        pytest.param(b'{"content": [], "number": 0, "size": 3, "totalPages": 0}', id="no total"),
+        pytest.param(b'{"page": 1, "per_page": 3, "total": 0, "total_pages": 0, "data": []}', id="our names"),
+        pytest.param(b"[]", id="a list"),
+        pytest.param(b"{", id="no JSON"),
+    ],
+)
+def test_other_names_are_held_to_as_much(content: bytes) -> None:
+    """What does not add up is no page."""
+    assert isinstance(PageReader(Shape(answer=SPRING, first_page=0)).page(content, 1), str)
+
+
+def test_other_names_are_mended_too() -> None:
+    """NaN in a record is null."""
+    content = b'{"content": [NaN], "number": 0, "size": 3, "totalElements": 1, "totalPages": 1}'
+    found = PageReader(Shape(answer=SPRING, first_page=0)).page(content, 1)
+    assert isinstance(found, Page)
+    assert found.data == b"[null]"

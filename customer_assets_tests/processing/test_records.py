@@ -11,7 +11,8 @@ from msgspec import UNSET
 
 from customer_assets.models import RawCustomer
 from customer_assets.processing.landing import raw_batch
-from customer_assets.processing.records import TypedPage, TypedRecord, typed_objects, typed_page
+from customer_assets.processing.records import RecordReader, TypedPage, TypedRecord, typed_objects, typed_page
+from customer_assets.shapes import RecordNames
 from customer_assets_tests.processing.dirty import any_record, each_edge_case
 
 
@@ -206,3 +207,51 @@ def test_decoder_is_strict() -> None:
     """The typed decoder refuses what would otherwise be converted silently: the salvage relies on it."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(b'{"id": 1.0}', type=TypedRecord)
+
+
+THEIRS = {"id": "customerNo", "email": "e mail", "first_name": "given", "last_name": "family", "avatar": "picture"}
+FLAT = RecordNames(**THEIRS, engagement_score="score", last_active_at="seen")
+NESTED = RecordNames(**{**THEIRS, "email": "contact.email"}, engagement_score="use.score", last_active_at="use.seen")
+
+
+def theirs(names: RecordNames, record: Any) -> Any:
+    """Write a record of ours by an API's names; whatever else it has stays."""
+    if not isinstance(record, dict):
+        return record
+    written: dict[str, Any] = {}
+    for key, value in record.items():
+        *outer, last = (getattr(names, key, None) or f"other_{key}").split(".")
+        place = written
+        for step in outer:
+            place = place.setdefault(step, {})
+        place[last] = value
+    return written
+
+
+@pytest.mark.parametrize("names", [pytest.param(FLAT, id="flat"), pytest.param(NESTED, id="nested")])
+@given(st.lists(any_record, max_size=6))
+@settings(max_examples=60)
+def test_other_names_land_as_ours_do(names: RecordNames, objects: list[Any]) -> None:
+    """Whatever records there are; those that are rejected are kept as they came, by their own names."""
+    ours, others = typed_objects(1, objects), [theirs(names, each) for each in objects]
+    reader = RecordReader(names)
+    for landed in (reader.typed_objects(1, others), reader.typed_page(1, _json(others))):
+        assert raw_batch([landed]).equals(raw_batch([ours]))
+        assert _codes(landed) == _codes(ours)
+    assert [json.loads(each.record) for each in reader.typed_objects(1, others).rejected] == json.loads(
+        _json([others[each.position] for each in ours.rejected])
+    )
+
+
+def test_a_field_that_the_api_has_not_is_missing() -> None:
+    """Whatever stands under our own name for it; a score that is not read was not supplied."""
+    names = RecordNames(avatar=None, engagement_score=None)
+    (record,) = RecordReader(names).typed_page(1, b'[{"id": 1, "avatar": "x", "engagement_score": 1}]').records
+    assert (record.id, record.avatar, record.engagement_score) == (1, None, UNSET)
+
+
+def test_two_fields_may_be_one() -> None:
+    """A name in full as the first name, the login as the address."""
+    names = RecordNames(id="login", first_name="name", last_name="name")
+    (record,) = RecordReader(names).typed_page(1, b'[{"login": "7", "name": "Ada"}]').records
+    assert (record.id, record.first_name, record.last_name) == (7, "Ada", "Ada")

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from customer_assets.api.envelope import Answer
 from customer_assets.errors import EngineNotInstalledError
 from customer_assets.metrics import Cause
+from customer_assets.shapes import OURS, Shape
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -24,10 +25,13 @@ class Target:
 
     Attributes:
         url: The address of the pages, without a query.
-        api_key: Sent as `x-api-key`, to this origin only.
-        page_size: Sent as `per_page`; None: the API's own.
+        api_key: Sent to this origin only.
+        page_size: Customers a page; None: the API's own.
         timeout_s: Seconds for a whole request, slow drips included.
         max_body_bytes: The largest body that is read, unpacked.
+        shape: By which parameters pages are asked for, and how they are counted.
+        key_header: The header that the key is sent in, instead of `x-api-key`.
+        key_scheme: Stands before the key, such as `Bearer`.
     """
 
     url: str
@@ -35,6 +39,9 @@ class Target:
     page_size: int | None = None
     timeout_s: float = 30.0
     max_body_bytes: int = 64 * 2**20
+    shape: Shape = OURS
+    key_header: str = "x-api-key"
+    key_scheme: str = ""
 
     def __repr__(self) -> str:
         """Show everything but the key."""
@@ -44,7 +51,7 @@ class Target:
     def headers(self) -> dict[str, str]:
         """What each request carries."""
         return {
-            "x-api-key": self.api_key,
+            self.key_header: f"{self.key_scheme} {self.api_key}".lstrip(),
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
             "User-Agent": "customer_assets",
@@ -52,8 +59,10 @@ class Target:
 
     def address(self, page: int) -> str:
         """What to ask for to get a page."""
-        size = {} if self.page_size is None else {"per_page": self.page_size}
-        return f"{self.url}?{urlencode({'page': page} | size)}"
+        asked = {self.shape.page_parameter: page - 1 + self.shape.first_page}
+        if self.page_size is not None:
+            asked[self.shape.per_page_parameter] = self.page_size
+        return f"{self.url}?{urlencode(asked)}"
 
     def too_late(self) -> "TransportError":
         """Make the error of a request that took too long."""
