@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from upath import UPath
 
 from customer_assets.api import CrawlFigures, CustomerAPIClient
+from customer_assets.api.options import ClientOptions, checked_base_url
 from customer_assets.api.progress import OnProgress
 from customer_assets.errors import ConfigurationError, QualityGateError
 from customer_assets.export.files import move_into_place, publish, published
@@ -31,6 +32,7 @@ from customer_assets.processing.quality import (
     failures,
     verdicts,
 )
+from customer_assets.shapes import OURS, AnswerNames, RecordNames, Shape, ShapeError
 from customer_assets.simulator import SimulatorSettings, running_simulator
 
 EMBEDDED_KEY = "embedded-simulator"
@@ -46,18 +48,35 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
     base_url: str = Field(
         default="", description="The API's base URL, such as https://reqres.in/api; empty: the embedded simulator."
     )
+    path: str = Field(default="/users", description="Where customers are, below the base URL.")
     api_key: str = Field(
         default="",
-        description="Sent as x-api-key, to this API only.",
+        description="Sent to this API only, in the header key_header.",
         repr=False,
         json_schema_extra={"dagster__is_secret": True},
     )
+    key_variable: str = Field(default="CUSTOMER_API_KEY", description="The variable that holds the key, for errors.")
+    key_header: str = Field(default="x-api-key", description="The header that the key is sent in.")
+    key_scheme: str = Field(default="", description="Stands before the key in its header, such as Bearer.")
     transport: str = Field(default="requests", description="requests (threads) or aiohttp (extra `async`).")
     max_concurrency: int = Field(default=8, description="Requests in flight at most.")
     requests_per_second: float | None = Field(default=None, description="The API's limit, if known; empty: learned.")
     page_size: int | None = Field(default=None, description="Customers a page, sent as per_page; empty: the API's own.")
     page_store: str = Field(
         default="", description="memory://, sqlite:///path or redis://…; empty: SQLite in the data directory."
+    )
+    page_parameter: str = Field(default="page", description="The query parameter that asks for a page.")
+    per_page_parameter: str = Field(default="per_page", description="The query parameter that asks for a page's size.")
+    first_page: int = Field(default=1, description="The number of the API's first page: 1 or 0.")
+    answer_names: dict[str, Any] = Field(
+        default={},
+        description="What answers call their parts, by our names: page, per_page, total, total_pages, data. "
+        "meta.page is page in the object meta; null: not told.",
+    )
+    record_names: dict[str, Any] = Field(
+        default={},
+        description="What records call their fields, by our names: id, email, first_name, last_name, avatar, "
+        "engagement_score, last_active_at. contact.email is email in the object contact; null: there is none.",
     )
     allow_insecure_http: bool = Field(
         default=False, description="Allow plain http beyond loopback: sends the key openly."
@@ -100,7 +119,7 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
     def _key(self) -> str:
         if not self.api_key:
             raise ConfigurationError(
-                "CUSTOMER_API_KEY", "it is missing, and the API wants one", "Set it to the key that the API gave you."
+                self.key_variable, "it is missing, and the API wants one", "Set it to the key that the API gave you."
             )
         return self.api_key
 
@@ -112,22 +131,57 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
         on_progress: OnProgress | None,
         identity: str | None = None,
     ) -> CustomerAPIClient:
-        return CustomerAPIClient(
-            base_url,
-            api_key,
-            max_concurrency=self.max_concurrency,
-            requests_per_second=self.requests_per_second,
-            page_size=self.page_size,
-            transport=self.transport,
-            page_store=page_store,
-            allow_insecure_http=self.allow_insecure_http,
-            retry_waits_s=tuple(self.retry_waits_s),
-            max_pause_s=self.max_pause_s,
-            resume_ttl_s=self.resume_ttl_s,
-            cache_ttl_s=self.cache_ttl_s,
-            identity=identity,
-            on_progress=on_progress,
-        )
+        options = self._options() | {"page_store": page_store, "identity": identity}
+        return CustomerAPIClient(base_url, api_key, on_progress=on_progress, **options)
+
+    def _options(self) -> dict[str, Any]:
+        """Gather what a client may be told, as `ClientOptions` has it."""
+        return {
+            "path": self.path if self.base_url else "/users",
+            "shape": self.shape(),
+            "key_header": self.key_header,
+            "key_scheme": self.key_scheme,
+            "max_concurrency": self.max_concurrency,
+            "requests_per_second": self.requests_per_second,
+            "page_size": self.page_size,
+            "transport": self.transport,
+            "allow_insecure_http": self.allow_insecure_http,
+            "retry_waits_s": tuple(self.retry_waits_s),
+            "max_pause_s": self.max_pause_s,
+            "resume_ttl_s": self.resume_ttl_s,
+            "cache_ttl_s": self.cache_ttl_s,
+        }
+
+    def shape(self) -> Shape:
+        """Make the plain shape of the API's requests, answers and records; the embedded simulator has ours.
+
+        Raises:
+            ConfigurationError: A name cannot be used; says which.
+        """
+        if not self.base_url:
+            return OURS
+        try:
+            return Shape(
+                AnswerNames(**self.answer_names),
+                RecordNames(**self.record_names),
+                self.page_parameter,
+                self.per_page_parameter,
+                self.first_page,
+            )
+        except ShapeError as error:
+            raise ConfigurationError(error.field, error.problem, "Name it as the API does.") from None
+        except TypeError as error:
+            raise ConfigurationError("names", str(error), "Name what we know by our names for it.") from None
+
+    def check(self) -> None:
+        """Check all that can be checked before a run, the key's presence excepted.
+
+        Raises:
+            ConfigurationError: A setting cannot be used; names it.
+        """
+        ClientOptions(**self._options(), page_store=self.page_store or "memory://")
+        if self.base_url:
+            checked_base_url(self.base_url, allow_insecure_http=self.allow_insecure_http)
 
     def _simulator(self) -> SimulatorSettings:
         return SimulatorSettings(
@@ -265,9 +319,9 @@ class DataDirectory(dg.ConfigurableResource[None]):
         """Name a file that is written now and published later; a killed process's are swept."""
         return _staging_area(self._local_lake / ".staging").file(name)
 
-    def landing(self) -> "Landing":
-        """Begin to land a crawl."""
-        return Landing(self.staged_file("raw_customers.parquet"), self.staged_file("rejected_customers.parquet"))
+    def landing(self, names: RecordNames = OURS.record) -> "Landing":
+        """Begin to land a crawl of records with such names."""
+        return Landing(self.staged_file("raw_customers.parquet"), self.staged_file("rejected_customers.parquet"), names)
 
     def publish_landing(self, landing: "Landing", figures: CrawlFigures) -> CrawlRecord:
         """Publish what stands beside the raw lake: the quarantine and the crawl's record."""
@@ -309,10 +363,10 @@ class DataDirectory(dg.ConfigurableResource[None]):
 class Landing:
     """A crawl on its way into the lake: the writer, and the two staged files that it fills."""
 
-    def __init__(self, raw_file: Path, quarantine_file: Path) -> None:
+    def __init__(self, raw_file: Path, quarantine_file: Path, names: RecordNames) -> None:
         """Open a writer on the two files."""
         self.raw_file, self.quarantine_file = raw_file, quarantine_file
-        self.writer = LandingWriter(raw_file, quarantine_file)
+        self.writer = LandingWriter(raw_file, quarantine_file, names=names)
 
 
 def crawl_record(landing: LandingWriter, figures: CrawlFigures) -> CrawlRecord:
