@@ -82,12 +82,16 @@ def test_all_rejected_fails() -> None:
 
 def test_a_verdict_shows_score_and_threshold() -> None:
     """Whoever reads a failed check sees what was measured and what was asked."""
-    found = _by_name(replace(GOOD, mean_quality=79.0, low_quality=40))
+    found = _by_name(replace(GOOD, mean_quality=79.0, low_quality=40, rejected=6))
     mean, low = found["mean_quality_meets_threshold"], found["low_quality_share_within_limit"]
     assert mean.figures == {"score": 79.0, "threshold": 80.0}
     assert mean.description == "the mean score 79.00 is below the floor 80"
     assert low.figures == {"score": 0.5, "threshold": 0.1}
     assert low.description == "50.00% of the customers score below 70, 10.00% are allowed"
+    assert found["rejected_share_within_limit"].figures == {"score": 0.06, "threshold": 0.05}
+    assert (
+        found["rejected_share_within_limit"].description == "6.00% of the records have no usable id, 5.00% are allowed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,7 @@ def test_figures_as_dict() -> None:
         ({"target_mean_quality": 79}, "CUSTOMER_TARGET_MEAN_QUALITY"),
         ({"max_low_quality_share": 1.1}, "CUSTOMER_MAX_LOW_QUALITY_SHARE"),
         ({"max_low_quality_share": -0.1}, "CUSTOMER_MAX_LOW_QUALITY_SHARE"),
-        ({"max_rejected_share": 5}, "CUSTOMER_MAX_REJECTED_SHARE"),
+        ({"max_rejected_share": 1.1}, "CUSTOMER_MAX_REJECTED_SHARE"),
         ({"max_rejected_share": math.inf}, "CUSTOMER_MAX_REJECTED_SHARE"),
     ],
 )
@@ -156,6 +160,26 @@ def test_thresholds_outside_their_range_are_refused(change: dict[str, Any], fiel
     with pytest.raises(ConfigurationError, match=field) as caught:
         QualityThresholds(**change)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"max_low_quality_share": 1.5},
+            "CUSTOMER_MAX_LOW_QUALITY_SHARE: 1.5 is outside 0..1. Set a number from 0 to 1.",
+        ),
+        (
+            {"target_mean_quality": 9},
+            "CUSTOMER_TARGET_MEAN_QUALITY: the target 9 is below the floor 80. Set the target to the floor or above.",
+        ),
+    ],
+)
+def test_a_refused_threshold_says_what_to_set(change: dict[str, Any], message: str) -> None:
+    """The message names the setting, its value and what would be accepted."""
+    with pytest.raises(ConfigurationError) as caught:
+        QualityThresholds(**change)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
