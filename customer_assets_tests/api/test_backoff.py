@@ -1,5 +1,6 @@
 """How long to wait, by the policy and by an answer's headers."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -166,6 +167,19 @@ def test_a_date_is_one_instant_in_utc(value: str) -> None:
     assert date == DATE_1994
     assert date is not None
     assert date.tzinfo is UTC
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of this machine cannot be set")
+def test_a_date_without_a_zone_is_in_utc_wherever_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The zone of the machine has no say."""
+    monkeypatch.setenv("TZ", "JST-9")
+    time.tzset()
+    try:
+        assert parse_http_date("Sun, 06 Nov 1994 08:49:37 -0000") == DATE_1994
+        assert parse_http_date("Sun Nov  6 08:49:37 1994") == DATE_1994
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_wait_of_a_year_is_the_longest() -> None:
