@@ -1,0 +1,40 @@
+"""Fuzzes the way of an answer's body to records: a page whose every record is accounted for, or a failure."""
+
+from datetime import UTC, datetime
+
+from customer_assets.api.actions import Failed
+from customer_assets.api.envelope import Answer, judged, records
+from customer_assets.metrics import Cause
+from customer_assets.models import usable_id
+from customer_assets.processing.records import typed_page
+from customer_assets_tests.fuzzing.running import fuzz
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+PROBLEMS = {
+    "not JSON",
+    "not a page of records",
+    "another page than asked for",
+    "counts out of range",
+    "more records than the page says",
+    "counts that contradict each other",
+}
+
+
+def check(data: bytes) -> None:
+    """Any body is page 1 or a bad one; page 1 holds so many records, and both readers find the same ids in them."""
+    outcome = judged(Answer(200, {}, data, 0.0), 1, NOW)
+    if isinstance(outcome, Failed):
+        assert (outcome.cause, outcome.status) == (Cause.BAD_BODY, 200)
+        assert outcome.detail in PROBLEMS
+        return
+    page = outcome.page
+    read, landed = records(page), typed_page(1, page.data)
+    assert page.number == 1
+    assert len(read) == page.record_count
+    assert len(landed.records) + len(landed.rejected) == page.record_count
+    ids = [usable_id(record.get("id")) if isinstance(record, dict) else None for record in read]
+    assert [customer_id for customer_id in ids if customer_id is not None] == [record.id for record in landed.records]
+
+
+if __name__ == "__main__":
+    fuzz(check)

@@ -1,0 +1,51 @@
+"""Fuzzes the reading of `Retry-After`, `RateLimit` and their like: a plausible wait and pace, or none."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from customer_assets.api.actions import Failed, RateAdvice
+from customer_assets.api.backoff import LONGEST_WAIT_S, parse_http_date, parse_retry_after
+from customer_assets.api.envelope import Answer, judged
+from customer_assets.api.pacing import LONGEST_PAUSE_S, Pacer
+from customer_assets.metrics import Cause
+from customer_assets_tests.fuzzing.running import fuzz
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def check(data: bytes) -> None:
+    """Any headers, a line each, are advice that a pacer can follow, and so is any value on its own."""
+    text = data.decode("latin-1")
+    _is_wait(parse_retry_after(text, NOW))
+    date = parse_http_date(text)
+    assert date is None or date.tzinfo is UTC
+    outcome = judged(Answer(429, _headers(text), b"", 0.1), 1, NOW)
+    assert isinstance(outcome, Failed)
+    assert outcome.cause is Cause.THROTTLED
+    _is_plausible(outcome.advice)
+    pacer = Pacer()
+    pacer.sent(0.0)
+    pacer.answered(outcome, 0.1)
+    assert 0.1 <= pacer.next_send_s(0.1) <= 0.1 + LONGEST_WAIT_S + LONGEST_PAUSE_S
+
+
+def _headers(text: str) -> Mapping[str, str]:
+    lines = [line.partition(":") for line in text.split("\n")]
+    return {name.strip().lower(): value.strip() for name, _, value in lines}
+
+
+def _is_plausible(advice: RateAdvice) -> None:
+    _is_wait(advice.retry_after_s)
+    _is_wait(advice.reset_after_s)
+    assert advice.remaining is None or advice.remaining >= 0
+    pace = advice.requests_per_second
+    assert pace is None or (pace > 0 and math.isfinite(pace))
+
+
+def _is_wait(wait_s: float | None) -> None:
+    assert wait_s is None or 0 <= wait_s <= LONGEST_WAIT_S
+
+
+if __name__ == "__main__":
+    fuzz(check)
