@@ -1,7 +1,8 @@
 """The front door: everything that Dagster loads, on one screen."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -9,12 +10,12 @@ import dagster as dg
 from customer_assets.defs import settings
 from customer_assets.defs.assets import ASSETS
 from customer_assets.defs.checks import CHECKS
+from customer_assets.defs.executors import EXECUTORS, open_executor
 from customer_assets.defs.io_managers import parquet_io_manager
-from customer_assets.defs.jobs import customer_sync_job, daily_customer_sync
+from customer_assets.defs.jobs import build_schedule, customer_sync_job
 from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
+from customer_assets.defs.syncs import OWN, Sync
 from customer_assets.errors import ConfigurationError
-
-EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 
 
 def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - resources and settings alike
@@ -36,14 +37,44 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
             raise ConfigurationError(
                 name, "there is no such resource or setting", f"Name one of {', '.join(resources)}."
             )
+    sync = build_sync(environ)
     return dg.Definitions(
-        assets=ASSETS,
+        assets=with_freshness(ASSETS, sync.freshness),
         asset_checks=CHECKS,
         jobs=[customer_sync_job],
-        schedules=[daily_customer_sync],
+        schedules=[build_schedule(sync, customer_sync_job)],
         resources=resources,
-        executor=EXECUTORS[settings.one_of(environ, "CUSTOMER_EXECUTOR", "in_process", EXECUTORS)],
+        executor=open_executor(
+            settings.one_of(environ, "CUSTOMER_EXECUTOR", "in_process", EXECUTORS),
+            settings.text(environ, "CUSTOMER_EXECUTOR_CONFIG", ""),
+        ),
     )
+
+
+def build_sync(environ: Mapping[str, str]) -> Sync:
+    """Make this project's own sync, at the times that the environment gives.
+
+    Raises:
+        ConfigurationError: A time cannot be used.
+    """
+    missed_after = settings.age(environ, "CUSTOMER_MISSED_AFTER_HOURS", OWN.missed_after)
+    return replace(
+        OWN,
+        cron_schedule=settings.cron(environ, "CUSTOMER_SCHEDULE", OWN.cron_schedule),
+        execution_timezone=settings.time_zone(environ, "CUSTOMER_SCHEDULE_TIMEZONE", OWN.execution_timezone),
+        missed_after=missed_after,
+        late_after=OWN.late_after * (missed_after / OWN.missed_after),
+    )
+
+
+def with_freshness(assets: Sequence[dg.AssetsDefinition], policy: dg.FreshnessPolicy) -> list[dg.AssetsDefinition]:
+    """Hold the assets that have a freshness policy to this one."""
+    return [
+        asset.map_asset_specs(
+            lambda spec: spec.replace_attributes(freshness_policy=policy) if spec.freshness_policy else spec
+        )
+        for asset in assets
+    ]
 
 
 def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:

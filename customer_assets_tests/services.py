@@ -3,13 +3,20 @@
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
+
+PG_USER, PG_PASSWORD, PG_DATABASE = "dagster", "a word only tests know", "postgres"
+"""How to reach a test's PostgreSQL; the database is the one that every new PostgreSQL has."""
 
 
 def need(program: str, package: str) -> str:
@@ -44,13 +51,13 @@ def await_port(port: int, program: subprocess.Popen[bytes], timeout_s: float = 2
     await_(lambda: _listens(port, program), timeout_s, f"{program.args!r} does not listen on port {port}")
 
 
-def await_(condition: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
+def await_(condition: Callable[[], bool], timeout_s: float, otherwise: str, *, every_s: float = 0.05) -> None:
     """Wait until a condition holds."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline_s:
             raise TimeoutError(otherwise)
-        time.sleep(0.05)
+        time.sleep(every_s)
 
 
 def _listens(port: int, program: subprocess.Popen[bytes]) -> bool:
@@ -61,3 +68,49 @@ def _listens(port: int, program: subprocess.Popen[bytes]) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def running_postgres() -> Iterator[int]:
+    """Run a PostgreSQL of its own, empty but for `PG_DATABASE`; its port. Root hands it to Debian's user for it."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+    if programs is None:
+        missing("PostgreSQL is not installed: apt-get install postgresql")
+    owner: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="postgres") as folder:
+        data, password, port = Path(folder, "data"), Path(folder, "password"), free_port()
+        password.write_text(PG_PASSWORD, encoding="utf-8")
+        if owner:
+            for path in (folder, password):
+                shutil.chown(path, "postgres", "postgres")
+        # Nothing here outlives the test, so nothing is flushed to the disk for good.
+        initdb: list[str | Path] = [
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            PG_USER,
+            "--auth=scram-sha-256",
+            f"--pwfile={password}",
+            "-N",
+        ]
+        subprocess.run(initdb, cwd=folder, check=True, capture_output=True, **owner)
+        command: list[str | Path] = [
+            programs / "postgres",
+            "-D",
+            data,
+            "-p",
+            str(port),
+            "-h",
+            "127.0.0.1",
+            "-k",
+            folder,
+            "-F",
+        ]
+        with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, **owner) as server:
+            try:
+                await_port(port, server)
+                yield port
+            finally:
+                server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
+                server.wait(timeout=30)

@@ -6,11 +6,10 @@ from typing import Any
 import dagster as dg
 
 from customer_assets.defs import assets, checks
+from customer_assets.defs.executors import open_executor
 from customer_assets.defs.io_managers import build_io_manager
 from customer_assets.defs.jobs import build_job, build_schedule
 from customer_assets.defs.syncs import Sync
-
-EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 
 
 def assembled(sync: Sync, resources: Mapping[str, Any], executor: str) -> dg.Definitions:
@@ -22,7 +21,7 @@ def assembled(sync: Sync, resources: Mapping[str, Any], executor: str) -> dg.Def
         executor: What its job runs on, as `EXECUTORS` knows it.
     """
     own_assets = assets.BLUEPRINT.build(sync)
-    job = build_job(sync, own_assets, EXECUTORS[executor])
+    job = build_job(sync, own_assets, open_executor(executor))
     return dg.Definitions(
         assets=own_assets,
         asset_checks=checks.BLUEPRINT.build(sync),

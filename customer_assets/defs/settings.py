@@ -1,7 +1,11 @@
 """The settings: each one's environment variable, and how its text becomes a value. Only this file reads them."""
 
+import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import TypeVar
+
+from dagster._utils.schedules import is_valid_cron_string
 
 from customer_assets.errors import ConfigurationError
 
@@ -21,6 +25,10 @@ VARIABLES = (
     "CUSTOMER_ENGINE_MEMORY_LIMIT",
     "CUSTOMER_ENGINE_SPILL_DIR",
     "CUSTOMER_EXECUTOR",
+    "CUSTOMER_EXECUTOR_CONFIG",
+    "CUSTOMER_SCHEDULE",
+    "CUSTOMER_SCHEDULE_TIMEZONE",
+    "CUSTOMER_MISSED_AFTER_HOURS",
     "CUSTOMER_MIN_MEAN_QUALITY",
     "CUSTOMER_TARGET_MEAN_QUALITY",
     "CUSTOMER_MAX_LOW_QUALITY_SHARE",
@@ -32,6 +40,9 @@ VARIABLES = (
     "CUSTOMER_SIMULATOR_DIRTY_RATE",
 )
 """Every variable that is read."""
+
+FEWEST_HOURS, MOST_HOURS = 0.025, 87_600.0
+"""Dagster judges no age below a minute, and a warning comes before a miss. Ten years is never."""
 
 
 def text(environ: Mapping[str, str], variable: str, default: str) -> str:
@@ -85,6 +96,48 @@ def one_of(environ: Mapping[str, str], variable: str, default: str, choices: Ite
     if chosen not in choices:
         raise ConfigurationError(variable, f"{chosen!r} is unknown", f"Choose one of {', '.join(choices)}.")
     return chosen
+
+
+def cron(environ: Mapping[str, str], variable: str, default: str) -> str:
+    """Return the variable if it is a cron expression that comes true some day; blank or unset → the default.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    times = text(environ, variable, default)
+    if not is_valid_cron_string(times):
+        raise ConfigurationError(
+            variable, f"{times!r} is no cron expression", "Write five fields, such as 0 3 * * * (daily at 3)."
+        )
+    return times
+
+
+def time_zone(environ: Mapping[str, str], variable: str, default: str) -> str:
+    """Return the variable if it names a time zone; blank or unset → the default.
+
+    Raises:
+        ConfigurationError: It names none.
+    """
+    name = text(environ, variable, default)
+    if name not in zoneinfo.available_timezones():
+        raise ConfigurationError(variable, f"there is no time zone {name!r}", "Name one such as Europe/Berlin.")
+    return name
+
+
+def age(environ: Mapping[str, str], variable: str, default: timedelta) -> timedelta:
+    """Return the variable's hours as a time that freshness can be judged by; blank or unset → the default.
+
+    Raises:
+        ConfigurationError: They are no number, or too few or too many.
+    """
+    hours = number(environ, variable, default / timedelta(hours=1))
+    if not FEWEST_HOURS <= hours <= MOST_HOURS:
+        raise ConfigurationError(
+            variable,
+            f"{hours:g} is outside {FEWEST_HOURS:g}..{MOST_HOURS:g}",
+            "Set it to some more hours than lie between two syncs.",
+        )
+    return timedelta(hours=hours)
 
 
 def _parsed(

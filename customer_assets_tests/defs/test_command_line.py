@@ -1,23 +1,24 @@
 """Every way in from the command line, as a person would type it."""
 
-import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets_tests.services import await_, free_port
+from customer_assets_tests.ui import UI
 
 BIN = Path(sys.executable).parent
 PROJECT = Path(__file__).parents[2]
-LIMIT_S = 110
+LIMIT_S = 200
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -27,19 +28,20 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
     """Run a program of the environment from the project's directory, its data and home in the test's own."""
+    return partial(run_in, tmp_path)
 
-    def run(*arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [BIN / arguments[0], *arguments[1:]],
-            cwd=PROJECT,
-            env=environment(tmp_path, **environ),
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
 
-    return run
+def run_in(folder: Path, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program of the environment from the project's directory, its data in the folder."""
+    return subprocess.run(
+        [BIN / arguments[0], *arguments[1:]],
+        cwd=PROJECT,
+        env=environment(folder, **environ),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
 
 
 def environment(tmp_path: Path, **environ: str) -> dict[str, str]:
@@ -54,27 +56,115 @@ def environment(tmp_path: Path, **environ: str) -> dict[str, str]:
     return {**kept, **own, **environ}
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        pytest.param(("dagster", "asset", "materialize", "-m", "customer_assets", "--select", "*"), id="package"),
-        pytest.param(
-            ("dagster", "asset", "materialize", "-m", "customer_assets.definitions", "--select", "*"), id="definitions"
-        ),
-        pytest.param(("dg", "launch", "--assets", "*"), id="dg"),
-        pytest.param(
-            ("dagster", "job", "execute", "-m", "customer_assets.definitions", "-j", "customer_sync_job"), id="job"
-        ),
-    ],
-)
-@pytest.mark.service
-def test_every_way_in_publishes_the_sample(command: Command, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    """Exit 0, and the export is `sample_output.json` but for its timestamp."""
-    finished = command(*arguments)
+ASSETS = ("raw_customers", "clean_customers", "customer_export", "summary_report")
+MATERIALISE = ("dagster", "asset", "materialize", "-m", "customer_assets", "--select")
+JOB_OF_DEFINITIONS = ("-m", "customer_assets.definitions", "-j", "customer_sync_job")
+IN_MEMORY = """
+import os
+import dagster as dg
+from customer_assets.definitions import build_resources
+from customer_assets.defs.assets import ASSETS
+from customer_assets.defs.checks import CHECKS
+resources = build_resources(os.environ)
+del resources["io_manager"]
+raise SystemExit(not dg.materialize_to_memory([*ASSETS, *CHECKS], resources=resources).success)
+"""
+IN_PROCESS = """
+from customer_assets.definitions import defs
+raise SystemExit(not defs.resolve_job_def("customer_sync_job").execute_in_process().success)
+"""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way in, and what comes of it.
+
+    Attributes:
+        command: What is typed.
+        publishes: The assets that are published anew; all others stay as they were.
+        home: With a `DAGSTER_HOME`.
+        after: Only after all assets were materialised once.
+        executor: The `CUSTOMER_EXECUTOR`.
+        fails: What is told of an exit other than 0.
+    """
+
+    command: tuple[str, ...]
+    publishes: tuple[str, ...] = ASSETS
+    home: bool = False
+    after: bool = False
+    executor: str = "in_process"
+    fails: str = ""
+
+
+WAYS = {
+    "asset materialize": Way((*MATERIALISE, "*")),
+    "asset materialize, at home": Way((*MATERIALISE, "*"), home=True),
+    "asset materialize, multiprocess": Way((*MATERIALISE, "*"), executor="multiprocess"),
+    "asset materialize, definitions": Way(
+        ("dagster", "asset", "materialize", "-m", "customer_assets.definitions", "--select", "*")
+    ),
+    "dg launch assets": Way(("dg", "launch", "--assets", "*")),
+    "dg launch job, at home": Way(("dg", "launch", "--job", "customer_sync_job"), home=True),
+    "job execute": Way(("dagster", "job", "execute", *JOB_OF_DEFINITIONS)),
+    "job execute, at home": Way(("dagster", "job", "execute", *JOB_OF_DEFINITIONS), home=True),
+    "execute_in_process": Way(("python", "-c", IN_PROCESS)),
+    "materialize_to_memory": Way(("python", "-c", IN_MEMORY), publishes=("customer_export", "summary_report")),
+    **{f"{asset} alone": Way((*MATERIALISE, asset), publishes=(asset,), after=True) for asset in ASSETS},
+    "what follows raw_customers": Way((*MATERIALISE, 'key:"clean_customers"+'), publishes=ASSETS[1:], after=True),
+    "what customer_export needs": Way((*MATERIALISE, "*customer_export"), publishes=ASSETS[:3]),
+    "dg launch a suffix": Way(
+        ("dg", "launch", "--assets", 'key:"clean_customers"+'), publishes=ASSETS[1:], after=True, home=True
+    ),
+    **{
+        f"{asset} before its inputs": Way((*MATERIALISE, asset), publishes=(), fails="was never materialised")
+        for asset in ASSETS[1:]
+    },
+    "an asset that there is not": Way((*MATERIALISE, "customers"), publishes=(), fails="customers"),
+    "a backfill": Way(
+        ("dagster", "job", "backfill", *JOB_OF_DEFINITIONS, "--noprompt"), publishes=(), home=True, fails="partition"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def materialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which all assets were materialised once."""
+    folder = tmp_path_factory.mktemp("materialised")
+    finished = run_in(folder, *MATERIALISE, "*")
     assert finished.returncode == 0, finished.stderr[-3000:]
-    published = (tmp_path / "data" / "export" / "customers.json").read_text(encoding="utf-8")
-    sample = (PROJECT / "sample_output.json").read_text(encoding="utf-8")
-    assert without_timestamp(published) == without_timestamp(sample)
+    return folder
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+@pytest.mark.service
+def test_every_way_in(way: Way, materialised: Path, tmp_path: Path) -> None:
+    """It exits as it should, publishes just what was asked for, and the export is `sample_output.json`."""
+    data, home = tmp_path / "data", tmp_path / "home"
+    home.mkdir()
+    if way.after:
+        shutil.copytree(materialised / "data", data)
+    before = versions(data)
+    environ = {"CUSTOMER_EXECUTOR": way.executor} | ({"DAGSTER_HOME": str(home)} if way.home else {})
+    finished = run_in(tmp_path, *way.command, **environ)
+    told = finished.stderr + finished.stdout
+    assert (finished.returncode != 0) == bool(way.fails), told[-3000:]
+    assert way.fails in told
+    after = versions(data)
+    assert {asset for asset, version in after.items() if version != before.get(asset)} == set(way.publishes)
+    if "customer_export" in after:
+        published = (data / "export" / "customers.json").read_text(encoding="utf-8")
+        assert without_timestamp(published) == without_timestamp((PROJECT / "sample_output.json").read_text())
+
+
+def versions(data: Path) -> dict[str, int]:
+    """What is published of each asset: the file's inode, another one with each publishing."""
+    files = {
+        "raw_customers": data / "lake" / "raw_customers.parquet",
+        "clean_customers": data / "lake" / "clean_customers.parquet",
+        "customer_export": data / "export" / "customers.json",
+        "summary_report": data / "export" / "summary_report.json",
+    }
+    return {asset: file.stat().st_ino for asset, file in files.items() if file.exists()}
 
 
 def without_timestamp(document: str) -> str:
@@ -127,32 +217,32 @@ LISTED = """
 """
 
 
-@pytest.fixture
-def web_server(tmp_path: Path) -> Iterator[str]:
-    """`dagster dev` in a home of its own; its address."""
-    home = tmp_path / "home"
-    home.mkdir()
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[UI, Path]]:
+    """`dagster dev` in a home of its own: its UI, and the directory that its data is in."""
+    folder = tmp_path_factory.mktemp("dagster_dev")
+    (folder / "home").mkdir()
     port = free_port()
     with subprocess.Popen(
         [BIN / "dagster", "dev", "--port", str(port)],
         cwd=PROJECT,
-        env=environment(tmp_path, DAGSTER_HOME=str(home)),
+        env=environment(folder, DAGSTER_HOME=str(folder / "home")),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as server:
         try:
-            yield f"http://127.0.0.1:{port}"
+            ui = UI(port)
+            await_(ui.loaded, LIMIT_S, "dagster dev shows no code location")
+            yield ui, folder
         finally:
             server.terminate()
             server.wait(timeout=30)
 
 
 @pytest.mark.service
-def test_the_ui_lists_assets_checks_job_and_schedule(web_server: str) -> None:
+def test_the_ui_lists_assets_checks_job_and_schedule(started: tuple[UI, Path]) -> None:
     """What a person finds after `dagster dev`."""
-    await_(lambda: listed(web_server) is not None, LIMIT_S, "dagster dev shows no code location")
-    found = listed(web_server)
-    assert found is not None
+    (found,) = started[0].ask(LISTED)["nodes"]
     nodes = {node["assetKey"]["path"][0]: node for node in found["assetNodes"]}
     assert set(nodes) == {"raw_customers", "clean_customers", "customer_export", "summary_report"}
     assert {check["name"] for node in nodes.values() for check in node["assetChecksOrError"].get("checks", [])} == {
@@ -168,11 +258,32 @@ def test_the_ui_lists_assets_checks_job_and_schedule(web_server: str) -> None:
     assert {schedule["name"] for schedule in found["schedules"]} == {"daily_customer_sync"}
 
 
-def listed(address: str) -> dict[str, Any] | None:
-    """What the web server's one code location holds, as soon as it is loaded."""
-    try:
-        answer = requests.post(f"{address}/graphql", json={"query": LISTED}, timeout=10).json()
-    except (requests.RequestException, json.JSONDecodeError):
-        return None
-    nodes = answer["data"]["repositoriesOrError"].get("nodes", [])
-    return nodes[0] if nodes else None
+@pytest.mark.service
+def test_the_ui_launches_a_job_and_a_selection_and_retries_from_failure(started: tuple[UI, Path]) -> None:
+    """The retry runs what failed and what comes after, and nothing else."""
+    ui, folder = started
+    whole = ui.launch()
+    await_ended(ui, whole, "SUCCESS")
+    export = folder / "data" / "export" / "customers.json"
+    sample = (PROJECT / "sample_output.json").read_text(encoding="utf-8")
+    assert without_timestamp(export.read_text(encoding="utf-8")) == without_timestamp(sample)
+    before = versions(folder / "data")
+    alone = ui.launch(assetSelection=[{"path": ["customer_export"]}], assetCheckSelection=[])
+    await_ended(ui, alone, "SUCCESS")
+    after = versions(folder / "data")
+    assert {asset for asset in ASSETS if after[asset] != before[asset]} == {"customer_export"}
+    export.unlink()
+    export.mkdir()
+    failed = ui.launch()
+    await_ended(ui, failed, "FAILURE")
+    export.rmdir()
+    retried = ui.retry_from_failure(failed)
+    await_ended(ui, retried, "SUCCESS")
+    assert set(ui.steps(retried)) == {"customer_export", "customer_export_export_matches_clean_customers"}
+    assert without_timestamp(export.read_text(encoding="utf-8")) == without_timestamp(sample)
+
+
+def await_ended(ui: UI, run_id: str, expected: str) -> None:
+    """Wait until a run ended as it should."""
+    await_(lambda: ui.status(run_id) in {"SUCCESS", "FAILURE", "CANCELED"}, LIMIT_S, f"run {run_id} does not end")
+    assert ui.status(run_id) == expected, ui.steps(run_id)

@@ -1,13 +1,18 @@
 """Each setting's text becomes a value, or a clear error."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
+import dagster as dg
 import pytest
 
-from customer_assets.definitions import build_definitions, build_resources
+from customer_assets.definitions import build_definitions, build_resources, build_sync
 from customer_assets.defs import settings
 from customer_assets.errors import ConfigurationError
+from customer_assets_tests.deploy.station import DEPLOY
+
+SAMPLES = DEPLOY / "executors"
 
 
 @pytest.mark.parametrize(
@@ -45,8 +50,48 @@ def test_an_unusable_value_is_refused_by_its_name(variable: str, value: str) -> 
 
 def test_an_unknown_executor_is_refused() -> None:
     """The choices are told."""
-    with pytest.raises(ConfigurationError, match=r"CUSTOMER_EXECUTOR.*in_process, multiprocess"):
-        build_definitions(CUSTOMER_EXECUTOR="celery")
+    with pytest.raises(ConfigurationError, match=r"CUSTOMER_EXECUTOR.*in_process, multiprocess, celery, k8s"):
+        build_definitions(CUSTOMER_EXECUTOR="dask")
+
+
+def test_times_are_read() -> None:
+    """Cron, time zone and age reach what Dagster schedules and judges by."""
+    defs = build_definitions(
+        CUSTOMER_SCHEDULE="30 6 * * 1-5",
+        CUSTOMER_SCHEDULE_TIMEZONE="Europe/Berlin",
+        CUSTOMER_MISSED_AFTER_HOURS="72",
+        CUSTOMER_EXECUTOR="multiprocess",
+        CUSTOMER_EXECUTOR_CONFIG=str(SAMPLES / "multiprocess.yaml"),
+    )
+    schedule = defs.resolve_schedule_def("daily_customer_sync")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 6 * * 1-5", "Europe/Berlin")
+    policies = {spec.key.to_user_string(): spec.freshness_policy for spec in defs.resolve_all_asset_specs()}
+    within = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=72), warn_window=timedelta(hours=52))
+    assert policies == {
+        "raw_customers": within,
+        "clean_customers": None,
+        "customer_export": None,
+        "summary_report": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CUSTOMER_SCHEDULE", "daily"),
+        ("CUSTOMER_SCHEDULE", "* * * * * *"),
+        ("CUSTOMER_SCHEDULE", "0 0 31 2 *"),
+        ("CUSTOMER_SCHEDULE_TIMEZONE", "Mars/Olympus"),
+        ("CUSTOMER_MISSED_AFTER_HOURS", "soon"),
+        ("CUSTOMER_MISSED_AFTER_HOURS", "0.02"),
+        ("CUSTOMER_MISSED_AFTER_HOURS", "inf"),
+        ("CUSTOMER_MISSED_AFTER_HOURS", "nan"),
+    ],
+)
+def test_unusable_times_are_refused_by_their_name(variable: str, value: str) -> None:
+    """A day that never comes among them."""
+    with pytest.raises(ConfigurationError, match=variable):
+        build_definitions(**{variable: value})
 
 
 def test_an_unknown_override_is_refused() -> None:
@@ -63,6 +108,7 @@ def test_every_variable_that_is_read_is_listed() -> None:
             read.add(key)
             return default
 
-    read = {"CUSTOMER_EXECUTOR"}
+    read = {"CUSTOMER_EXECUTOR", "CUSTOMER_EXECUTOR_CONFIG"}
     build_resources(Recorder())
+    build_sync(Recorder())
     assert read == set(settings.VARIABLES)

@@ -1,0 +1,57 @@
+"""What launches queued runs in production: Dagster's default launcher, which can also tell here that a worker died."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import dagster as dg
+import psutil
+from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._serdes import ConfigurableClassData
+
+CLOCK_SLACK_S = 2.0
+"""The start of a process is told to a hundredth of a second, the boot it is counted from to a second."""
+
+
+class WatchedRunLauncher(DefaultRunLauncher):
+    """Launches runs as `DefaultRunLauncher` does, and lets run monitoring find those whose worker died.
+
+    Dagster's own leaves a run "started" for ever if it dies together with its code server (a reboot, a power cut, a
+    kill of both), and the run keeps its slot of the pool: no later sync would start. The worker is looked for among
+    this machine's processes, so the daemon must run on the code server's machine, and be allowed to see its processes.
+    """
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
+        """Make one from `dagster.yaml`; it has no settings."""
+        return cls(inst_data=inst_data, **config_value)
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """Tell run monitoring to ask."""
+        return True
+
+    def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+        """Tell whether the run's worker is alive; unknown as long as no worker reported."""
+        for record in self._instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records:
+            event = record.event_log_entry.dagster_event
+            if event and "pid" in event.engine_event_data.metadata:
+                pid = int(str(event.engine_event_data.metadata["pid"].value))
+                return worker_health(pid, datetime.fromtimestamp(record.event_log_entry.timestamp, UTC))
+        return CheckRunHealthResult(WorkerStatus.RUNNING, "no worker has reported yet")
+
+
+def worker_health(pid: int, seen_at: datetime) -> CheckRunHealthResult:
+    """Tell whether the process that had this id at that time is still alive.
+
+    A process that has the id now, but began later, is another one: ids are given again, after a reboot at the latest.
+    """
+    try:
+        worker = psutil.Process(pid)
+        same = worker.create_time() <= seen_at.timestamp() + CLOCK_SLACK_S
+        alive = same and worker.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        alive = False
+    if alive:
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+    return CheckRunHealthResult(WorkerStatus.FAILED, f"The worker, process {pid}, is gone.")

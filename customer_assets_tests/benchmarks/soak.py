@@ -1,0 +1,203 @@
+"""Many syncs back to back through the deployment of `deploy/`, at 20 % faults, with a kill -9 every tenth.
+
+    python -m customer_assets_tests.benchmarks.soak [--syncs 200] [--seed 0]
+
+PostgreSQL, code server, webserver and daemon are started as the systemd units say; but for two intervals, which are
+shortened, the instance is `deploy/dagster.yaml`. Each tenth sync has its run's worker, the daemon, or the code server
+with everything below it killed at a random instant; systemd's part, starting it again, is done here. Exits 1 if a run
+is lost, or if anything is left lying about; prints memory and disk as it goes.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import sqlalchemy
+
+from customer_assets.simulator import SimulatorSettings, running_simulator
+from customer_assets_tests.deploy.station import Station, station
+from customer_assets_tests.services import PG_DATABASE, PG_PASSWORD, PG_USER
+
+CUSTOMERS, PAGE_SIZE, FAILURE_RATE = 400, 20, 0.2
+KILL_EVERY = 10
+ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
+VICTIMS = ("worker", "daemon", "code")
+LONGEST_DELAY_S = 4.0
+GIVEN_UP_AFTER_S = 3600.0
+
+
+def megabytes_of(station: Station, service: str) -> float:
+    """Resident memory of a service and its children but for run workers, in megabytes."""
+    family = [psutil.Process(station.running[service].pid)]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family += family[0].children(recursive=True)
+    total = 0
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "spawn_main" not in " ".join(process.cmdline()):
+                total += process.memory_info().rss
+    return total / 1e6
+
+
+def megabytes_in(folder: Path) -> float:
+    """What a folder's files take, in megabytes."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total / 1e6
+
+
+def megabytes_of_database(station: Station) -> float:
+    """What the database takes, in megabytes."""
+    port = int(station.environ["DAGSTER_PG_PORT"])
+    url = sqlalchemy.URL.create("postgresql+psycopg2", PG_USER, PG_PASSWORD, "127.0.0.1", port, PG_DATABASE)
+    with sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).connect() as connection:
+        size = connection.execute(sqlalchemy.text("select pg_database_size(current_database())")).scalar_one()
+    return int(size) / 1e6
+
+
+def left_over(data: Path) -> list[str]:
+    """Files that are no published ones: staged, temporary, or of an unfinished crawl."""
+    staged = [path for path in (data / "lake" / ".staging").iterdir() if path.suffix != ".lock"]
+    return sorted(str(path.relative_to(data)) for path in [*staged, *data.rglob("*.tmp")])
+
+
+def worker_of(station: Station) -> psutil.Process | None:
+    """The process that executes the current run, if there is one now."""
+    for process in psutil.Process(station.running["code"].pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "spawn_main" in " ".join(process.cmdline()):
+                return process
+    return None
+
+
+class Soak:
+    """One soak on one station."""
+
+    def __init__(self, station: Station, dice: random.Random) -> None:
+        """Kill as the dice say."""
+        self.station, self.dice = station, dice
+        self.kills: Counter[str] = Counter()
+        self.queued = station.ui.launch()
+
+    def sync(self, *, kill: bool, last: bool) -> bool:
+        """See one sync to its end, over kills and Dagster's own re-executions; tell whether it was green.
+
+        Unless it is the last, the next one is in the queue by then, so that it starts at once.
+        """
+        run, self.queued = self.queued, "" if last else self.station.ui.launch()
+        if kill:
+            self.await_(lambda: self.status(run) in {"STARTED", *ENDED}, f"{run} does not start")
+            self.kill()
+        self.await_(lambda: self.ended(run), f"{run} has no end")
+        return self.green(run)
+
+    def kill(self) -> None:
+        """Kill something at a random instant, and start it again."""
+        time.sleep(self.dice.uniform(0.0, LONGEST_DELAY_S))
+        victim = self.dice.choice(VICTIMS)
+        if victim == "worker":
+            worker = worker_of(self.station)
+            if worker is None:
+                victim = "worker, too late"
+            else:
+                os.kill(worker.pid, signal.SIGKILL)
+        else:
+            self.station.kill(victim)
+            self.station.start(victim)
+            self.await_(self.station.ui.loaded, "the code server does not come back")
+        self.kills[victim] += 1
+
+    def status(self, run: str) -> str:
+        """How a run stands."""
+        return self.station.ui.status(run)
+
+    def family(self, run: str) -> list[str]:
+        """How a run and its re-executions stand."""
+        return [
+            str(each["status"])
+            for each in self.station.ui.runs(latest=20)
+            if run in {each["runId"], each["tags"].get("dagster/root_run_id")}
+        ]
+
+    def ended(self, run: str) -> bool:
+        """Tell whether a run is over: green, or with as many re-executions as Dagster makes."""
+        family = self.family(run)
+        return "SUCCESS" in family or (len(family) > 2 and all(status in ENDED for status in family))
+
+    def green(self, run: str) -> bool:
+        """Tell whether a run, or a re-execution of it, was green."""
+        return "SUCCESS" in self.family(run)
+
+    def await_(self, condition: Callable[[], bool], otherwise: str) -> None:
+        """Wait for long."""
+        self.station.await_(condition, otherwise, GIVEN_UP_AFTER_S, every_s=1.0)
+
+    def figures(self) -> str:
+        """Memory and disk now."""
+        memory = " ".join(f"{name} {megabytes_of(self.station, name):.0f}" for name in sorted(self.station.running))
+        disk = (
+            f"data {megabytes_in(self.station.data):.2f} home {megabytes_in(self.station.home):.2f} "
+            f"database {megabytes_of_database(self.station):.1f}"
+        )
+        return f"memory: {memory} MB; disk: {disk} MB"
+
+
+def quicker(station: Station) -> None:
+    """Shorten the two intervals that nobody needs to sit out."""
+    file = station.home / "dagster.yaml"
+    text = file.read_text(encoding="utf-8")
+    for given, shorter in (
+        ("dequeue_interval_seconds: 5", "dequeue_interval_seconds: 1"),
+        ("poll_interval_seconds: 15", "poll_interval_seconds: 3"),
+    ):
+        assert given in text
+        text = text.replace(given, shorter)
+    file.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Soak, and judge."""
+    command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("--syncs", type=int, default=200)
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--at-most-s", type=float, default=float("inf"), help="end sooner, after so many seconds")
+    command.add_argument("--pause-while", type=Path, help="start no sync as long as there is this file")
+    args = command.parse_args()
+    api = SimulatorSettings(customers=CUSTOMERS, page_size=PAGE_SIZE, failure_rate=FAILURE_RATE, latency_ms=20)
+    with tempfile.TemporaryDirectory(prefix="soak") as folder, running_simulator(api) as simulator:
+        environ = {"CUSTOMER_API_BASE_URL": simulator.base_url, "CUSTOMER_API_KEY": "any"}
+        with station(Path(folder), **environ) as place:
+            quicker(place)
+            place.start("code", "webserver", "daemon")
+            place.await_(place.ui.loaded, "The webserver shows no code location.")
+            soak, lost, started_s = Soak(place, random.Random(args.seed)), [], time.monotonic()
+            for number in range(1, args.syncs + 1):
+                last = number == args.syncs or time.monotonic() - started_s > args.at_most_s
+                while args.pause_while and args.pause_while.exists():
+                    time.sleep(1)
+                if not soak.sync(kill=number % KILL_EVERY == 0, last=last):
+                    lost.append(number)
+                if last or number in {1, 2} or number % 10 == 0:
+                    print(f"{number:4} syncs, {time.monotonic() - started_s:6.0f} s; {soak.figures()}", flush=True)
+                if last:
+                    break
+            left, runs = left_over(place.data), Counter(str(run["status"]) for run in place.ui.runs())
+        stats = simulator.stats()
+    print(f"kills: {dict(soak.kills)}; runs: {dict(runs)}; the API answered {stats['by_status']}")
+    print(f"lost: {lost or 'none'}; left over: {left or 'nothing'}")
+    sys.exit(bool(lost or left))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""A worker is alive, or it is gone: whatever has its process id by now."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import psutil
+from dagster._core.events import EngineEventData
+from dagster._core.launcher import WorkerStatus
+
+from customer_assets.defs.launching import WatchedRunLauncher, worker_health
+
+NOW = datetime.now(UTC)
+
+
+def test_a_worker_that_lives_is_running() -> None:
+    """It began before it was seen."""
+    assert worker_health(os.getpid(), NOW).status == WorkerStatus.RUNNING
+
+
+def test_a_worker_that_ended_is_gone() -> None:
+    """No process has its id."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as worker:
+        worker.wait()
+    health = worker_health(worker.pid, NOW)
+    assert health.status == WorkerStatus.FAILED
+    assert str(worker.pid) in str(health.msg)
+
+
+def test_a_zombie_is_gone() -> None:
+    """A killed worker whose code server has not asked for it yet."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as worker:
+        worker.kill()
+        while psutil.Process(worker.pid).status() != psutil.STATUS_ZOMBIE:
+            pass
+        assert worker_health(worker.pid, datetime.now(UTC)).status == WorkerStatus.FAILED
+
+
+def test_another_process_with_the_same_id_is_not_the_worker() -> None:
+    """It began after the worker was seen: after a reboot, say."""
+    began = datetime.fromtimestamp(psutil.Process().create_time(), UTC)
+    assert worker_health(os.getpid(), began - timedelta(minutes=1)).status == WorkerStatus.FAILED
+
+
+def test_the_worker_is_found_in_the_runs_events() -> None:
+    """The first process that reports is the worker; as long as none did, nothing is said against the run."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        launcher = WatchedRunLauncher()
+        launcher.register_instance(instance)
+        run = instance.create_run_for_job(dg.Definitions(jobs=[job]).resolve_job_def("job"))
+        assert launcher.supports_check_run_worker_health
+        assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
+        instance.report_engine_event("Launching.", run)
+        instance.report_engine_event("Started.", run, EngineEventData.in_process(os.getpid()))
+        instance.report_engine_event("A step's.", run, EngineEventData.in_process(2**22))
+        assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
+        other = instance.create_run_for_job(dg.Definitions(jobs=[job]).resolve_job_def("job"))
+        instance.report_engine_event("Started.", other, EngineEventData.in_process(2**22 + 1))
+        assert launcher.check_run_worker_health(other).status == WorkerStatus.FAILED
+
+
+@dg.op
+def nothing() -> None:
+    """Do nothing."""
+
+
+@dg.job
+def job() -> None:
+    """Run nothing."""
+    nothing()
