@@ -6,10 +6,12 @@ A dot leads into an object: `contact.email` is the `email` of the object `contac
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 _PARAMETER = re.compile(r"[A-Za-z0-9_.~\[\]-]+")
 _UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
+
+INDISPENSABLE = {"total", "data", "id"}
 
 Path = tuple[str, ...]
 """A name, step by step: `("contact", "email")`."""
@@ -35,6 +37,9 @@ def paths_of(names: "AnswerNames | RecordNames") -> dict[str, Path | None]:
     Raises:
         ShapeError: A name has an empty step, or a character that no key is looked up by.
     """
+    for field, name in asdict(names).items():
+        if name is None and field in INDISPENSABLE:
+            raise ShapeError(field, "it is missing, and there is no sync without it")
     return {field: None if name is None else _path(field, name) for field, name in asdict(names).items()}
 
 
@@ -60,6 +65,8 @@ class AnswerNames:
         ShapeError: A name cannot be used.
     """
 
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
     page: str | None = "page"
     per_page: str | None = "per_page"
     total: str = "total"
@@ -82,6 +89,8 @@ class RecordNames:
     Raises:
         ShapeError: A name cannot be used.
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     id: str = "id"
     email: str | None = "email"

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from customer_assets.shapes import AnswerNames, RecordNames, Shape, ShapeError, reshaper
 
+NOTHING: Any = None
+
 NESTED = RecordNames(id="ref.no", email="contact.email", avatar=None, engagement_score="score")
 
 
@@ -48,6 +50,8 @@ def test_a_name_that_is_none_is_refused(name: str) -> None:
     [
         pytest.param(lambda: AnswerNames(page="meta", total="meta.total"), "page", id="one leads through the other"),
         pytest.param(lambda: AnswerNames(total="n", total_pages="n"), "total", id="two are the same"),
+        pytest.param(lambda: AnswerNames(data=NOTHING), "data", id="no records"),
+        pytest.param(lambda: RecordNames(id=NOTHING), "id", id="no id"),
         pytest.param(lambda: Shape(page_parameter="a&b"), "page_parameter", id="no parameter"),
         pytest.param(lambda: Shape(per_page_parameter="page"), "per_page_parameter", id="one parameter for both"),
         pytest.param(lambda: Shape(first_page=2), "first_page", id="pages counted from 2"),

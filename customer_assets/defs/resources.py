@@ -2,7 +2,7 @@
 
 import atexit
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -68,15 +68,15 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
     page_parameter: str = Field(default="page", description="The query parameter that asks for a page.")
     per_page_parameter: str = Field(default="per_page", description="The query parameter that asks for a page's size.")
     first_page: int = Field(default=1, description="The number of the API's first page: 1 or 0.")
-    answer_names: dict[str, Any] = Field(
+    answer_names: dict[str, str] = Field(
         default={},
         description="What answers call their parts, by our names: page, per_page, total, total_pages, data. "
-        "meta.page is page in the object meta; null: not told.",
+        "meta.page is page in the object meta; empty: not told.",
     )
-    record_names: dict[str, Any] = Field(
+    record_names: dict[str, str] = Field(
         default={},
         description="What records call their fields, by our names: id, email, first_name, last_name, avatar, "
-        "engagement_score, last_active_at. contact.email is email in the object contact; null: there is none.",
+        "engagement_score, last_active_at. contact.email is email in the object contact; empty: there is none.",
     )
     allow_insecure_http: bool = Field(
         default=False, description="Allow plain http beyond loopback: sends the key openly."
@@ -162,8 +162,8 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
             return OURS
         try:
             return Shape(
-                AnswerNames(**self.answer_names),
-                RecordNames(**self.record_names),
+                AnswerNames(**_or_none(self.answer_names)),
+                RecordNames(**_or_none(self.record_names)),
                 self.page_parameter,
                 self.per_page_parameter,
                 self.first_page,
@@ -195,6 +195,11 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
 
     def _simulator_identity(self) -> str:
         return EMBEDDED_IDENTITY + repr(self._simulator())
+
+
+def _or_none(names: Mapping[str, str]) -> dict[str, Any]:
+    """Dagster's maps hold no null: an empty name stands for it."""
+    return {field: name or None for field, name in names.items()}
 
 
 class ProcessingResource(dg.ConfigurableResource[None]):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 
 import dagster as dg
 
@@ -42,15 +42,16 @@ class Sync:
     missed_after: timedelta = MISSED_AFTER
 
     @classmethod
-    def named(cls, name: str) -> Self:
-        """Make one that shares no name with another: `acme` → `acme/raw_customers`, `acme_sync_job`, …."""
+    def named(cls, name: str, **times: Any) -> Self:  # noqa: ANN401 - the attributes on times
+        """Make one that shares no name with another: `acme` → `acme/raw_customers`, `acme_job`, …."""
         return cls(
             key_prefix=(name,),
             group=name,
             resource_prefix=f"{name}_",
-            job=f"{name}_sync_job",
-            schedule=f"{name}_sync_schedule",
+            job=f"{name}_job",
+            schedule=f"{name}_schedule",
             pool=f"{name}_api",
+            **times,
         )
 
     def key(self, asset: str) -> dg.AssetKey:

@@ -42,7 +42,7 @@ def test_two_syncs_and_this_projects_own_live_in_one_project(
     assert keys == {prefix + name for prefix in ("", "few/", "many/") for name in names}
     for name in ("few", "many"):
         with dg.DagsterInstance.ephemeral() as instance:
-            result = defs.resolve_job_def(f"{name}_sync_job").execute_in_process(instance=instance)
+            result = defs.resolve_job_def(f"{name}_job").execute_in_process(instance=instance)
         assert {evaluation.asset_key.path[0] for evaluation in result.get_asset_check_evaluations()} == {name}
         assert len(result.get_asset_check_evaluations()) == 7
     assert exported(tmp_path / "few") == ["cust_001", "cust_002"]
@@ -52,7 +52,7 @@ def test_two_syncs_and_this_projects_own_live_in_one_project(
 def test_bad_data_is_kept_back_under_another_name_too(serve: Serve, resources: Resources, tmp_path: Path) -> None:
     """The gate in the export and the blocking checks read their own sync's data."""
     made = resources(serve(PlainAPI([customer(1, email=None, first_name="", last_name=None)])))
-    job = sync_of(made, "poor", tmp_path).resolve_job_def("poor_sync_job")
+    job = sync_of(made, "poor", tmp_path).resolve_job_def("poor_job")
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, raise_on_error=False)
     failed = {each.check_name for each in result.get_asset_check_evaluations() if not each.passed}
@@ -66,8 +66,8 @@ def test_each_part_of_a_sync_is_named_after_it() -> None:
     assert (acme.group, acme.pool, acme.job, acme.schedule) == (
         "acme",
         "acme_api",
-        "acme_sync_job",
-        "acme_sync_schedule",
+        "acme_job",
+        "acme_schedule",
     )
     assert {own.group, own.pool, own.job, own.schedule}.isdisjoint({acme.group, acme.pool, acme.job, acme.schedule})
     assert acme.key("raw_customers").path == ["acme", "raw_customers"]

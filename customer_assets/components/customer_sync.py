@@ -1,0 +1,110 @@
+"""The component: a whole sync of another project's own API, from a few lines of YAML."""
+
+import re
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import dagster as dg
+from pydantic import BaseModel, Field
+
+from customer_assets.components.attributes import API, Schedule, Thresholds
+from customer_assets.components.scaffolder import CustomerSyncScaffolder
+from customer_assets.defs.assembly import assembled
+from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
+from customer_assets.defs.syncs import Sync
+from customer_assets.errors import ConfigurationError
+from customer_assets.shapes import AnswerNames, RecordNames
+
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dg.scaffold_with(CustomerSyncScaffolder)
+class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
+    """Sync the customers of a paginated REST API: fetch, clean, check, export and report them.
+
+    Its four assets, seven checks, job, schedule, resources and pool are named after `name`, so that one project can
+    hold several. Text may hold templates such as `{{ env.ACME_URL }}`.
+    """
+
+    name: str = Field(
+        pattern="^[A-Za-z][A-Za-z0-9_]*$",
+        description="The assets' key prefix and group; begins the names of job, schedule, resources and pool.",
+    )
+    api: API = Field(default=API(), description="Where customers come from; empty: the embedded simulator.")
+    thresholds: Thresholds = Field(default=Thresholds(), description="What the data must reach to be published.")
+    schedule: Schedule = Field(default=Schedule(), description="When the job runs; switched on in the UI.")
+    data_directory: str = Field(
+        default="", description="Where everything is kept; relative to the project; empty: data/ and the name."
+    )
+    lake_url: str = Field(default="", description="Where frames are kept, if not there: such as s3://bucket/customers.")
+    engine: Literal["duckdb", "polars", "pyspark"] = "duckdb"
+    executor: Literal["in_process", "multiprocess"] = "in_process"
+    generation_seed: int = Field(default=0, description="Chooses the generated values; the same gives the same.")
+
+    @classmethod
+    def model(cls) -> type[BaseModel]:
+        """The YAML's schema: this very class, so that each attribute is checked where it stands."""
+        return cls
+
+    @classmethod
+    def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> Self:
+        """Fill in the templates, and check what came of them."""
+        return cls.model_validate(context.resolve_value(model.model_dump(exclude_unset=True)))
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Build the sync.
+
+        Raises:
+            ConfigurationError: An attribute cannot be used; names it.
+        """
+        return assembled(self.sync(), self.resources(context.project_root), self.executor)
+
+    def sync(self) -> Sync:
+        """Make the names and times."""
+        return Sync.named(
+            self.name,
+            cron_schedule=self.schedule.cron,
+            execution_timezone=self.schedule.timezone,
+            late_after=timedelta(hours=self.schedule.late_after_hours),
+            missed_after=timedelta(hours=self.schedule.missed_after_hours),
+        )
+
+    def resources(self, project: Path) -> dict[str, Any]:
+        """Make the resources, by the names that the assets know them by."""
+        return {
+            "customer_api": self._customer_api(),
+            "processing": ProcessingResource(engine=self.engine, generation_seed=self.generation_seed),
+            "quality_thresholds": ThresholdsResource(**self.thresholds.model_dump()),
+            "data_directory": DataDirectory(
+                path=str(project / (self.data_directory or f"data/{self.name}")), lake_url=self.lake_url
+            ),
+        }
+
+    def _customer_api(self) -> CustomerAPIResource:
+        given = self.api.model_dump(exclude={"key_variable", "answer", "record"})
+        variable = self.api.key_variable
+        if self.api.base_url and not _VARIABLE.fullmatch(variable):  # which is not told: it may be the key
+            raise ConfigurationError(
+                f"{self.name}: api.key_variable",
+                "it is missing, or no name of an environment variable",
+                "Name the variable that holds the API's key, such as ACME_API_KEY; never write the key itself.",
+            )
+        resource = CustomerAPIResource(
+            **given,
+            api_key=dg.EnvVar(variable) if self.api.base_url else "",
+            key_variable=variable,
+            answer_names=_or_empty(self.api.answer),
+            record_names=_or_empty(self.api.record),
+        )
+        try:
+            resource.check()
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{self.name}: api.{error.field}", error.problem, error.remedy) from None
+        return resource
+
+
+def _or_empty(names: AnswerNames | RecordNames) -> dict[str, str]:
+    """A resource has no null among its names: what the API has not is empty there."""
+    return {field: name or "" for field, name in asdict(names).items()}
