@@ -80,12 +80,14 @@ class PageFailedError(APIError):
         page: The page asked for.
         attempts: Requests sent for it.
         cause: The last failure, as one of `metrics.Cause`'s values.
+        detail: The same in a few words: which limit, which status; no body, no header, no address.
     """
 
-    def __init__(self, page: int, attempts: int, cause: str) -> None:
+    def __init__(self, page: int, attempts: int, cause: str, detail: str = "") -> None:
         """Name the page, how often it was asked for and why it failed last."""
-        self.page, self.attempts, self.cause = page, attempts, cause
-        super().__init__(f"Page {page} failed {attempts} times, last by {cause}. Ask again later.")
+        self.page, self.attempts, self.cause, self.detail = page, attempts, cause, detail
+        why = f"{cause} ({detail})" if detail else cause
+        super().__init__(f"Page {page} failed {attempts} times, last by {why}. Ask again later.")
 
 
 class IncompleteCrawlError(APIError):

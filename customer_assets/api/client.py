@@ -159,7 +159,7 @@ class CustomerAPIClient:
         end = self._run(reading)
         if isinstance(end, GiveUp):
             cause = end.reason if reading.last_failure is None else reading.last_failure.value
-            raise early_end(end) or PageFailedError(page, figures.requests, cause)
+            raise early_end(end) or PageFailedError(page, figures.requests, cause, reading.last_detail)
         (arrived,) = found
         return {
             "page": arrived.number,
@@ -184,9 +184,10 @@ class CustomerAPIClient:
             sink.add(page)
 
         crawl = Crawl(self._policy(), self._pacer, held=held, known=known)
-        end = self._run(self._reading(crawl, figures, accepted))
+        reading = self._reading(crawl, figures, accepted)
+        end = self._run(reading)
         if isinstance(end, GiveUp):
-            raise error(end)
+            raise error(end, reading.last_detail)
         return tally
 
     def _reading(self, crawl: Crawl, figures: CrawlFigures, accepted: Callable[[Page], None]) -> Reading:

@@ -19,9 +19,10 @@ def early_end(end: GiveUp) -> RequestRefusedError | CrawlPausedError | None:
     return None if end.retry_after_s is None else CrawlPausedError(end.retry_after_s)
 
 
-def error(end: GiveUp) -> APIError:
-    """Make the error of a crawl that gave up."""
-    return early_end(end) or IncompleteCrawlError(end.missing_pages, end.pages_total, end.reason)
+def error(end: GiveUp, last_failure: str = "") -> APIError:
+    """Make the error of a crawl that gave up; `last_failure` says of its latest failed request what was wrong."""
+    reason = f"{end.reason}; the last failure: {last_failure}" if last_failure else end.reason
+    return early_end(end) or IncompleteCrawlError(end.missing_pages, end.pages_total, reason)
 
 
 def _remedy(status: int) -> str:

@@ -175,7 +175,8 @@ def _mended(body: bytes) -> bytes:
 
     Null stands for the one and U+FFFD for the other, so that no page holds either.
     """
-    text = json.dumps(json.loads(body, parse_constant=_none, parse_int=_whole, parse_float=_finite), ensure_ascii=False)
+    read = json.loads(body.decode(), parse_constant=_none, parse_int=_whole, parse_float=_finite)
+    text = json.dumps(read, ensure_ascii=False)
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 

@@ -27,6 +27,7 @@ class Reading:
 
     Attributes:
         last_failure: Why the latest request that failed did; None as long as none has.
+        last_detail: The same in a few words, limits by their names.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Reading:
         self._reader = reader
         self._crawl, self._figures, self._progress, self._accepted = crawl, figures, progress, accepted
         self.last_failure: Cause | None = None
+        self.last_detail = ""
 
     def run(self, transport: Transport, clock: Clock) -> Done | GiveUp:
         """Read to the crawl's end."""
@@ -55,7 +57,7 @@ class Reading:
         self._figures.latencies.add(outcome.latency_s)
         self._figures.statuses[200 if isinstance(outcome, Arrived) else outcome.status or 0] += 1
         if isinstance(outcome, Failed):
-            self.last_failure = outcome.cause
+            self.last_failure, self.last_detail = outcome.cause, outcome.detail
         elif isinstance(decision, Accepted):
             self._figures.bytes += len(outcome.page.data)
             self._progress.records += outcome.page.record_count

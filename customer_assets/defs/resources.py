@@ -83,6 +83,8 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
     )
     retry_waits_s: list[float] = Field(default=[1.0, 2.0, 4.0], description="Seconds before each retry of a request.")
     max_pause_s: float = Field(default=60.0, description="The longest Retry-After, in seconds, that a crawl sits out.")
+    timeout_s: float = Field(default=30.0, description="Seconds for a whole request, slow drips included.")
+    max_body_bytes: int = Field(default=64 * 2**20, description="The largest answer that is read, decompressed.")
     resume_ttl_s: float = Field(default=21_600.0, description="Seconds an unfinished crawl's pages stay usable.")
     cache_ttl_s: float = Field(default=0.0, description="Seconds a finished crawl's pages answer in the API's place.")
     simulator_customers: int = Field(default=12, description="Embedded simulator: customers it has.")
@@ -148,6 +150,8 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
             "allow_insecure_http": self.allow_insecure_http,
             "retry_waits_s": tuple(self.retry_waits_s),
             "max_pause_s": self.max_pause_s,
+            "timeout_s": self.timeout_s,
+            "max_body_bytes": self.max_body_bytes,
             "resume_ttl_s": self.resume_ttl_s,
             "cache_ttl_s": self.cache_ttl_s,
         }

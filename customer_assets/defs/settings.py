@@ -149,4 +149,4 @@ def _parsed(
     try:
         return parse(given)
     except (ValueError, KeyError):
-        raise ConfigurationError(variable, f"{given!r} is not {wanted}", f"Set it to {wanted}, or unset it") from None
+        raise ConfigurationError(variable, f"{given!r} is not {wanted}", f"Set it to {wanted}, or unset it.") from None

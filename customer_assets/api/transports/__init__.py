@@ -1,6 +1,6 @@
 """How requests are sent: one I/O library a file, all with the same shape. They send and read; they decide nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
@@ -17,6 +17,9 @@ CHUNK_BYTES = 2**18
 
 DRAINED_BYTES = 2**16
 """What is read of a body that nobody needs, so that its connection can be used again."""
+
+HEADER_LINE_BYTES, HEADER_LINES = 65_536, 100
+"""The largest head that is read: `http.client` knows no other (`_MAXLINE`, `_MAXHEADERS`), aiohttp is told the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Target:
 
     def too_late(self) -> "TransportError":
         """Make the error of a request that took too long."""
-        return TransportError(Cause.TIMEOUT, f"no whole answer within {self.timeout_s:g} s")
+        return TransportError(Cause.TIMEOUT, f"no whole answer within timeout_s, {self.timeout_s:g} s")
 
 
 class TransportError(Exception):
@@ -81,6 +84,25 @@ class TransportError(Exception):
         """Keep cause and detail."""
         self.cause, self.detail = cause, detail
         super().__init__(f"{cause}: {detail}")
+
+
+def no_answer(error: BaseException, *, is_of_the_head: Callable[[BaseException], bool]) -> TransportError:
+    """Make the error of a connection that brought no whole answer.
+
+    Args:
+        error: What the library raised.
+        is_of_the_head: Whether an exception says that the answer's head was too large.
+    """
+    if any(is_of_the_head(each) for each in _reasons(error)):
+        limits = f"{HEADER_LINE_BYTES} bytes a line, {HEADER_LINES} headers"
+        return TransportError(Cause.CONNECTION, f"the answer's head exceeds its limits: {limits}")
+    return TransportError(Cause.CONNECTION, type(error).__name__)
+
+
+def _reasons(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 Deliver = Callable[[Answer | BaseException], None]

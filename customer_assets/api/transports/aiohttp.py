@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import aiohttp
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from customer_assets.api.envelope import Answer
@@ -13,14 +14,15 @@ from customer_assets.api.transports import (
     CHUNK_BYTES,
     CONNECT_TIMEOUT_S,
     DRAINED_BYTES,
+    HEADER_LINE_BYTES,
+    HEADER_LINES,
     Deliver,
     Target,
-    TransportError,
+    no_answer,
 )
 from customer_assets.api.transports.bodies import Body
 from customer_assets.api.transports.event_loop import EventLoop
 from customer_assets.api.transports.routes import REDIRECTS_AT_MOST, redirected, surroundings
-from customer_assets.metrics import Cause
 
 OK = 200
 
@@ -56,7 +58,7 @@ class AiohttpTransport:
         except TimeoutError:
             raise self._target.too_late() from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise TransportError(Cause.CONNECTION, type(error).__name__) from None
+            raise no_answer(error, is_of_the_head=_is_of_the_head) from None
 
     def close(self) -> None:
         """Close all connections."""
@@ -97,6 +99,9 @@ class AiohttpTransport:
                 auto_decompress=False,
                 middlewares=(_sent_once,),
                 read_bufsize=CHUNK_BYTES,
+                max_line_size=HEADER_LINE_BYTES,
+                max_field_size=HEADER_LINE_BYTES,
+                max_headers=HEADER_LINES,
                 # Neither a .netrc entry nor cookies may stand in for the configured key.
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -124,6 +129,10 @@ async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandler
         return await send(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise aiohttp.ClientConnectionError(type(error).__name__) from None
+
+
+def _is_of_the_head(error: BaseException) -> bool:
+    return isinstance(error, LineTooLong) or (isinstance(error, BadHttpMessage) and "Too many headers" in error.message)
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:

@@ -82,4 +82,4 @@ class Body:
         self._chunks.append(unpacked)
 
     def _too_large(self) -> TransportError:
-        return TransportError(Cause.BAD_BODY, f"the body exceeds {self._max_bytes} bytes")
+        return TransportError(Cause.BAD_BODY, f"the body exceeds max_body_bytes, {self._max_bytes}")

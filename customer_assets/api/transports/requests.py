@@ -1,5 +1,6 @@
 """`requests`: pooled connections that threads share. Sends and reads; decides nothing."""
 
+import http.client
 import time
 from functools import partial
 
@@ -13,13 +14,12 @@ from customer_assets.api.transports import (
     DRAINED_BYTES,
     Deliver,
     Target,
-    TransportError,
+    no_answer,
 )
 from customer_assets.api.transports.bodies import Body
 from customer_assets.api.transports.deadlines import DeadlineAdapter
 from customer_assets.api.transports.routes import REDIRECTS_AT_MOST, redirected, surroundings
 from customer_assets.api.transports.threads import Threads
-from customer_assets.metrics import Cause
 
 
 class RequestsTransport:
@@ -54,7 +54,7 @@ class RequestsTransport:
         except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
             raise self._target.too_late() from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise TransportError(Cause.CONNECTION, type(error).__name__) from None
+            raise no_answer(error, is_of_the_head=_is_of_the_head) from None
 
     def close(self) -> None:
         """Close all connections that are not in use; threads end with their requests."""
@@ -96,6 +96,10 @@ class RequestsTransport:
         while chunk := response.raw.read(CHUNK_BYTES, decode_content=False):
             body.add(chunk)
         return body.whole()
+
+
+def _is_of_the_head(error: BaseException) -> bool:
+    return isinstance(error, http.client.HTTPException) and str(error).startswith("got more than")
 
 
 def _drain(response: requests.Response) -> None:
