@@ -21,6 +21,8 @@ from customer_assets.shapes import OURS, RecordNames
 
 ROWS_PER_GROUP = 32_768
 REJECTED_PER_GROUP = 4_096
+BYTES_PER_GROUP = 64 * 2**20
+"""As JSON. Rows of usual size never come near; an Arrow column of text holds two gigabytes at most."""
 _FINGERPRINT_BITS = 128
 _REPETITIVE = ("page", "first_name", "last_name", "reason_code", "reason")
 """Columns worth a dictionary. Trying one on every column, as is the default, takes twice the time."""
@@ -100,8 +102,9 @@ class LandingWriter:
         self._landed += len(typed.records)
         self._waiting.append(typed)
         self._waiting_rows += len(typed.records)
+        self._waiting_bytes += len(page.data)
         self._reject(typed.rejected)
-        if self._waiting_rows >= self._rows_per_group:
+        if self._waiting_rows >= self._rows_per_group or self._waiting_bytes >= BYTES_PER_GROUP:
             self._flush()
 
     def landed_records(self) -> int:
@@ -136,8 +139,9 @@ class LandingWriter:
 
     def _forget(self) -> None:
         self._waiting: list[TypedPage] = []
-        self._waiting_rows = 0
+        self._waiting_rows = self._waiting_bytes = 0
         self._waiting_rejected: list[RejectedRecord] = []
+        self._waiting_rejected_bytes = 0
         self._landed = 0
         self._rejected_count = 0
         self._digest = self._names_digest
@@ -145,18 +149,19 @@ class LandingWriter:
     def _reject(self, rejected: Sequence[RejectedRecord]) -> None:
         self._rejected_count += len(rejected)
         self._waiting_rejected.extend(rejected)
-        if len(self._waiting_rejected) >= REJECTED_PER_GROUP:
+        self._waiting_rejected_bytes += sum(len(each.record) for each in rejected)
+        if len(self._waiting_rejected) >= REJECTED_PER_GROUP or self._waiting_rejected_bytes >= BYTES_PER_GROUP:
             self._flush_rejected()
 
     def _flush(self) -> None:
         if self._waiting:
             self._raw.write(partial(raw_batch, self._waiting))
-        self._waiting, self._waiting_rows = [], 0
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
 
     def _flush_rejected(self) -> None:
         if self._waiting_rejected:
             self._quarantine.write(partial(quarantine_batch, self._waiting_rejected))
-        self._waiting_rejected = []
+        self._waiting_rejected, self._waiting_rejected_bytes = [], 0
 
 
 class _ParquetFile:

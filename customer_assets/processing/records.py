@@ -57,11 +57,15 @@ _ANY_RECORDS = msgspec.json.Decoder(list[Any])
 _UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _UNREADABLE = (ValueError, RecursionError)
 
+RECORD_BYTES_AT_MOST = 2**20
+"""A customer's record has some hundred bytes; a larger one is quarantined, whatever is in it."""
+
 _CODES = {"missing": "id_missing", "model_type": "not_an_object"}
 _REASONS = {
     "id_missing": "The record has no id.",
     "not_an_object": "The record is not an object.",
     "unreadable": "The record is not JSON, or nested too deep.",
+    "record_too_large": f"The record exceeds {RECORD_BYTES_AT_MOST} bytes.",
 }
 _DIGITS_READ_AT_MOST = 400
 _BEYOND_MEASURE: int = 10**_DIGITS_READ_AT_MOST
@@ -88,7 +92,7 @@ class RecordReader:
 
     def typed_page(self, number: int, data: bytes) -> TypedPage:
         """Decode a page's JSON array. Accepts any bytes: what cannot be read is rejected, and nothing is raised."""
-        for decoded in (self._page, self._with_text_ids):
+        for decoded in () if _holds_a_large_record(data) else (self._page, self._with_text_ids):
             try:
                 records = decoded(data)
             except _UNFIT:
@@ -136,6 +140,8 @@ class RecordReader:
         return _gathered(number, [_rejected(number, 0, "unreadable", data.decode("utf-8", "replace"))])
 
     def _from_json(self, number: int, position: int, data: bytes) -> TypedRecord | RejectedRecord:
+        if len(data) > RECORD_BYTES_AT_MOST:
+            return _rejected(number, position, "record_too_large", data.decode("utf-8", "replace"))
         if self._record is not None:
             with suppress(*_UNFIT):
                 return self._record(data)
@@ -191,6 +197,15 @@ def _named(struct: type[_Struct], names: RecordNames) -> type[_Struct]:
         kw_only=True,
         gc=False,
     )
+
+
+def _holds_a_large_record(data: bytes) -> bool:
+    if len(data) <= RECORD_BYTES_AT_MOST:  # as good as every page: nothing to look for
+        return False
+    try:
+        return any(memoryview(record).nbytes > RECORD_BYTES_AT_MOST for record in _SPLIT.decode(data))
+    except _UNFIT:
+        return False
 
 
 def _gathered(number: int, outcomes: Iterable[TypedRecord | RejectedRecord]) -> TypedPage:
