@@ -1,0 +1,1 @@
+"""The table of hostile inputs, and what becomes of each: answers, headers, records, an operator's mistakes."""
