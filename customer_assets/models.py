@@ -43,7 +43,7 @@ class Page:
     total: int
     total_pages: int
     record_count: int
-    data: bytes
+    data: bytes = field(repr=False)
     digest: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -205,7 +205,7 @@ class RejectedRecord:
     position: int
     reason_code: str
     reason: str
-    record: str
+    record: str = field(repr=False)
 
 
 class CrawlRecord(BaseModel):

@@ -4,6 +4,7 @@ import ipaddress
 import math
 import re
 from dataclasses import dataclass, field
+from typing import SupportsIndex
 from urllib.parse import SplitResult, urlsplit
 
 from customer_assets.api.pages import checked_store
@@ -118,7 +119,21 @@ def checked_base_url(base_url: str, *, allow_insecure_http: bool) -> str:
     return base_url.strip().rstrip("/")
 
 
-def checked_key(api_key: str) -> str:
+class Secret(str):
+    """A text that does not show itself: no repr tells it, hence no traceback that prints local variables."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Show that there is one."""
+        return "<secret>"
+
+    def __getitem__(self, part: SupportsIndex | slice) -> "Secret":
+        """Keep a part as secret as the whole: what prints long texts cuts them first."""
+        return Secret(super().__getitem__(part))
+
+
+def checked_key(api_key: str) -> Secret:
     """Return the key.
 
     Raises:
@@ -126,7 +141,7 @@ def checked_key(api_key: str) -> str:
     """
     if not api_key.strip() or not api_key.strip().isprintable() or not api_key.isascii():
         raise ConfigurationError("api_key", "it is blank or holds unprintable characters", "Set the key of your API.")
-    return api_key.strip()
+    return Secret(api_key.strip())
 
 
 def _check_shape(shape: Shape, page_size: int | None) -> None:

@@ -48,8 +48,11 @@ def raw_customers(
 
     One row per record that has a usable id; the others are in the quarantine, each with its reason.
     """
-    with told_to_dagster(), customer_api.client(data_directory.page_store_url, observer(context)) as client:
-        landing = data_directory.landing(customer_api.shape().record)
+    with (
+        told_to_dagster(),
+        customer_api.client(data_directory.page_store_url, observer(context)) as client,
+        data_directory.landing(customer_api.shape().record) as landing,
+    ):
         figures = client.crawl(landing.writer)
         record = data_directory.publish_landing(landing, figures)
         return dg.MaterializeResult(

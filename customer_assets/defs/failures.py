@@ -19,10 +19,18 @@ from customer_assets.errors import (
 RETRIED = (IncompleteCrawlError, PageFailedError, PageStoreError, PublishError)
 """What another attempt can mend; of the others, none."""
 
+ENGINES = ("duckdb", "_duckdb", "narwhals", "polars", "pyarrow", "pyspark", "py4j")
+"""Whose errors say that a frame could not be computed: what was written was checked, so its file is damaged."""
+
 MAX_PAUSE_S = 3600.0
 """A run waits this long for an API that named the time; the next scheduled run resumes after a longer pause."""
 
 MAX_PAUSES = 3
+
+DAMAGED = (
+    "the engine could not read or compute its frames; a file of the lake may be damaged. "
+    "Materialise raw_customers and clean_customers again; if that does not help, the error below says what failed."
+)
 
 
 @contextmanager
@@ -49,4 +57,10 @@ def told_to_dagster() -> Iterator[None]:
         where = f" ({error.filename})" if error.filename else ""
         raise dg.Failure(f"{error.strerror or error}{where}; mend that and run again.", allow_retries=False) from error
     except Exception as bug:
-        raise dg.Failure(f"Unforeseen {type(bug).__name__}; not tried again.", allow_retries=False) from bug
+        raise dg.Failure(_unforeseen(bug), allow_retries=False) from bug
+
+
+def _unforeseen(bug: Exception) -> str:
+    if type(bug).__module__.partition(".")[0] in ENGINES:
+        return f"{type(bug).__name__}: {DAMAGED}"
+    return f"Unforeseen {type(bug).__name__}; not tried again."

@@ -11,10 +11,15 @@ from upath import UPath
 from customer_assets.defs.metadata import column_schema
 from customer_assets.defs.syncs import OWN, Sync
 from customer_assets.export.files import is_local, move_into_place
-from customer_assets.processing.engines import Engine
+from customer_assets.processing.engines import CLEAN_SCHEMA, Engine
+from customer_assets.processing.lake import problem_of
+from customer_assets.processing.landing import RAW_SCHEMA
 
 STAGED_FILE = "staged_file"
 """The output metadata under which an asset names the Parquet file that its frame scans; it is published as it is."""
+
+COLUMNS = {"raw_customers": RAW_SCHEMA.names, "clean_customers": CLEAN_SCHEMA.names}
+"""What an asset's file must hold to be read; a version before or after this one may have written it."""
 
 
 class ParquetIOManager(dg.UPathIOManager):
@@ -42,13 +47,16 @@ class ParquetIOManager(dg.UPathIOManager):
         staged = self._staged_file(path.name) if named is None else Path(named.value)
         if named is None:
             self.engine.sink(obj, staged)
-        move_into_place(staged, path)
+        try:
+            move_into_place(staged, path)
+        finally:
+            staged.unlink(missing_ok=True)
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> nw.LazyFrame:
         """Scan what was published at `path`.
 
         Raises:
-            Failure: Nothing was published there yet.
+            Failure: Nothing was published there yet, or it is damaged or of another version.
         """
         if not path.exists():
             name = context.asset_key.to_user_string()
@@ -56,7 +64,12 @@ class ParquetIOManager(dg.UPathIOManager):
                 f"{name} was never materialised below {path.parent}. Materialise it first, or all assets at once.",
                 allow_retries=False,
             )
-        return self.engine.scan([self._fetched(part) for part in _parts(path)])
+        parts = [self._fetched(part) for part in _parts(path)]
+        problem = problem_of(parts, COLUMNS.get(path.name.removesuffix(self.extension), ()))
+        if problem is not None:
+            name = context.asset_key.to_user_string()
+            raise dg.Failure(f"{path} cannot be read: {problem}. Materialise {name} again.", allow_retries=False)
+        return self.engine.scan(parts)
 
     def get_metadata(
         self,

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from upath import UPath
 
 from customer_assets.api import CrawlFigures, CustomerAPIClient
-from customer_assets.api.options import ClientOptions, checked_base_url
+from customer_assets.api.options import ClientOptions, Secret, checked_base_url
 from customer_assets.api.progress import OnProgress
 from customer_assets.errors import ConfigurationError, QualityGateError
 from customer_assets.export.files import move_into_place, publish, published
@@ -23,6 +23,7 @@ from customer_assets.export.staging import StagingArea
 from customer_assets.models import CrawlRecord
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import ENGINES, Engine, open_engine
+from customer_assets.processing.files import private_directory
 from customer_assets.processing.lake import LandingWriter
 from customer_assets.processing.quality import (
     CheckVerdict,
@@ -118,12 +119,12 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
             ):
                 yield client
 
-    def _key(self) -> str:
+    def _key(self) -> Secret:
         if not self.api_key:
             raise ConfigurationError(
                 self.key_variable, "it is missing, and the API wants one", "Set it to the key that the API gave you."
             )
-        return self.api_key
+        return Secret(self.api_key)
 
     def _client_of(
         self,
@@ -321,7 +322,7 @@ class DataDirectory(dg.ConfigurableResource[None]):
     @property
     def page_store_url(self) -> str:
         """The default page store."""
-        self._local_lake.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_directory(self._local_lake)
         return f"sqlite:///{self._local_lake / 'pages.sqlite'}"
 
     def staged_file(self, name: str) -> Path:
@@ -377,6 +378,15 @@ class Landing:
         self.raw_file, self.quarantine_file = raw_file, quarantine_file
         self.writer = LandingWriter(raw_file, quarantine_file, names=names)
 
+    def __enter__(self) -> Self:
+        """Use as a context."""
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Remove both files if the block failed: what is not published is of no use to anybody."""
+        if kind is not None:
+            self.writer.abort()
+
 
 def crawl_record(landing: LandingWriter, figures: CrawlFigures) -> CrawlRecord:
     """Sum up a crawl for the checks."""
@@ -411,8 +421,14 @@ def _store(url: str) -> UPath:
     return store
 
 
-@cache
 def _staging_area(parent: Path) -> StagingArea:
+    if not _opened(parent).directory.is_dir():  # somebody tidied up
+        _opened.cache_clear()
+    return _opened(parent)
+
+
+@cache
+def _opened(parent: Path) -> StagingArea:
     area = StagingArea(parent)
     atexit.register(area.close)
     return area

@@ -12,6 +12,7 @@ from upath import UPath
 
 from customer_assets.errors import PublishError
 from customer_assets.export.locks import locked_file, taken_over
+from customer_assets.processing.files import private_directory
 
 OWNER_ONLY = 0o600
 TEMPORARY = ".tmp"
@@ -29,7 +30,7 @@ def published(path: Path, mode: int = OWNER_ONLY) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{TEMPORARY}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_directory(path.parent)
         _refuse_a_directory(path)
         _sweep(path)
         lock = locked_file(temporary)
@@ -51,7 +52,7 @@ def publish(staged: Path, path: Path, mode: int = OWNER_ONLY) -> None:
         PublishError: It could not be put in place; the version before is unchanged.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_directory(path.parent)
         if staged.stat().st_dev == path.parent.stat().st_dev:
             staged.chmod(mode)
             _put(staged, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from customer_assets.export.locks import locked_file, taken_over
+from customer_assets.processing.files import private_directory
 
 LOCK_SUFFIX = ".lock"
 
@@ -23,7 +24,7 @@ class StagingArea:
 
     def __init__(self, parent: Path) -> None:
         """Open an area below `parent`, which is created if it is missing."""
-        parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_directory(parent)
         sweep(parent)
         self.directory = parent / uuid.uuid4().hex
         self._lock = locked_file(self.directory.with_suffix(LOCK_SUFFIX))

@@ -1,9 +1,9 @@
 """Where pages become files: the raw lake and the quarantine. Writes what `landing` decided."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -176,13 +176,14 @@ class _ParquetFile:
     def start(self) -> None:
         self.discard()
         make_private(self.path)
-        self._writer = pq.ParquetWriter(
-            self.path,
-            self._schema,
-            compression="zstd",
-            use_dictionary=[name for name in _REPETITIVE if name in self._schema.names],  # type: ignore[arg-type] # Arrow takes names, its stubs do not know
-            write_statistics=["page"],
-        )
+        with _named(self.path):
+            self._writer = pq.ParquetWriter(
+                self.path,
+                self._schema,
+                compression="zstd",
+                use_dictionary=[name for name in _REPETITIVE if name in self._schema.names],  # type: ignore[arg-type] # Arrow takes names, its stubs do not know
+                write_statistics=["page"],
+            )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="landing")
 
     @property
@@ -209,7 +210,8 @@ class _ParquetFile:
     def _wait(self) -> None:
         if self._writing is not None:
             writing, self._writing = self._writing, None
-            writing.result()
+            with _named(self.path):
+                writing.result()
 
     def _close(self) -> None:
         if self._thread is not None:
@@ -217,7 +219,34 @@ class _ParquetFile:
             self._thread = None
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            writer.close()
+            with _named(self.path):
+                writer.close()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Put the file's name into errors of the disk: Arrow's hold none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+def problem_of(parts: Sequence[Path], columns: Sequence[str]) -> str | None:
+    """Say what keeps Parquet files from being read as a frame of these columns; None: nothing does.
+
+    Reads the ends of the files only: damage elsewhere shows when their rows are read.
+    """
+    for part in parts:
+        try:
+            found = pq.read_schema(part).names
+        except (OSError, pa.ArrowException):
+            return f"{part.name} is damaged or cut off"
+        absent = [name for name in columns if name not in found]
+        if absent:
+            return f"{part.name} was written by another version, without {', '.join(absent)}"
+    return None
 
 
 def _names_digest(names: RecordNames) -> int:

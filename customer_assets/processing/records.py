@@ -9,7 +9,7 @@ two are the same, are records given our names one by one.
 import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -48,7 +48,7 @@ class TypedPage:
 
     number: int
     positions: Sequence[int]
-    records: list[TypedRecord]
+    records: list[TypedRecord] = field(repr=False)
     rejected: Sequence[RejectedRecord] = ()
 
 

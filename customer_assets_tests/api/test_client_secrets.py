@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from customer_assets.api import CustomerAPIClient
+from customer_assets.api.options import Secret
 from customer_assets.errors import CustomerAssetsError
 from customer_assets_tests.api.conftest import ScriptedServer, body, http
 
@@ -104,3 +105,69 @@ def test_a_closed_client_holds_no_connection(serve: Serve) -> None:
             client.close()
         client.close()
     gc.collect()
+
+
+def with_locals(error: BaseException) -> str:
+    """A traceback as reporters of errors send it: causes, and every frame's local variables."""
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+
+@pytest.mark.parametrize("transport", ["requests", "aiohttp"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_no_traceback_with_local_variables_tells(serve: Serve, failure: str, transport: str) -> None:
+    """Not even where a server says the key and its customers in every way it can."""
+    server = serve(FAILURES[failure](), lambda page: http(200, body(page, total=7, data=RECORDS)))
+    client = CustomerAPIClient(server.url, KEY, transport=transport, retry_waits_s=(0.001,) * 3)
+    with client, pytest.raises((CustomerAssetsError, OSError)) as caught:
+        client.crawl(FullDisk())
+    told = with_locals(caught.value)
+    assert "self = " in told, "the local variables are there"
+    for secret in (KEY, NAME, "canary1@example.org"):
+        assert secret not in told
+
+
+@pytest.mark.parametrize(
+    ("base_url", "options"),
+    [
+        pytest.param("http://x.org", {}, id="plain http"),
+        pytest.param("https://x.org", {"max_concurrency": 0}, id="an option"),
+        pytest.param("https://x.org", {"page_store": "mysql://x"}, id="the page store"),
+    ],
+)
+def test_no_mistake_tells_the_key(base_url: str, options: dict[str, Any]) -> None:
+    """The frames that were given it show it as a secret: ours, and from there on down."""
+    with pytest.raises(CustomerAssetsError) as caught:
+        CustomerAPIClient(base_url, KEY, **options)
+    told = with_locals(caught.value)
+    assert "api_key = <secret>" in told
+    assert KEY not in told
+
+
+@pytest.mark.parametrize("mark", ["\x00", "\r\nHost: evil.example", "\u00fc"])
+def test_a_key_that_no_header_can_hold_is_not_told(mark: str) -> None:
+    """What is wrong with it is said without it."""
+    with pytest.raises(CustomerAssetsError) as caught:
+        CustomerAPIClient("https://x.org", f"{KEY}{mark}{KEY}")
+    assert KEY not in with_locals(caught.value)
+
+
+def test_a_part_of_a_secret_is_a_secret() -> None:
+    """Reporters cut long texts before they show them."""
+    secret = Secret(KEY * 100)
+    assert f"{secret!r} {secret[:80]!r} {[secret]} {secret[3]!r}" == "<secret> <secret> [<secret>] <secret>"
+    assert secret == KEY * 100
+
+
+def test_the_key_is_no_part_of_a_crawls_name() -> None:
+    """Another key finds the same pages; no store's key tells it."""
+    names = {CustomerAPIClient("https://x.org", key)._crawl_name() for key in (KEY, "another")}
+    assert len(names) == 1
+    assert KEY not in names.pop()
+
+
+class FullDisk(Null):
+    """A sink that cannot take a page."""
+
+    def add(self, page: Any) -> None:
+        """Fail with the page at hand."""
+        raise OSError(28, "No space left on device", f"page {page.number}")

@@ -145,7 +145,7 @@ class SQLitePageStore:
             raise PageStoreError(f"The page store {self._path} failed: {error}.") from error
 
     def _opened(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _private_directory(self._path.parent)
         try:
             return self._connected()
         except sqlite3.DatabaseError as error:
@@ -173,6 +173,13 @@ class SQLitePageStore:
         self._path.replace(aside)
         for suffix in ("-journal", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+
+def _private_directory(path: Path) -> None:
+    """Make a directory, and what is missing above it, for the owner only: `mkdir` would leave those above to all."""
+    if not path.is_dir():
+        _private_directory(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

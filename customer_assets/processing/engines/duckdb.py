@@ -1,5 +1,6 @@
 """DuckDB: the embedded default. Open, cast, sink, stream; nothing of the rules."""
 
+import errno
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import narwhals as nw
 import pyarrow as pa
 
 from customer_assets.errors import ConfigurationError
-from customer_assets.processing.files import make_private
+from customer_assets.processing.files import private_file
 from customer_assets.processing.rules import Frame
 
 _OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
@@ -45,12 +46,14 @@ class DuckDBEngine:
 
     def sink(self, frame: Frame, path: Path | str) -> None:
         """Compute the frame into one Parquet file."""
-        make_private(path)
         target = str(path).replace("'", "''")
         # USE_TMP_FILE would write beside the private file and replace it, readable by all.
-        frame.to_native().query(
-            "frame", f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
-        )
+        copy = f"COPY frame TO '{target}' (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
+        with private_file(path):
+            try:
+                frame.to_native().query("frame", copy)
+            except duckdb.IOException as error:
+                raise OSError(errno.EIO, str(error).partition("\n")[0], str(path)) from error
 
     def batches(self, frame: Frame, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """Compute the frame and hand it over piece by piece, in its order."""

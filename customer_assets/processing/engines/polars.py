@@ -7,7 +7,7 @@ import narwhals as nw
 import polars as pl
 import pyarrow as pa
 
-from customer_assets.processing.files import make_private
+from customer_assets.processing.files import private_file
 from customer_assets.processing.rules import Frame
 
 
@@ -27,8 +27,8 @@ class PolarsEngine:
 
     def sink(self, frame: Frame, path: Path | str) -> None:
         """Compute the frame into one Parquet file."""
-        make_private(path)
-        frame.to_native().sink_parquet(path, engine="streaming")
+        with private_file(path):
+            frame.to_native().sink_parquet(path, engine="streaming")
 
     def batches(self, frame: Frame, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """Compute the frame and hand it over piece by piece, in its order."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from customer_assets.processing.files import make_private
+from customer_assets.processing.files import private_file
 from customer_assets.processing.rules import Frame
 
 _LOCAL: dict[str, bool | float | int | str | None] = {
@@ -90,8 +90,7 @@ def _location(path: Path | str) -> str:
 
 def _join(parts: Sequence[Path], path: Path) -> None:
     """Copy the parts' row groups into one file, one row group in memory at a time."""
-    make_private(path)
-    with pq.ParquetWriter(path, pq.read_schema(parts[0]), compression="zstd") as writer:
+    with private_file(path), pq.ParquetWriter(path, pq.read_schema(parts[0]), compression="zstd") as writer:
         for part in parts:
             with pq.ParquetFile(part) as file:
                 for batch in file.iter_batches():
