@@ -154,11 +154,11 @@ def _struct(paths: Mapping[str, Path]) -> type[msgspec.Struct]:
     """Make the type of an answer in which each path leads to a whole number, and that of the data to anything."""
     fields: dict[str, Any] = {}
     below: dict[str, dict[str, Path]] = {}
-    for field, (step, *rest) in paths.items():
+    for part, (step, *rest) in paths.items():
         if rest:
-            below.setdefault(step, {})[field] = tuple(rest)
+            below.setdefault(step, {})[part] = tuple(rest)
         else:
-            fields[step] = msgspec.Raw if field == "data" else int
+            fields[step] = msgspec.Raw if part == "data" else int
     fields |= {step: _struct(inner) for step, inner in below.items()}
     named = {_attribute(step): step for step in fields}
     types = [(attribute, fields[step]) for attribute, step in named.items()]

@@ -10,7 +10,7 @@ from upath import UPath
 
 from customer_assets.defs.metadata import column_schema
 from customer_assets.defs.syncs import OWN, Sync
-from customer_assets.export.files import is_local, move_into_place
+from customer_assets.export.files import is_local, linked, move_into_place
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine
 from customer_assets.processing.lake import problem_of
 from customer_assets.processing.landing import RAW_SCHEMA
@@ -89,9 +89,10 @@ class ParquetIOManager(dg.UPathIOManager):
         }
 
     def _fetched(self, path: UPath) -> Path:
-        if is_local(path):
-            return Path(path.path)
+        """A file of this machine that stays as it is: another run may publish while this one reads."""
         staged = self._staged_file(path.name)
+        if is_local(path):
+            return linked(Path(path.path), staged.with_name(f"reading-{path.parent.name}-{path.name}"))
         path.fs.get_file(str(path.path), str(staged))
         return staged
 

@@ -85,6 +85,19 @@ def move_into_place(staged: Path, target: UPath) -> None:
     staged.unlink()
 
 
+def linked(path: Path, link: Path) -> Path:
+    """Give a file a second name, under which it stays what it is when another is published in its place.
+
+    A link that is there already goes; on another disk, or one that knows no links, the file's own name has to do.
+    """
+    link.unlink(missing_ok=True)
+    try:
+        os.link(path, link)
+    except OSError:
+        return path
+    return link
+
+
 def is_local(path: UPath) -> bool:
     """Whether a path is in this machine's file system."""
     return path.protocol in ("", "file", "local")

@@ -3,10 +3,11 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import dagster as dg
@@ -44,6 +45,10 @@ class PlainAPI:
             "data": self.records[start : start + self.per_page],
         }
 
+    def refusal(self) -> dict[str, Any]:
+        """What is told beside another status than 200."""
+        return {"error": "no"}
+
 
 def customer(number: int, **fields: Any) -> dict[str, Any]:
     """Make a flawless record as reqres.in has them."""
@@ -60,34 +65,40 @@ def customer(number: int, **fields: Any) -> dict[str, Any]:
 @pytest.fixture
 def serve() -> Iterator[Callable[[PlainAPI], PlainAPI]]:
     """Serve an API on loopback until the test ends."""
-    servers: list[ThreadingHTTPServer] = []
+    with ExitStack() as servers:
+        yield lambda api: servers.enter_context(served(api))
 
-    def start(api: PlainAPI) -> PlainAPI:
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:
-                number = int(parse_qs(urlsplit(self.path).query).get("page", ["1"])[0])
-                api.asked.append(number)
-                status = api.statuses.pop(0) if api.statuses else 200
-                body = json.dumps(api.page(number) if status == 200 else {"error": "no"}).encode()
-                self.send_response(status if self.headers.get("x-api-key") == KEY else 401)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+API = TypeVar("API", bound=PlainAPI)
 
-            def log_message(self, *_: object) -> None: ...
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        servers.append(server)
-        api.url = f"http://127.0.0.1:{server.server_address[1]}/api"
-        return api
+@contextmanager
+def served(api: API) -> Iterator[API]:
+    """Serve an API on loopback until the block ends."""
 
-    yield start
-    for server in servers:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            number = int(parse_qs(urlsplit(self.path).query).get("page", ["1"])[0])
+            api.asked.append(number)
+            status = api.statuses.pop(0) if api.statuses else 200
+            body = json.dumps(api.page(number) if status == 200 else api.refusal()).encode()
+            self.send_response(status if self.headers.get("x-api-key") == KEY else 401)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    api.url = f"http://127.0.0.1:{server.server_address[1]}/api"
+    try:
+        yield api
+    finally:
         server.shutdown()
         server.server_close()
 

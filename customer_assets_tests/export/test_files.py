@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from customer_assets.errors import PublishError
-from customer_assets.export.files import publish, published
+from customer_assets.export.files import linked, publish, published
 
 HOLD_A_TEMPORARY_FILE = """
 import sys
@@ -70,3 +70,19 @@ def test_a_finished_file_that_is_missing_is_named(tmp_path: Path) -> None:
     """With what to do."""
     with pytest.raises(PublishError, match="out"):
         publish(tmp_path / "missing", tmp_path / "out")
+
+
+def test_a_file_that_is_read_stays_what_it_is(tmp_path: Path) -> None:
+    """Whatever is published in its place meanwhile; its second name moves on when it is read anew."""
+    path, link = tmp_path / "out", tmp_path / "reading"
+    for text in ("first", "second"):
+        write(path, text)
+        assert linked(path, link) == link
+        write(path, "another run's")
+        assert link.read_text() == text
+
+
+def test_a_file_that_cannot_be_linked_is_read_itself(tmp_path: Path) -> None:
+    """On another disk, say."""
+    write(tmp_path / "out", "whole")
+    assert linked(tmp_path / "out", tmp_path / "missing" / "reading") == tmp_path / "out"
