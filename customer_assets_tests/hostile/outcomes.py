@@ -19,6 +19,13 @@ class Retried:
 
 
 @dataclass(frozen=True)
+class Late:
+    """The same of an answer that never ends, or does not in time: a limit ends it, at the latest that of the time."""
+
+    words: str
+
+
+@dataclass(frozen=True)
 class Refused:
     """It ends the crawl at once, with an error of this kind that holds these words."""
 

@@ -17,7 +17,6 @@ import pytest
 
 from customer_assets.api import CustomerAPIClient
 from customer_assets.api.actions import Arrived
-from customer_assets.api.clock import Clock
 from customer_assets.api.customers import CustomerList
 from customer_assets.api.envelope import Answer, judged
 from customer_assets.api.options import TRANSPORTS
@@ -31,6 +30,7 @@ from customer_assets_tests.hostile.mistakes import mistakes
 from customer_assets_tests.hostile.outcomes import (
     Case,
     Landed,
+    Late,
     Quarantined,
     Refused,
     Retried,
@@ -41,8 +41,8 @@ from customer_assets_tests.hostile.outcomes import (
 from customer_assets_tests.hostile.records import records
 
 ON_THE_WIRE, IN_RECORDS, BY_MISTAKE = [*answers(), *headers()], [*records()], [*mistakes()]
-TIMEOUT_S = 0.25
-LATE_S = 5.0
+SHORT_S, TIMEOUT_S = 0.3, 10.0
+LATE_S = 20.0
 """No case takes longer, with all its requests and on a busy machine, than its time limits and this."""
 
 Told = StringIO
@@ -75,6 +75,12 @@ def test_the_table_is_long_enough_and_holds_nothing_twice() -> None:
 # --- answers and headers, over a socket ----------------------------------------------------------------
 
 
+ONE_RETRY: dict[str, Any] = {"retry_waits_s": (0.001,), "max_concurrency": 1}
+NO_RETRY: dict[str, Any] = {"retry_waits_s": (), "rounds": 1, "max_concurrency": 1}
+PATIENT: dict[str, Any] = {"timeout_s": SHORT_S, "retry_waits_s": (0.001,) * 9}
+"""On a busy machine even a good answer may take longer than so short a time."""
+
+
 def crawled(url: str, library: str, told: Told, **options: Any) -> list[int] | CustomerAssetsError:
     """Read all customers; return their ids, or the error."""
     options = {"timeout_s": TIMEOUT_S, "max_body_bytes": LIMIT_BYTES, "requests_per_second": 1_000.0, **options}
@@ -87,19 +93,18 @@ def crawled(url: str, library: str, told: Told, **options: Any) -> list[int] | C
             return error
 
 
-def once(case: Case, library: str, told: Told, clock: Clock | None = None) -> tuple[Any, list[int]]:
+def once(case: Case, library: str, told: Told, **options: Any) -> tuple[Any, list[int]]:
     """Answer the first request for page 2 with the case, then as is right; what came of it, and the pages asked for."""
     server = ScriptedServer([http(200, body(1)), case.given], lambda page: http(200, body(page)))
     with closing(server):
-        found = crawled(server.url, library, told, retry_waits_s=(0.001,), max_concurrency=1, clock=clock)
-        return found, server.pages
+        return crawled(server.url, library, told, **{**ONE_RETRY, **options}), server.pages
 
 
-def always(case: Case, library: str, told: Told) -> tuple[Any, list[int]]:
-    """Answer every request for page 2 with the case."""
-    server = ScriptedServer([http(200, body(1))], lambda _page: case.given)
+def always(case: Case, library: str, told: Told, **options: Any) -> tuple[Any, list[int]]:
+    """Answer every request for page 2 with the case; every request at all where time is short."""
+    server = ScriptedServer([] if options else [http(200, body(1))], lambda _page: case.given)
     with closing(server):
-        return crawled(server.url, library, told, retry_waits_s=(), rounds=1, max_concurrency=1), server.pages
+        return crawled(server.url, library, told, **{**NO_RETRY, **options}), server.pages
 
 
 ALL = list(range(1, 13))
@@ -119,7 +124,7 @@ def test_a_hostile_answer_costs_what_it_may(case: Case, library: str, told: Told
     """Its own retries, or the crawl with an error that says so; never a customer, the time limit or the process."""
     started_s = time.monotonic()
     clock = FakeClock() if isinstance(case.outcome, Waited) else None
-    found, pages = once(case, library, told, clock)
+    found, pages = once(case, library, told, **(PATIENT if isinstance(case.outcome, Late) else {"clock": clock}))
     match case.outcome:
         case Retried(words):
             assert (found, pages) == (ALL, [1, 2, 2])
@@ -128,6 +133,13 @@ def test_a_hostile_answer_costs_what_it_may(case: Case, library: str, told: Told
             assert (error.missing_pages, pages) == ((2,), [1, 2])
             assert words in str(error)
             assert "the last failure: " in str(error)
+        case Late(words):
+            assert found == ALL
+            assert len(pages) > 2
+            error, pages = always(case, library, told, timeout_s=SHORT_S)
+            assert isinstance(error, IncompleteCrawlError)
+            assert pages == [error.missing_pages[0]], "the first failure was the last"
+            assert words in str(error)
         case Taken():
             assert (found, pages) == (ALL, [1, 2])
         case Survived():
