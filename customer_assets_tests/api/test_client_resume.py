@@ -1,7 +1,6 @@
 """A crawl that ends before its end: killed, interrupted, without its store."""
 
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -41,16 +40,17 @@ def test_a_crawl_killed_again_and_again_becomes_whole(tmp_path: Path) -> None:
     with running_simulator(settings) as simulator:
         command = [sys.executable, "-c", CRAWL, simulator.base_url, f"sqlite:///{tmp_path}/pages.sqlite"]
         while True:
-            process = subprocess.Popen(command)
-            try:
-                assert process.wait(timeout=dice.uniform(0.3, 0.6)) == 0
-                break
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
+            killed_at = simulator.stats()["requests"] + dice.randrange(5, 40)
+            with subprocess.Popen(command) as process:
+                while process.poll() is None and simulator.stats()["requests"] < killed_at:
+                    time.sleep(0.002)
+                if process.poll() is not None:
+                    break
+                process.kill()
                 kills += 1
+        assert process.returncode == 0
         fetched = simulator.stats()["by_status"]["200"]
-    assert kills >= 2
+    assert kills >= 3
     assert PAGES <= fetched <= PAGES + IN_FLIGHT * kills
 
 
