@@ -20,7 +20,7 @@ EXECUTORS = {
 
 
 def open_executor(name: str, config_file: str = "") -> dg.ExecutorDefinition:
-    """Import an executor, configured if a file says how (samples are in `deploy/executors/`).
+    """Import an executor, configured if a file says how: run config as in `deploy/executors/`.
 
     Raises:
         ConfigurationError: Its package is not installed, or the file is not to be had or says what the executor
@@ -38,9 +38,11 @@ def open_executor(name: str, config_file: str = "") -> dg.ExecutorDefinition:
 
 def _config(executor: dg.ExecutorDefinition, file: Path) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = yaml.safe_load(file.read_bytes())
+        config: dict[str, Any] = yaml.safe_load(file.read_bytes())["execution"]["config"]
     except (OSError, yaml.YAMLError) as error:
         raise _unusable(f"{file} cannot be read: {error}") from None
+    except (KeyError, TypeError):
+        raise _unusable(f"{file} has no execution: config:") from None
     checked = validate_config(executor.config_schema.config_type, config)
     if not checked.success:
         raise _unusable(f"{file}: " + " ".join(each.message for each in checked.errors or []))

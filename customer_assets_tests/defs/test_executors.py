@@ -29,7 +29,7 @@ def test_the_samples_configure_their_executors(sample: Path, monkeypatch: pytest
     job = defs.resolve_job_def("customer_sync_job")
     assert job.executor_def.name == name
     configured = dg.validate_run_config(job)["execution"][name]
-    assert set(yaml.safe_load(sample.read_bytes())) <= set(configured)
+    assert set(yaml.safe_load(sample.read_bytes())["execution"]["config"]) <= set(configured)
     assert [configured.get("max_concurrent"), configured.get("broker")] in (
         [2, None],
         [None, "redis://127.0.0.1:6379/0"],
@@ -44,9 +44,10 @@ def test_each_executor_has_a_sample_or_needs_none() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        pytest.param("max_concurrent: many", "max_concurrent", id="wrong type"),
-        pytest.param("workers: 2", "workers", id="unknown field"),
-        pytest.param("[2]", "multiprocess.yaml", id="no mapping"),
+        pytest.param("execution: {config: {max_concurrent: many}}", "max_concurrent", id="wrong type"),
+        pytest.param("execution: {config: {workers: 2}}", "workers", id="unknown field"),
+        pytest.param("max_concurrent: 2", "execution", id="no run config"),
+        pytest.param("[2]", "execution", id="no mapping"),
         pytest.param("{", "cannot be read", id="no YAML"),
     ],
 )
