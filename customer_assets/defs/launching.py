@@ -6,7 +6,9 @@ from typing import Any, Self
 
 import dagster as dg
 import psutil
+from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._grpc.client import DagsterGrpcClient
 from dagster._serdes import ConfigurableClassData
 
 CLOCK_SLACK_S = 2.0
@@ -20,6 +22,10 @@ class WatchedRunLauncher(DefaultRunLauncher):
     kill of both), and the run keeps its slot of the pool: no later sync would start. The worker is looked for among
     this machine's processes, so the daemon must run on the code server's machine, and be allowed to see its processes.
     """
+
+    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(inst_data)
+        self._answered_for: set[str] = set()
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
@@ -37,8 +43,33 @@ class WatchedRunLauncher(DefaultRunLauncher):
             event = record.event_log_entry.dagster_event
             if event and "pid" in event.engine_event_data.metadata:
                 pid = int(str(event.engine_event_data.metadata["pid"].value))
-                return worker_health(pid, datetime.fromtimestamp(record.event_log_entry.timestamp, UTC))
+                health = worker_health(pid, datetime.fromtimestamp(record.event_log_entry.timestamp, UTC))
+                return health if health.status == WorkerStatus.RUNNING else self._when_it_can_run_again(run, health)
         return CheckRunHealthResult(WorkerStatus.RUNNING, "no worker has reported yet")
+
+    def _when_it_can_run_again(self, run: dg.DagsterRun, health: CheckRunHealthResult) -> CheckRunHealthResult:
+        """Keep a death secret until the code server has answered twice.
+
+        Dagster tries to run a failed run again just once, and fails to if its code server is not back by then, or was
+        not noticed to be back.
+        """
+        client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
+        if client is not None and not _answers(client):
+            self._answered_for.discard(run.run_id)
+        elif client is None or run.run_id in self._answered_for:
+            self._answered_for.discard(run.run_id)
+            return health
+        else:
+            self._answered_for.add(run.run_id)
+        return CheckRunHealthResult(WorkerStatus.RUNNING, f"{health.msg} Its code server is awaited.")
+
+
+def _answers(client: DagsterGrpcClient) -> bool:
+    try:
+        client.ping("")
+    except DagsterUserCodeUnreachableError:
+        return False
+    return True
 
 
 def worker_health(pid: int, seen_at: datetime) -> CheckRunHealthResult:

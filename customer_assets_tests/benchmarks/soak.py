@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import sqlalchemy
@@ -122,22 +123,19 @@ class Soak:
         """How a run stands."""
         return self.station.ui.status(run)
 
-    def family(self, run: str) -> list[str]:
-        """How a run and its re-executions stand."""
-        return [
-            str(each["status"])
-            for each in self.station.ui.runs(latest=20)
-            if run in {each["runId"], each["tags"].get("dagster/root_run_id")}
-        ]
+    def last_of(self, run: str) -> dict[str, Any]:
+        """The last re-execution of a run, or the run itself."""
+        runs = self.station.ui.runs(latest=20)
+        return [each for each in runs if run in {each["runId"], each["tags"].get("dagster/root_run_id")}][-1]
 
     def ended(self, run: str) -> bool:
-        """Tell whether a run is over: green, or with as many re-executions as Dagster makes."""
-        family = self.family(run)
-        return "SUCCESS" in family or (len(family) > 2 and all(status in ENDED for status in family))
+        """Tell whether a run is over: green, or not to be run again."""
+        last = self.last_of(run)
+        return last["status"] in ENDED and last["tags"].get("dagster/will_retry") != "true"
 
     def green(self, run: str) -> bool:
-        """Tell whether a run, or a re-execution of it, was green."""
-        return "SUCCESS" in self.family(run)
+        """Tell whether a run, or its last re-execution, was green."""
+        return bool(self.last_of(run)["status"] == "SUCCESS")
 
     def await_(self, condition: Callable[[], bool], otherwise: str) -> None:
         """Wait for long."""

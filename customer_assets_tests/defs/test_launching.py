@@ -1,16 +1,25 @@
 """A worker is alive, or it is gone: whatever has its process id by now."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import grpc  # type: ignore[import-untyped]
 import psutil
 from dagster._core.events import EngineEventData
 from dagster._core.launcher import WorkerStatus
+from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._grpc.__generated__.dagster_api_pb2 import PingReply, PingRequest
+from dagster._grpc.__generated__.dagster_api_pb2_grpc import DagsterApiServicer, add_DagsterApiServicer_to_server
 
 from customer_assets.defs.launching import WatchedRunLauncher, worker_health
+from customer_assets_tests.services import free_port
 
 NOW = datetime.now(UTC)
 
@@ -59,6 +68,42 @@ def test_the_worker_is_found_in_the_runs_events() -> None:
         other = instance.create_run_for_job(dg.Definitions(jobs=[job]).resolve_job_def("job"))
         instance.report_engine_event("Started.", other, EngineEventData.in_process(2**22 + 1))
         assert launcher.check_run_worker_health(other).status == WorkerStatus.FAILED
+
+
+def test_a_death_is_told_only_when_the_code_server_can_run_it_again() -> None:
+    """It answers twice first; a server that is away again in between has to answer twice anew."""
+    port = free_port()
+    with dg.DagsterInstance.ephemeral() as instance:
+        launcher = WatchedRunLauncher()
+        launcher.register_instance(instance)
+        where = json.dumps({"host": "127.0.0.1", "port": port})
+        run = instance.create_run_for_job(
+            dg.Definitions(jobs=[job]).resolve_job_def("job"), tags={GRPC_INFO_TAG: where}
+        )
+        instance.report_engine_event("Started.", run, EngineEventData.in_process(2**22 + 1))
+        told = []
+        for answering in (False, True, False, True, True):
+            with pinged(port) if answering else nullcontext():
+                told.append(launcher.check_run_worker_health(run).status)
+        assert told == [WorkerStatus.RUNNING] * 4 + [WorkerStatus.FAILED]
+
+
+@contextmanager
+def pinged(port: int) -> Iterator[None]:
+    """Serve what answers a ping, as a code server does."""
+
+    class Answering(DagsterApiServicer):
+        def Ping(self, request: PingRequest, _context: object) -> PingReply:  # noqa: N802 - gRPC's name
+            return PingReply(echo=request.echo)
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    add_DagsterApiServicer_to_server(Answering(), server)  # type: ignore[no-untyped-call]
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop(None).wait()
 
 
 @dg.op
