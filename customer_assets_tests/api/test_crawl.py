@@ -886,6 +886,13 @@ def test_a_crawl_that_has_everything_asks_for_nothing() -> None:
     assert Traveller(known=0).ends() == Done(0)
 
 
+@pytest.mark.parametrize("pages", [1, 2, 3])
+def test_pages_held_from_the_start_are_counted(pages: int) -> None:
+    """Also where the only page is held."""
+    held = tuple(range(1, pages + 1))
+    assert Traveller(held=held, known=pages).crawl.snapshot().pages_held == pages
+
+
 def test_held_pages_without_word_of_how_many_there_are() -> None:
     """The first page tells, and is asked for."""
     traveller = Traveller(held=(1, 2))
