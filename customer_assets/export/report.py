@@ -60,7 +60,12 @@ def _table(title: str, counts: dict[str, int], total: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """Keep a name from acting as Markdown or HTML: only what a host name or a word of ours holds is left as it is."""
+    """Keep a name from acting as Markdown or HTML: only what a host name or a word of ours holds is left as it is.
+
+    Names with a dot stand as code, where nothing is a link: elsewhere GitHub's Markdown makes one of `www.` by itself.
+    """
+    if "." in text:
+        return f"`{''.join(mark if mark.isalnum() or mark in '.-_' else f'u+{ord(mark):04x}' for mark in text)}`"
     return "".join(mark if mark.isalnum() or mark in ".-_" else f"&#{ord(mark)};" for mark in text).replace("_", r"\_")
 
 
