@@ -14,6 +14,7 @@ from customer_assets.defs.executors import EXECUTORS, open_executor
 from customer_assets.defs.io_managers import parquet_io_manager
 from customer_assets.defs.jobs import build_schedule, customer_sync_job
 from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
+from customer_assets.defs.run_config import keeping_settings
 from customer_assets.defs.syncs import OWN, Sync
 from customer_assets.errors import ConfigurationError
 
@@ -43,7 +44,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
         asset_checks=CHECKS,
         jobs=[customer_sync_job],
         schedules=[build_schedule(sync, customer_sync_job)],
-        resources=resources,
+        resources={name: keeping_settings(resource) for name, resource in resources.items()},
         executor=open_executor(
             settings.one_of(environ, "CUSTOMER_EXECUTOR", "in_process", EXECUTORS),
             settings.text(environ, "CUSTOMER_EXECUTOR_CONFIG", ""),

@@ -22,7 +22,7 @@ from customer_assets.export.report import markdown
 from customer_assets.export.staging import StagingArea
 from customer_assets.models import CrawlRecord
 from customer_assets.processing import CustomerDataProcessor
-from customer_assets.processing.engines import ENGINES, Engine, open_engine
+from customer_assets.processing.engines import ENGINES, Engine, engine_names, open_engine
 from customer_assets.processing.files import private_directory
 from customer_assets.processing.lake import LandingWriter
 from customer_assets.processing.quality import (
@@ -35,6 +35,9 @@ from customer_assets.processing.quality import (
 )
 from customer_assets.shapes import OURS, AnswerNames, RecordNames, Shape, ShapeError
 from customer_assets.simulator import SimulatorSettings, running_simulator
+
+MASKED_KEY = "********"
+"""What Dagster's launchpad shows in a secret's place, and sends as the key when a run is launched from there."""
 
 EMBEDDED_KEY = "embedded-simulator"
 """Any key opens the simulator."""
@@ -120,11 +123,13 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
                 yield client
 
     def _key(self) -> Secret:
-        if not self.api_key:
+        hidden = self.api_key in ("", MASKED_KEY)
+        key = dg.EnvVar(self.key_variable).get_value() if hidden else self.api_key
+        if not key:
             raise ConfigurationError(
                 self.key_variable, "it is missing, and the API wants one", "Set it to the key that the API gave you."
             )
-        return Secret(self.api_key)
+        return Secret(key)
 
     def _client_of(
         self,
@@ -219,9 +224,9 @@ class ProcessingResource(dg.ConfigurableResource[None]):
     @model_validator(mode="after")
     def engine_is_known(self) -> Self:
         """Refuse an unknown engine before anything runs."""
-        if self.engine not in ENGINES:
+        if self.engine not in engine_names():
             raise ConfigurationError(
-                "CUSTOMER_ENGINE", f"there is no engine {self.engine!r}", f"Choose one of {', '.join(ENGINES)}."
+                "CUSTOMER_ENGINE", f"there is no engine {self.engine!r}", f"Choose one of {', '.join(engine_names())}."
             )
         return self
 

@@ -4,13 +4,16 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
-from customer_assets.api.pages import PageStore, open_store
+from customer_assets.api import pages
+from customer_assets.api.options import ClientOptions
+from customer_assets.api.pages import PageStore, open_store, register_store
+from customer_assets.api.pages.memory import MemoryPageStore
 from customer_assets.api.pages.sqlite import SQLitePageStore
 from customer_assets.errors import ConfigurationError, PageStoreError
 from customer_assets.models import Page
@@ -365,3 +368,28 @@ def test_a_missing_package_tells_how_to_install_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.delitem(sys.modules, "customer_assets.api.pages.redis", raising=False)
     with pytest.raises(ConfigurationError, match=r"pip install 'customer_assets\[redis\]'"):
         open_store("redis://127.0.0.1", Clock())
+
+
+def test_a_store_of_ones_own_is_opened_by_its_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The opener gets the address and the clock."""
+    monkeypatch.setattr(pages, "_registered", {})
+    clock = Clock()
+    with pytest.raises(ConfigurationError, match="'ours' is no page store"):
+        open_store("ours://place", clock)
+    opened: list[tuple[str, object]] = []
+
+    def opener(url: str, given: Callable[[], float]) -> PageStore:
+        opened.append((url, given))
+        return MemoryPageStore(given)
+
+    register_store("ours", opener)
+    assert isinstance(open_store("ours://place", clock), MemoryPageStore)
+    assert opened == [("ours://place", clock)]
+    assert ClientOptions(page_store="ours://place").page_store == "ours://place"
+
+
+@pytest.mark.parametrize("scheme", pages.OURS)
+def test_no_store_takes_anothers_scheme(scheme: str) -> None:
+    """Ours stay ours."""
+    with pytest.raises(ConfigurationError, match="is a page store already"):
+        register_store(scheme, lambda _, clock: MemoryPageStore(clock))

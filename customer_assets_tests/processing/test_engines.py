@@ -11,7 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from customer_assets.errors import ConfigurationError, EngineNotInstalledError
-from customer_assets.processing.engines import CLEAN_SCHEMA, ENGINES, Engine, open_engine
+from customer_assets.processing import CustomerDataProcessor, engines
+from customer_assets.processing.engines import (
+    CLEAN_SCHEMA,
+    ENGINES,
+    Engine,
+    engine_names,
+    open_engine,
+    register_engine,
+)
 from customer_assets.processing.landing import RAW_SCHEMA, landed_objects
 from customer_assets.processing.rules import INTEGERS, clean_customers
 from customer_assets_tests.processing.dirty import dirty_records
@@ -136,3 +144,22 @@ def test_duckdb_stays_offline() -> None:
 def test_every_engine_has_a_name() -> None:
     """The choice is what the settings say."""
     assert list(ENGINES) == ["duckdb", "polars", "pyspark"]
+
+
+def test_an_engine_of_ones_own_is_opened_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a setting names one."""
+    monkeypatch.setattr(engines, "_registered", {})
+    with pytest.raises(ConfigurationError, match="there is no engine 'tuned'"):
+        open_engine("tuned")
+    tuned = open_engine("duckdb")
+    register_engine("tuned", lambda: tuned)
+    assert open_engine("tuned") is tuned
+    assert CustomerDataProcessor(engine="tuned").engine is tuned
+    assert engine_names() == [*ENGINES, "tuned"]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_no_engine_takes_anothers_name(name: str) -> None:
+    """Ours stay ours."""
+    with pytest.raises(ConfigurationError, match="is an engine already"):
+        register_engine(name, lambda: open_engine("duckdb"))

@@ -4,12 +4,19 @@ import zlib
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from customer_assets.errors import ConfigurationError, EngineNotInstalledError
 from customer_assets.models import Page
 
 FIELD = "CUSTOMER_PAGE_STORE"
+OURS = ("memory", "sqlite", "redis", "rediss", "unix")
+"""The schemes of the stores in this folder."""
+
+Opener: TypeAlias = "Callable[[str, Callable[[], float]], PageStore]"
+"""Opens a store by its address, given a clock that tells seconds since the epoch."""
+
+_registered: dict[str, Opener] = {}
 
 
 class PageStore(Protocol):
@@ -36,6 +43,21 @@ class PageStore(Protocol):
         ...
 
 
+def register_store(scheme: str, opener: Opener) -> None:
+    """Let `CUSTOMER_PAGE_STORE` and `page_store` name a store of your own, in this process.
+
+    Args:
+        scheme: What its addresses begin with: `s3` for `s3://bucket/pages`.
+        opener: Opens it; may raise `PageStoreError`.
+
+    Raises:
+        ConfigurationError: The scheme is one of ours.
+    """
+    if scheme in OURS:
+        raise ConfigurationError(FIELD, f"{scheme}:// is a page store already", "Choose another scheme.")
+    _registered[scheme] = opener
+
+
 def checksum(page: Page) -> int:
     """What tells a page from one that was damaged in a store: of its data and of its counts."""
     counts = (page.number, page.per_page, page.total, page.total_pages, page.record_count)
@@ -49,7 +71,7 @@ def checked_store(url: str) -> str:
         ConfigurationError: None has.
     """
     scheme, separator, rest = url.partition("://")
-    known = scheme in ("memory", "redis", "rediss", "unix") or (scheme == "sqlite" and rest.removeprefix("/"))
+    known = scheme in _registered or (scheme in OURS and (scheme != "sqlite" or rest.removeprefix("/")))
     if not separator or not known:
         raise ConfigurationError(
             FIELD, f"{scheme!r} is no page store", "Set memory://, sqlite:///path/to/file or redis://host:6379/0."
@@ -58,7 +80,7 @@ def checked_store(url: str) -> str:
 
 
 def open_store(url: str, clock: Callable[[], float]) -> PageStore:
-    """Open a store by its address: `memory://`, `sqlite:///path` or `redis://host`.
+    """Open a store by its address: `memory://`, `sqlite:///path`, `redis://host` or one that was registered.
 
     Args:
         url: The address.
@@ -70,6 +92,8 @@ def open_store(url: str, clock: Callable[[], float]) -> PageStore:
         PageStoreError: It cannot be opened.
     """
     scheme, _, rest = checked_store(url).partition("://")
+    if scheme in _registered:
+        return _registered[scheme](url, clock)
     if scheme == "memory":
         return import_module("customer_assets.api.pages.memory").MemoryPageStore(clock)  # type: ignore[no-any-return]
     if scheme == "sqlite":

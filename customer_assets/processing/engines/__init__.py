@@ -1,6 +1,6 @@
 """What an engine is, and how one is chosen by name. The engines stand in this folder, one a file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -20,6 +20,7 @@ _INSTALLED_BY = {
     "polars": "pip install 'customer_assets[polars]'",
     "pyspark": "pip install 'customer_assets[spark]'",
 }
+_registered: "dict[str, Callable[[], Engine]]" = {}
 
 
 class Engine(Protocol):
@@ -44,6 +45,26 @@ class Engine(Protocol):
         ...
 
 
+def register_engine(name: str, opener: "Callable[[], Engine]") -> None:
+    """Let `CUSTOMER_ENGINE` and `open_engine` name an engine of your own, in this process.
+
+    Args:
+        name: What the setting says.
+        opener: Makes the engine; its class will do.
+
+    Raises:
+        ConfigurationError: The name is one of ours.
+    """
+    if name in ENGINES:
+        raise ConfigurationError("CUSTOMER_ENGINE", f"{name!r} is an engine already", "Choose another name.")
+    _registered[name] = opener
+
+
+def engine_names() -> list[str]:
+    """Name every engine: ours and those registered."""
+    return [*ENGINES, *_registered]
+
+
 def open_engine(
     name: str,
     *,
@@ -54,7 +75,7 @@ def open_engine(
     """Open an engine.
 
     Args:
-        name: duckdb, polars or pyspark.
+        name: duckdb, polars, pyspark or one that was registered.
         memory_limit: Such as `1GB`; DuckDB alone can keep one.
         spill_dir: Where DuckDB puts what exceeds its memory.
         spark: A session to use, or a Spark Connect address such as `sc://host:15002`; None: a local Spark.
@@ -63,9 +84,11 @@ def open_engine(
         ConfigurationError: No engine has this name, or a setting of it cannot be used.
         EngineNotInstalledError: The engine's package is not installed.
     """
+    if name in _registered:
+        return _registered[name]()
     if name not in ENGINES:
         raise ConfigurationError(
-            "CUSTOMER_ENGINE", f"there is no engine {name!r}", f"Choose one of {', '.join(ENGINES)}."
+            "CUSTOMER_ENGINE", f"there is no engine {name!r}", f"Choose one of {', '.join(engine_names())}."
         )
     try:
         module = import_module(f"customer_assets.processing.engines.{name}")
