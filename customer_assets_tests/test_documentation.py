@@ -21,6 +21,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from customer_assets.definitions import defs
+from customer_assets.defs import settings
 from customer_assets.simulator import SimulatorSettings, running_simulator
 
 PROJECT = Path(__file__).parents[1]
@@ -266,6 +267,26 @@ def test_every_link_leads_somewhere(page: Path, target: str) -> None:
     file = (PROJECT / page).parent / target
     assert file.exists()
     assert file.suffix not in (".png", ".webp") or file.stat().st_size < 150_000
+
+
+VARIABLE = re.compile(r"\bCUSTOMER_[A-Z_]+\b(?!=)")
+SAMPLE_ENVIRONMENT = PROJECT / "deploy" / "customer_assets.env"
+
+
+@pytest.mark.parametrize("variable", settings.VARIABLES)
+def test_every_setting_stands_in_the_readme(variable: str) -> None:
+    """In its table; the embedded simulator's are told as one."""
+    rows = [line for line in (PROJECT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    names = {variable, variable.replace("CUSTOMER_SIMULATOR", "…")}
+    assert any(f"`{name}`" in row for name in names for row in rows)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_setting_that_a_page_names_is_read(page: Path) -> None:
+    """By customer_assets, or by the services that the sample environment is for."""
+    named = set(VARIABLE.findall((PROJECT / page).read_text(encoding="utf-8")))
+    sample = set(VARIABLE.findall(SAMPLE_ENVIRONMENT.read_text(encoding="utf-8").replace("=", " ")))
+    assert named <= {*settings.VARIABLES, *sample}
 
 
 def our_errors() -> list[str]:

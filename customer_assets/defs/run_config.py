@@ -15,12 +15,15 @@ def keeping_settings(resource: Any) -> Any:  # noqa: ANN401 - a resource of any 
     """
     if not isinstance(resource, dg.ConfigurableResource):
         return resource
-    made_from, fields = type(resource), {}
+    made_from = type(resource)
     values = {name: getattr(resource, name) for name in made_from.model_fields}
+    fields: dict[str, Any] = {}
     for name, field in made_from.model_fields.items():
         if not isinstance(values[name], dg.EnvVar):  # its value is no default: it is read when a run starts
             kept = copy(field)
             kept.default = values[name]
             fields[name] = (field.annotation, kept)
-    identity = {"__base__": made_from, "__module__": made_from.__module__, "__doc__": made_from.__doc__}
-    return create_model(made_from.__name__, **identity, **fields)(**values)
+    same = create_model(
+        made_from.__name__, __base__=made_from, __module__=made_from.__module__, __doc__=made_from.__doc__, **fields
+    )
+    return same(**values)
