@@ -91,7 +91,8 @@ def crawl_metadata(figures: CrawlFigures) -> dict[str, dg.MetadataValue]:
         "bytes": figures.bytes,
         "duration_s": figures.duration_s,
     }
-    return numeric({**counts, **shares, **latencies, **retries, **statuses})
+    figures_of_all = {**counts, **shares, **latencies, **retries, **statuses}
+    return numeric({name: _to_the_microsecond(value) for name, value in figures_of_all.items()})
 
 
 def progress_metadata(snapshot: Snapshot, running_s: float) -> dict[str, dg.MetadataValue]:
@@ -146,3 +147,8 @@ def numeric(figures: Mapping[str, float | None]) -> dict[str, dg.MetadataValue]:
 
 def _rate(count: int, seconds: float) -> float | None:
     return count / seconds if seconds else None
+
+
+def _to_the_microsecond(value: float | None) -> float | None:
+    """Leave out the digits that no clock has: they only widen the UI's tables."""
+    return round(value, 6) if isinstance(value, float) else value

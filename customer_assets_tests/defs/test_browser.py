@@ -24,9 +24,9 @@ Serve = Callable[[PlainAPI], PlainAPI]
 WINDOW = ViewportSize(width=1440, height=900)
 """The lineage shows counts and states in a window that is no narrower."""
 
-START_S = 120
-A_RUN_MS = 60_000
-A_PAGE_MS = 20_000
+START_S = 180
+A_RUN_MS = 180_000
+A_PAGE_MS = 60_000
 
 SHOWN: dict[str, dict[str, str]] = {
     "raw_customers": {"records": "12", "unique_customers": "12", "rejected": "0", "missing_customers": "0"},
