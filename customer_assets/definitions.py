@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import dagster as dg
@@ -15,8 +16,10 @@ from customer_assets.defs.io_managers import parquet_io_manager
 from customer_assets.defs.jobs import build_schedule, customer_sync_job
 from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
 from customer_assets.defs.run_config import keeping_settings
+from customer_assets.defs.sensors import failed_run_sensor
 from customer_assets.defs.syncs import OWN, Sync
-from customer_assets.errors import ConfigurationError
+from customer_assets.defs.telling import Listeners, told
+from customer_assets.errors import ConfigurationError, EngineNotInstalledError
 
 
 def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - resources and settings alike
@@ -38,17 +41,27 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
             raise ConfigurationError(
                 name, "there is no such resource or setting", f"Name one of {', '.join(resources)}."
             )
-    sync = build_sync(environ)
+    sync, listeners = build_sync(environ), build_listeners(environ)
     return dg.Definitions(
         assets=with_freshness(ASSETS, sync.freshness),
         asset_checks=CHECKS,
         jobs=[customer_sync_job],
         schedules=[build_schedule(sync, customer_sync_job)],
+        sensors=[failed_run_sensor(listeners)],
         resources={name: keeping_settings(resource) for name, resource in resources.items()},
-        executor=open_executor(
-            settings.one_of(environ, "CUSTOMER_EXECUTOR", "in_process", EXECUTORS),
-            settings.text(environ, "CUSTOMER_EXECUTOR_CONFIG", ""),
-        ),
+        executor=told(build_executor(environ), listeners),
+    )
+
+
+def build_executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition:
+    """Open what runs the steps.
+
+    Raises:
+        ConfigurationError: There is none of that name, its package is missing, or its file cannot be used.
+    """
+    return open_executor(
+        settings.one_of(environ, "CUSTOMER_EXECUTOR", "in_process", EXECUTORS),
+        settings.text(environ, "CUSTOMER_EXECUTOR_CONFIG", ""),
     )
 
 
@@ -76,6 +89,19 @@ def with_freshness(assets: Sequence[dg.AssetsDefinition], policy: dg.FreshnessPo
         )
         for asset in assets
     ]
+
+
+def build_listeners(environ: Mapping[str, str]) -> Listeners:
+    """Name those that are told of runs.
+
+    Raises:
+        ConfigurationError: An address is none, or prometheus-client is not installed.
+    """
+    pushgateway_url = settings.address(environ, "CUSTOMER_PUSHGATEWAY_URL")
+    if pushgateway_url and find_spec("prometheus_client") is None:
+        command = "pip install 'customer_assets[metrics]'"
+        raise EngineNotInstalledError("CUSTOMER_PUSHGATEWAY_URL", "prometheus-client", command)
+    return Listeners(pushgateway_url, settings.address(environ, "CUSTOMER_ALERT_WEBHOOK_URL"))
 
 
 def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -44,6 +44,9 @@ class CustomerAPIClient:
         on_progress: Called every few seconds with where the crawl stands and the seconds since its start.
         **options: See `ClientOptions`.
 
+    Attributes:
+        figures: What the latest crawl did; of one that failed, as far as it came.
+
     Raises:
         ConfigurationError: An argument cannot be used; names it.
     """
@@ -72,6 +75,7 @@ class CustomerAPIClient:
         )
         self._reader = PageReader(self.options.shape, self.options.page_size)
         self._clock, self._on_progress = clock or Clock(), on_progress
+        self.figures = CrawlFigures()
         self._transport: Transport | None = None
         self._kept = KeptPages(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
         self._pacer = Pacer(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
@@ -125,7 +129,15 @@ class CustomerAPIClient:
             CrawlPausedError: The API asked for a longer pause than a crawl waits.
             RequestRefusedError: The API refused for good.
         """
-        figures, started_s = CrawlFigures(), self._clock.monotonic_s()
+        self.figures, started_s = CrawlFigures(), self._clock.monotonic_s()
+        try:
+            self._crawl(sink, self.figures)
+        finally:
+            self.figures.duration_s = self._clock.monotonic_s() - started_s
+        logger.info("%s", summary(self.figures))
+        return self.figures
+
+    def _crawl(self, sink: PageSink, figures: CrawlFigures) -> None:
         fingerprint = None
         for figures.passes in range(1, MAX_PASSES + 1):
             tally = self._pass(sink, figures)
@@ -138,11 +150,8 @@ class CustomerAPIClient:
                 logger.warning("What pass %d read does not add up: all pages are read again.", figures.passes)
                 self._kept.keep(0)
         self._kept.keep(0 if found is Verdict.MOVED else self.options.cache_ttl_s)
-        figures.duration_s = self._clock.monotonic_s() - started_s
         figures.unique_ids, figures.rejected = ids, rejected
         _conclude(figures, tally, found)
-        logger.info("%s", summary(figures))
-        return figures
 
     def _fetch_page(self, page: int) -> dict[str, Any]:
         """Return one page's answer, retries included.

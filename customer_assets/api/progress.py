@@ -101,15 +101,16 @@ def bar(snapshot: Snapshot) -> str:
     return f"[{'#' * full}{'.' * (BAR_WIDTH - full)}]"
 
 
-def line(snapshot: Snapshot, running_s: float, records: int) -> str:
-    """Say in a line where a crawl stands."""
+def line(snapshot: Snapshot, running_s: float, records: int | None = None) -> str:
+    """Say in a line where a crawl stands; without its records, if nobody counts them here."""
     done = snapshot.pages_arrived + snapshot.pages_held
     rate = snapshot.pages_arrived / running_s if running_s else 0.0
     left = None if snapshot.total_pages is None else max(0, snapshot.total_pages - done)
     eta = f"{left / rate:.0f} s left" if left is not None and rate else "unknown time left"
     pages_total = "?" if snapshot.total_pages is None else snapshot.total_pages
+    counted = "" if records is None else f"{records} records, "
     return (
-        f"{done} of {pages_total} pages, {records} records, {rate:.1f} pages a second, {eta}, "
+        f"{done} of {pages_total} pages, {counted}{rate:.1f} pages a second, {eta}, "
         f"{sum(snapshot.retries.values())} retries, {snapshot.throttles} throttled"
     )
 

@@ -7,7 +7,7 @@ from customer_assets.defs.blueprint import Blueprint
 from customer_assets.defs.failures import told_to_dagster
 from customer_assets.defs.io_managers import STAGED_FILE
 from customer_assets.defs.metadata import crawl_metadata, export_metadata, numeric, report_metadata
-from customer_assets.defs.observations import observer
+from customer_assets.defs.observations import observer, summed_up
 from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
 from customer_assets.export import DataExporter
 from customer_assets.processing.figures import quality_figures
@@ -52,6 +52,7 @@ def raw_customers(
         told_to_dagster(),
         customer_api.client(data_directory.page_store_url, observer(context)) as client,
         data_directory.landing(customer_api.shape().record) as landing,
+        summed_up(context, client),
     ):
         figures = client.crawl(landing.writer)
         record = data_directory.publish_landing(landing, figures)

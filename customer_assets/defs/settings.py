@@ -8,6 +8,7 @@ from typing import TypeVar
 from dagster._utils.schedules import is_valid_cron_string
 
 from customer_assets.errors import ConfigurationError
+from customer_assets.monitoring.addresses import checked
 
 Value = TypeVar("Value")
 
@@ -34,6 +35,8 @@ VARIABLES = (
     "CUSTOMER_MAX_LOW_QUALITY_SHARE",
     "CUSTOMER_MAX_REJECTED_SHARE",
     "CUSTOMER_GENERATION_SEED",
+    "CUSTOMER_PUSHGATEWAY_URL",
+    "CUSTOMER_ALERT_WEBHOOK_URL",
     "CUSTOMER_SIMULATOR_CUSTOMERS",
     "CUSTOMER_SIMULATOR_PAGE_SIZE",
     "CUSTOMER_SIMULATOR_FAILURE_RATE",
@@ -138,6 +141,18 @@ def age(environ: Mapping[str, str], variable: str, default: timedelta) -> timede
             "Set it to some more hours than lie between two syncs.",
         )
     return timedelta(hours=hours)
+
+
+def address(environ: Mapping[str, str], variable: str) -> str:
+    """Return the variable if it is a web address; blank or unset → empty.
+
+    Raises:
+        ConfigurationError: It is none; says so without the text, which may hold a secret.
+    """
+    url = text(environ, variable, "")
+    if url:
+        checked(variable, url)
+    return url
 
 
 def _parsed(

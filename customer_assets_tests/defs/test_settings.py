@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from customer_assets.definitions import build_definitions, build_resources, build_sync
+from customer_assets.definitions import build_definitions, build_listeners, build_resources, build_sync
 from customer_assets.defs import settings
 from customer_assets.errors import ConfigurationError
 from customer_assets_tests.deploy.station import DEPLOY
@@ -111,4 +111,5 @@ def test_every_variable_that_is_read_is_listed() -> None:
     read = {"CUSTOMER_EXECUTOR", "CUSTOMER_EXECUTOR_CONFIG"}
     build_resources(Recorder())
     build_sync(Recorder())
+    build_listeners(Recorder())
     assert read == set(settings.VARIABLES)

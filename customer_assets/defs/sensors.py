@@ -1,0 +1,55 @@
+"""What Dagster's daemon watches for: failed runs of which nobody has been told."""
+
+from dataclasses import replace
+
+import dagster as dg
+from dagster._core.events import JobFailureData
+from dagster._core.storage.tags import WILL_RETRY_TAG
+
+from customer_assets.defs.stories import story_of
+from customer_assets.defs.telling import Listeners
+from customer_assets.monitoring.stories import FailedStep, Outcome
+
+
+def failed_run_sensor(listeners: Listeners) -> dg.SensorDefinition:
+    """Define the sensor. It is on from the start where somebody listens, and can be switched in the UI."""
+    listens = bool(listeners.pushgateway_url or listeners.webhook_url)
+
+    @dg.run_failure_sensor(
+        name="tell_of_failed_runs",
+        description="Sends an alert, and pushes metrics, for failed runs that could not do so themselves: killed ones, "
+        "or ones that never started. Set CUSTOMER_ALERT_WEBHOOK_URL, CUSTOMER_PUSHGATEWAY_URL or both.",
+        default_status=dg.DefaultSensorStatus.RUNNING if listens else dg.DefaultSensorStatus.STOPPED,
+    )
+    def tell_of_failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
+        return _told(context, listeners)
+
+    return tell_of_failed_runs
+
+
+def _told(context: dg.RunFailureSensorContext, listeners: Listeners) -> dg.SkipReason:
+    """Tell of a failed run.
+
+    Raises:
+        Failure: Some could not be reached; the tick shows it.
+    """
+    run = context.dagster_run
+    if run.tags.get(WILL_RETRY_TAG) == "true":
+        return dg.SkipReason(f"Run {run.run_id} is tried again; its last attempt counts.")
+    record = context.instance.get_run_record_by_id(run.run_id)
+    started_at_s = (record.start_time if record else None) or 0.0
+    ended_at_s = (record.end_time if record else None) or started_at_s
+    story = story_of(context.instance, run, Outcome.FAILED, started_at_s or ended_at_s, ended_at_s)
+    if not story.failed_steps:
+        story = replace(story, failed_steps=(FailedStep("run", _reason(context.failure_event), ""),))
+    missed = listeners.tell(story, context.instance, run.tags)
+    if missed:
+        raise dg.Failure(f"Of run {run.run_id} could not be told: {', '.join(missed)}.")
+    return dg.SkipReason(f"Of run {run.run_id} everybody has been told.")
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """Why a run failed none of whose steps did, as Dagster classes it."""
+    data = event.event_specific_data
+    reason = data.failure_reason if isinstance(data, JobFailureData) else None
+    return "unknown" if reason is None else reason.value.lower()

@@ -1,0 +1,126 @@
+"""Whom a run is told to when it ends: the log, a Pushgateway, a webhook. Whatever fails here, the run does not.
+
+The executor tells it, since it alone is there at the end of every run, whichever way it was started: from the command
+line or the UI, by a schedule, in one process or in several. Of runs that it can tell nothing of, killed ones, a sensor
+tells as soon as Dagster's daemon has found them. Tags on the run say what was told, so that nothing is told twice.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster._core.execution.context.system import PlanOrchestrationContext
+from dagster._core.execution.plan.plan import ExecutionPlan
+from dagster._core.execution.retries import RetryMode
+from dagster._core.execution.step_dependency_config import StepDependencyConfig
+
+from customer_assets.defs.stories import story_of
+from customer_assets.monitoring.alerts import alert
+from customer_assets.monitoring.closing import closing_summary
+from customer_assets.monitoring.samples import groups
+from customer_assets.monitoring.stories import Outcome, RunStory
+from customer_assets.monitoring.webhook import deliver
+
+METRICS_TAG = "customer_assets/metrics"
+ALERT_TAG = "customer_assets/alert"
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Where runs are told to; empty: nowhere.
+
+    Attributes:
+        pushgateway_url: Takes metrics.
+        webhook_url: Takes alarms.
+    """
+
+    pushgateway_url: str = ""
+    webhook_url: str = ""
+
+    def __repr__(self) -> str:
+        """Tell neither address: they may hold secrets."""
+        return f"Listeners(pushgateway={bool(self.pushgateway_url)}, webhook={bool(self.webhook_url)})"
+
+    def tell(self, story: RunStory, instance: dg.DagsterInstance, already: Mapping[str, str]) -> list[str]:
+        """Tell a run to those that have not heard of it; return the tags of those that could not be reached."""
+        done, missed = dict[str, str](), list[str]()
+        if self.pushgateway_url and METRICS_TAG not in already:
+            from customer_assets.monitoring.pushgateway import push  # noqa: PLC0415 - an extra, imported when used
+
+            done |= {METRICS_TAG: "pushed"} if push(self.pushgateway_url, groups(story)) else {}
+            missed += [] if METRICS_TAG in done else [METRICS_TAG]
+        payload = alert(story) if self.webhook_url and ALERT_TAG not in already else None
+        if payload is not None:
+            done |= {ALERT_TAG: "sent"} if deliver(self.webhook_url, payload) else {}
+            missed += [] if ALERT_TAG in done else [ALERT_TAG]
+        if done:
+            instance.add_run_tags(story.run_id, done)
+        return missed
+
+
+class TellingExecutor(dg.Executor):
+    """Leaves the work to another executor, and tells what came of it.
+
+    Args:
+        inner: Does the work.
+        listeners: Are told.
+    """
+
+    def __init__(self, inner: dg.Executor, listeners: Listeners) -> None:
+        self._inner, self._listeners = inner, listeners
+
+    @property
+    def retries(self) -> RetryMode:
+        """As the other says."""
+        return self._inner.retries
+
+    @property
+    def step_dependency_config(self) -> StepDependencyConfig:
+        """As the other says."""
+        return self._inner.step_dependency_config
+
+    def execute(
+        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
+    ) -> Iterator[dg.DagsterEvent]:
+        """Let the other execute the plan, and tell of it, whether it ends well, fails or is interrupted."""
+        started_at_s, failed = time.time(), False
+        try:
+            for event in self._inner.execute(plan_context, execution_plan):
+                failed = failed or event.is_step_failure
+                yield event
+        except BaseException:
+            failed = True
+            raise
+        finally:
+            self._tell(plan_context, started_at_s, failed=failed)
+
+    def _tell(self, plan_context: PlanOrchestrationContext, started_at_s: float, *, failed: bool) -> None:
+        instance, run_id = plan_context.instance, plan_context.run_id
+        try:
+            run = instance.get_run_by_id(run_id) or plan_context.dagster_run
+            story = story_of(instance, run, _outcome(run, failed=failed), started_at_s, time.time())
+            plan_context.log.info(closing_summary(story))
+            self._listeners.tell(story, instance, run.tags)
+        except Exception as error:  # noqa: BLE001 - the run is over; how it went is not changed by who hears of it
+            plan_context.log.warning("The run could not be told of: %s.", type(error).__name__)
+
+
+def _outcome(run: dg.DagsterRun, *, failed: bool) -> Outcome:
+    if run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
+        return Outcome.CANCELED
+    return Outcome.FAILED if failed else Outcome.SUCCEEDED
+
+
+def told(inner: dg.ExecutorDefinition, listeners: Listeners) -> dg.ExecutorDefinition:
+    """Define an executor that works like another and tells what came of it; its configuration is the other's."""
+    create = inner.executor_creation_fn
+    if create is None:
+        raise TypeError(f"{inner.name} makes no executor")
+    return dg.ExecutorDefinition(
+        name=inner.name,
+        config_schema=inner.config_schema,  # type: ignore[arg-type] # the other's, as Dagster keeps it
+        requirements=inner.get_requirements,
+        executor_creation_fn=lambda context: TellingExecutor(create(context), listeners),
+        description=inner.description,
+    )
