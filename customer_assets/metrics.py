@@ -62,7 +62,7 @@ class Metric(Enum):
     MEAN_QUALITY = Gauge("customer_sync_mean_quality_score", "Mean data quality score of the customers, 0 to 100.")
     LOW_QUALITY = Gauge("customer_sync_low_quality_ratio", "Share of customers that score below 70.")
     REJECTED = Gauge("customer_sync_rejected_ratio", "Share of records without a usable id.")
-    DEFECTS = Gauge("customer_sync_defect_ratio", "Share of records that have a defect, by kind.", ("defect",))
+    DEFECTS = Gauge("customer_sync_defective_records", "Records with a defect, by the field it is in.", ("field",))
     MATERIALIZED = Gauge("customer_sync_materialized_timestamp_seconds", "When the asset was last materialised.")
     CHECK_PASSED = Gauge("customer_sync_check_passed", "1 if the check's claim held when last made.", ("check",))
     CHECK_SCORE = Gauge("customer_sync_check_score", "What the check measured.", ("check",))

@@ -203,8 +203,9 @@ class CustomerAPIClient:
         return tally
 
     def _reading(self, crawl: Crawl, figures: CrawlFigures, accepted: Callable[[Page], None]) -> Reading:
-        terminal = sys.stderr if self.options.show_progress and sys.stderr.isatty() else None
-        progress = Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress, terminal)
+        terminal = self.options.terminal or (sys.stderr if sys.stderr.isatty() else None)
+        drawn_on = terminal if self.options.show_progress else None
+        progress = Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress, drawn_on)
         return Reading(crawl, figures, progress, accepted, self._reader)
 
     def _run(self, reading: Reading) -> Done | GiveUp:

@@ -4,7 +4,7 @@ import ipaddress
 import math
 import re
 from dataclasses import dataclass, field
-from typing import SupportsIndex
+from typing import SupportsIndex, TextIO
 from urllib.parse import SplitResult, urlsplit
 
 from customer_assets.api.pages import checked_store
@@ -47,6 +47,7 @@ class ClientOptions:
         allow_insecure_http: Send the key over plain http to other machines.
         identity: Stands for the base URL in the page store; None: the base URL.
         show_progress: Draw a bar while a crawl runs, if standard error is a terminal.
+        terminal: Draw it here instead; for programs that turn standard error into something else.
 
     Raises:
         ConfigurationError: One of them is outside its range; names it.
@@ -71,6 +72,7 @@ class ClientOptions:
     allow_insecure_http: bool = False
     identity: str | None = None
     show_progress: bool = True
+    terminal: TextIO | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Check each."""

@@ -6,7 +6,8 @@ import narwhals as nw
 from customer_assets.defs.blueprint import Blueprint
 from customer_assets.defs.failures import told_to_dagster
 from customer_assets.defs.io_managers import STAGED_FILE
-from customer_assets.defs.metadata import crawl_metadata, export_metadata, numeric, report_metadata
+from customer_assets.defs.lineage import column_lineage
+from customer_assets.defs.metadata import crawl_metadata, export_metadata, exported_columns, numeric, report_metadata
 from customer_assets.defs.observations import observer, summed_up
 from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
 from customer_assets.export import DataExporter
@@ -101,6 +102,7 @@ def clean_customers(
     )
 )
 def customer_export(
+    context: dg.AssetExecutionContext,
     raw_customers: nw.LazyFrame,
     clean_customers: nw.LazyFrame,
     data_directory: DataDirectory,
@@ -116,7 +118,13 @@ def customer_export(
         quality_thresholds.require(quality_figures(raw_customers, clean_customers, record), record)
         exporter = DataExporter(processing.open_engine())
         exported = exporter.export_customers(clean_customers, data_directory.export_file)
-    return dg.MaterializeResult(metadata=export_metadata(exported, data_directory.export_file))
+    return dg.MaterializeResult(
+        metadata={
+            **export_metadata(exported, data_directory.export_file),
+            **exported_columns(),
+            **column_lineage(context.asset_key),
+        }
+    )
 
 
 @BLUEPRINT.of(

@@ -8,6 +8,7 @@ import narwhals as nw
 import pyarrow.parquet as pq
 from upath import UPath
 
+from customer_assets.defs.lineage import column_lineage
 from customer_assets.defs.metadata import column_schema
 from customer_assets.defs.syncs import OWN, Sync
 from customer_assets.export.files import is_local, linked, move_into_place
@@ -85,6 +86,7 @@ class ParquetIOManager(dg.UPathIOManager):
         return {
             "dagster/row_count": dg.MetadataValue.int(rows),
             "dagster/column_schema": dg.MetadataValue.table_schema(schema),
+            **column_lineage(context.asset_key),
             "size_bytes": dg.MetadataValue.int(path.stat().st_size),
         }
 

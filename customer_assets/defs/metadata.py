@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import narwhals as nw
 
 from customer_assets.api import CrawlFigures
 from customer_assets.api.actions import Snapshot
+from customer_assets.defs.lineage import EXPORTED_TYPES
 from customer_assets.export import ExportFigures
 from customer_assets.models import CrawlRecord
 from customer_assets.processing.quality import CheckVerdict, Severity
@@ -42,8 +42,8 @@ DESCRIPTIONS: Mapping[str, str] = {
 }
 
 
-def column_schema(schema: nw.Schema) -> dg.TableSchema:
-    """Describe the columns of a frame, personal data tagged."""
+def column_schema(types: Mapping[str, object]) -> dg.TableSchema:
+    """Describe columns by name and type, personal data tagged."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -52,7 +52,7 @@ def column_schema(schema: nw.Schema) -> dg.TableSchema:
                 description=DESCRIPTIONS.get(name),
                 tags={"pii": "true"} if name in PERSONAL else {},
             )
-            for name, dtype in schema.items()
+            for name, dtype in types.items()
         ]
     )
 
@@ -116,6 +116,11 @@ def crawl_record_metadata(record: CrawlRecord) -> dict[str, dg.MetadataValue]:
     return numeric(record.model_dump(exclude={"fingerprint"}))
 
 
+def exported_columns() -> dict[str, dg.MetadataValue]:
+    """Describe the customers of the published document."""
+    return {"dagster/column_schema": dg.MetadataValue.table_schema(column_schema(EXPORTED_TYPES))}
+
+
 def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.MetadataValue]:
     """Tell what an export holds and where it is."""
     counts = {name: value for name, value in asdict(figures).items() if isinstance(value, int)}
@@ -123,6 +128,7 @@ def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.Metadata
         **numeric(counts),
         "digest": dg.MetadataValue.text(figures.digest),
         "file": dg.MetadataValue.path(path),
+        "dagster/uri": dg.MetadataValue.text(path.as_uri()),
     }
 
 
@@ -133,6 +139,7 @@ def report_metadata(report: Mapping[str, Any], text: str, path: Path) -> dict[st
         **numeric({"total_customers": report["total_customers"], **quality}),
         "summary": dg.MetadataValue.md(text),
         "file": dg.MetadataValue.path(path.with_suffix(".md")),
+        "dagster/uri": dg.MetadataValue.text(path.with_suffix(".md").as_uri()),
     }
 
 

@@ -16,6 +16,7 @@ from upath import UPath
 from customer_assets.api import CrawlFigures, CustomerAPIClient
 from customer_assets.api.options import ClientOptions, Secret, checked_base_url
 from customer_assets.api.progress import OnProgress
+from customer_assets.defs.terminal import TERMINAL
 from customer_assets.errors import ConfigurationError, QualityGateError
 from customer_assets.export.files import move_into_place, publish, published
 from customer_assets.export.report import markdown
@@ -160,6 +161,7 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
             "max_body_bytes": self.max_body_bytes,
             "resume_ttl_s": self.resume_ttl_s,
             "cache_ttl_s": self.cache_ttl_s,
+            "terminal": TERMINAL,
         }
 
     def shape(self) -> Shape:

@@ -1,14 +1,12 @@
 """What Dagster's daemon watches for: failed runs of which nobody has been told."""
 
-from dataclasses import replace
-
 import dagster as dg
 from dagster._core.events import JobFailureData
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
-from customer_assets.defs.stories import story_of
+from customer_assets.defs.stories import story_of, with_reason
 from customer_assets.defs.telling import Listeners
-from customer_assets.monitoring.stories import FailedStep, Outcome
+from customer_assets.monitoring.stories import Outcome
 
 
 def failed_run_sensor(listeners: Listeners) -> dg.SensorDefinition:
@@ -40,9 +38,7 @@ def _told(context: dg.RunFailureSensorContext, listeners: Listeners) -> dg.SkipR
     started_at_s = (record.start_time if record else None) or 0.0
     ended_at_s = (record.end_time if record else None) or started_at_s
     story = story_of(context.instance, run, Outcome.FAILED, started_at_s or ended_at_s, ended_at_s)
-    if not story.failed_steps:
-        story = replace(story, failed_steps=(FailedStep("run", _reason(context.failure_event), ""),))
-    missed = listeners.tell(story, context.instance, run.tags)
+    missed = listeners.tell(with_reason(story, _reason(context.failure_event)), context.instance, run.tags)
     if missed:
         raise dg.Failure(f"Of run {run.run_id} could not be told: {', '.join(missed)}.")
     return dg.SkipReason(f"Of run {run.run_id} everybody has been told.")

@@ -1,6 +1,7 @@
 """How Dagster's record of a run becomes a plain story. Translation only; what is made of it stands in `monitoring`."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -38,6 +39,13 @@ def story_of(
         checks=tuple({(check.asset, check.name): check for check in _checks(events)}.values()),
         failed_steps=tuple(_failed_steps(events)),
     )
+
+
+def with_reason(story: RunStory, reason: str) -> RunStory:
+    """Name the reason for which a run failed none of whose steps did; the class of an error, say."""
+    if story.outcome is not Outcome.FAILED or story.failed_steps or not reason:
+        return story
+    return replace(story, failed_steps=(FailedStep("run", reason, ""),))
 
 
 def _assets(events: Iterable[tuple[dg.DagsterEvent, float]]) -> dict[str, AssetStory]:
@@ -106,5 +114,5 @@ def _numbers(metadata: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _file(metadata: Mapping[str, Any]) -> str | None:
-    entry = metadata.get("file")
+    entry = metadata.get("page") or metadata.get("file")
     return str(entry.value) if isinstance(entry, dg.PathMetadataValue) else None

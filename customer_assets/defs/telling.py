@@ -15,7 +15,7 @@ from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
 
-from customer_assets.defs.stories import story_of
+from customer_assets.defs.stories import story_of, with_reason
 from customer_assets.monitoring.alerts import alert
 from customer_assets.monitoring.closing import closing_summary
 from customer_assets.monitoring.samples import groups
@@ -84,22 +84,23 @@ class TellingExecutor(dg.Executor):
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[dg.DagsterEvent]:
         """Let the other execute the plan, and tell of it, whether it ends well, fails or is interrupted."""
-        started_at_s, failed = time.time(), False
+        started_at_s, failed, raised = time.time(), False, ""
         try:
             for event in self._inner.execute(plan_context, execution_plan):
                 failed = failed or event.is_step_failure
                 yield event
-        except BaseException:
-            failed = True
+        except BaseException as error:
+            raised = type(error).__name__
             raise
         finally:
-            self._tell(plan_context, started_at_s, failed=failed)
+            self._tell(plan_context, started_at_s, failed=failed, raised=raised)
 
-    def _tell(self, plan_context: PlanOrchestrationContext, started_at_s: float, *, failed: bool) -> None:
+    def _tell(self, plan_context: PlanOrchestrationContext, started_at_s: float, *, failed: bool, raised: str) -> None:
         instance, run_id = plan_context.instance, plan_context.run_id
         try:
             run = instance.get_run_by_id(run_id) or plan_context.dagster_run
-            story = story_of(instance, run, _outcome(run, failed=failed), started_at_s, time.time())
+            outcome = _outcome(run, failed=failed or bool(raised))
+            story = with_reason(story_of(instance, run, outcome, started_at_s, time.time()), raised)
             plan_context.log.info(closing_summary(story))
             self._listeners.tell(story, instance, run.tags)
         except Exception as error:  # noqa: BLE001 - the run is over; how it went is not changed by who hears of it

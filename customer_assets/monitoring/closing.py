@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from customer_assets.monitoring.stories import AssetStory, Outcome, RunStory
+from customer_assets.monitoring.stories import AssetStory, Outcome, RunStory, plain_name
 
 ENDED = {Outcome.SUCCEEDED: "Done", Outcome.FAILED: "Failed", Outcome.CANCELED: "Terminated"}
 DOCUMENTS = {"customer_export": "export", "summary_report": "report"}
@@ -10,7 +10,8 @@ DOCUMENTS = {"customer_export": "export", "summary_report": "report"}
 
 def closing_summary(story: RunStory) -> str:
     """Sum a run up, one line a thing."""
-    parts = (_data(story.assets), _checks(story), _documents(story.assets), _failures(story))
+    assets = {plain_name(name): told for name, told in story.assets.items()}  # a run is of one sync
+    parts = (_data(assets), _checks(story), _documents(assets), _failures(story))
     lines = [f"  {title:<9} {text}" for part in parts for title, text in part]
     return "\n".join([f"{ENDED[story.outcome]} in {story.duration_s:.1f} s.", *lines])
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from customer_assets.metrics import Cause, Metric
-from customer_assets.monitoring.stories import AssetStory, CheckStory, Outcome, RunStory
+from customer_assets.monitoring.stories import AssetStory, CheckStory, Outcome, RunStory, plain_name
 
 JOB = "customer_sync"
 """The `job` label of everything that is pushed."""
@@ -58,7 +58,7 @@ FIGURES: Mapping[str, Mapping[str, Told]] = {
 
 FAMILIES: Mapping[str, tuple[str, Metric]] = {
     "raw_customers": ("answers_", Metric.ANSWERS),
-    "clean_customers": ("share_with_", Metric.DEFECTS),
+    "clean_customers": ("records_with_defective_", Metric.DEFECTS),
 }
 """Figures whose names begin like this: the rest of the name is the label."""
 
@@ -105,14 +105,14 @@ def groups(story: RunStory) -> list[Group]:
 
 
 def _figures(asset: str, story: RunStory) -> Iterator[Sample]:
-    told = story.assets.get(asset, AssetStory({}))
+    told, name_of_asset = story.assets.get(asset, AssetStory({})), plain_name(asset)
     is_whole = told.materialized_at_s is not None
     if told.figures:
-        for name, (metric, labels) in FIGURES.get(asset, {}).items():
+        for name, (metric, labels) in FIGURES.get(name_of_asset, {}).items():
             if is_whole or metric not in OF_WHOLE_CRAWLS:
                 missing = 0.0 if metric is Metric.RETRIES else math.nan
                 yield Sample(metric, labels, float(told.figures.get(name, missing)))
-        yield from _family(asset, told.figures)
+        yield from _family(name_of_asset, told.figures)
     if told.materialized_at_s is not None:
         yield Sample(Metric.MATERIALIZED, (), told.materialized_at_s)
 

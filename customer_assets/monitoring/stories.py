@@ -14,6 +14,11 @@ class Outcome(StrEnum):
     """Somebody terminated it: nothing to be alarmed about."""
 
 
+def plain_name(asset: str) -> str:
+    """Drop what stands before an asset's name where a project holds several syncs: `acme/raw_customers` → its end."""
+    return asset.rpartition("/")[2]
+
+
 @dataclass(frozen=True, slots=True)
 class AssetStory:
     """What a run did to an asset.

@@ -146,3 +146,29 @@ def raw_version(result: dg.ExecuteInProcessResult) -> str:
 def failure_of(result: dg.ExecuteInProcessResult) -> str:
     """All that the failed steps say."""
     return " ".join(str(event.step_failure_data.error) for event in result.all_events if event.is_step_failure)
+
+
+def test_each_asset_tells_what_happened_in_numbers_and_nothing_of_a_customer(
+    serve: Serve, resources: Resources, instance: dg.DagsterInstance
+) -> None:
+    """Numbers to plot, columns and what they follow from, where the documents are; no value of anybody's."""
+    made = resources(serve(PlainAPI([customer(number) for number in range(1, 8)])))
+    result = run(made, instance)
+    told = {
+        event.materialization.asset_key.to_user_string(): event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    }
+    columns = {"dagster/column_schema", "dagster/column_lineage"}
+    assert "dagster/column_schema" in told["raw_customers"]
+    assert columns < set(told["clean_customers"])
+    assert columns < set(told["customer_export"])
+    uri = told["customer_export"]["dagster/uri"].value
+    assert uri == export_of(made).as_uri()
+    assert told["raw_customers"]["records"].value == 7
+    assert told["clean_customers"]["mean_quality"].value == 100.0
+    assert told["summary_report"]["total_customers"].value == 7
+    everything = str(told) + str(result.get_asset_check_evaluations())
+    assert not [trace for trace in ("person1", "First1", "Last1", "cust_001") if trace in everything]
+    for check in result.get_asset_check_evaluations():
+        if check.asset_key.to_user_string() != "customer_export":
+            assert {"score", "threshold"} <= set(check.metadata)

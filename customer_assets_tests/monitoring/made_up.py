@@ -30,7 +30,7 @@ CLEAN = {
     "mean_quality": 96.0,
     "low_quality_share": 0.1,
     "rejected_share": 0.05,
-    "share_with_missing_avatar": 0.25,
+    "records_with_defective_avatar": 3,
 }
 EXPORT = {"total_customers": 10, "high_quality": 8, "medium_quality": 1, "low_quality": 1}
 

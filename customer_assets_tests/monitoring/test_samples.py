@@ -50,7 +50,7 @@ def test_each_asset_has_a_group_and_so_has_the_job() -> None:
         ("raw_customers", Metric.ANSWERS, ("429",), 1),
         ("raw_customers", Metric.LATENCY, ("95",), 0.2),
         ("raw_customers", Metric.MATERIALIZED, (), 5000),
-        ("clean_customers", Metric.DEFECTS, ("missing_avatar",), 0.25),
+        ("clean_customers", Metric.DEFECTS, ("avatar",), 3),
         ("clean_customers", Metric.CHECK_PASSED, ("mean_quality_meets_threshold",), 1),
         ("clean_customers", Metric.CHECK_THRESHOLD, ("mean_quality_meets_threshold",), 80),
         ("customer_sync_job", Metric.OUTCOME, ("succeeded",), 1),
