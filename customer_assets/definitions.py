@@ -1,6 +1,7 @@
 """The front door: everything that Dagster loads, on one screen."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -20,6 +21,9 @@ from customer_assets.defs.sensors import failed_run_sensor
 from customer_assets.defs.syncs import OWN, Sync
 from customer_assets.defs.telling import Listeners, told
 from customer_assets.errors import ConfigurationError, EngineNotInstalledError
+
+# `--select '*'` makes Dagster warn of its own use of its own parameter; nobody can do anything about it.
+warnings.filterwarnings("ignore", message="Parameter `include_sources` of function `AssetSelection.all`")
 
 
 def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - resources and settings alike

@@ -8,6 +8,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from customer_assets.defs.assets import ASSETS
 from customer_assets.defs.syncs import OWN, Sync
 
+QUIET = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+"""On the console, what matters: Dagster prints each of its events there by default; its own log keeps them all."""
+
 
 def build_job(
     sync: Sync, assets: Sequence[dg.AssetsDefinition], executor: dg.ExecutorDefinition | None = None
@@ -17,6 +20,7 @@ def build_job(
         sync.job,
         selection=dg.AssetSelection.assets(*assets),
         description="Fetch, clean, check, export and report all customers.",
+        config=QUIET,
         executor_def=executor,
     )
 

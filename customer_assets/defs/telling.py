@@ -8,6 +8,7 @@ tells as soon as Dagster's daemon has found them. Tags on the run say what was t
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 from dagster._core.execution.context.system import PlanOrchestrationContext
@@ -69,6 +70,10 @@ class TellingExecutor(dg.Executor):
 
     def __init__(self, inner: dg.Executor, listeners: Listeners) -> None:
         self._inner, self._listeners = inner, listeners
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the other has it
+        """Be the other in all else: Celery's loop asks its executor for more than Dagster declares."""
+        return getattr(self._inner, name)
 
     @property
     def retries(self) -> RetryMode:

@@ -41,7 +41,7 @@ CHANGES: dict[str, list[Any]] = {
     "last_active_at_supplied": [False],
 }
 
-WORLDS = (
+WORLDS: tuple[dict[str, Any], ...] = (
     {},
     {"engagement_score": None, "engagement_score_supplied": False},
     {"last_active_at": None, "last_active_at_supplied": False},
