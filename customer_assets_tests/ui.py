@@ -1,5 +1,6 @@
 """Dagster's webserver, asked in GraphQL just as its UI does."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -54,13 +55,27 @@ class UI:
             answer = self.ask("mutation($id:String!){stopRunningSchedule(id:$id)" + SWITCHED + "}", id=state["id"])
         assert answer["scheduleState"]["status"] == ("RUNNING" if on else "STOPPED"), answer
 
-    def launch(self, **selector: Any) -> str:
+    def launch(self, *, tags: Mapping[str, str] | None = None, **selector: Any) -> str:
         """Launch the job, or a selection of its assets, as the UI does; the run's id."""
         answer = self.ask(
             "mutation($p:ExecutionParams!){launchRun(executionParams:$p)" + LAUNCHED + "}",
-            p={"selector": {**REPOSITORY, "jobName": JOB, **selector}, "runConfigData": "{}", "mode": "default"},
+            p={
+                "selector": {**REPOSITORY, "jobName": JOB, **selector},
+                "runConfigData": "{}",
+                "mode": "default",
+                "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]},
+            },
         )
         return str(answer["run"]["runId"])
+
+    def told_by(self, sensor: str) -> str:
+        """What the latest ticks of a sensor say."""
+        found = self.ask(
+            "query($s:SensorSelector!){sensorOrError(sensorSelector:$s)"
+            "{...on Sensor{sensorState{ticks(limit:50){skipReason}}}}}",
+            s={**REPOSITORY, "sensorName": sensor},
+        )
+        return " ".join(str(tick["skipReason"]) for tick in found["sensorState"]["ticks"])
 
     def retry_from_failure(self, run_id: str) -> str:
         """Run again what failed in a run, and what comes after it; the new run's id."""
