@@ -174,7 +174,7 @@ def test_a_page_store_in_the_way_is_left(site: Site, caplog: pytest.LogCaptureFi
     site.is_good_again()
 
 
-@pytest.mark.parametrize("name", [".", "lake", "export", "quarantine", "lake/.staging", "lake/pages.sqlite"])
+@pytest.mark.parametrize("name", [".", "lake", "export", "lake/.staging"])
 def test_what_is_missing_is_made_anew(site: Site, name: str) -> None:
     """Whatever somebody tidied away between two runs, of one process even."""
     path = site.data / name
@@ -255,8 +255,16 @@ def of_another_version(path: Path) -> None:
     assert first not in pq.read_schema(path).names
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "polars"])
-@pytest.mark.parametrize("damage", [truncated, emptied, scrambled, of_another_version])
+@pytest.mark.parametrize(
+    ("damage", "engine"),
+    [
+        (truncated, "duckdb"),
+        (emptied, "duckdb"),
+        (of_another_version, "duckdb"),
+        (scrambled, "duckdb"),
+        (scrambled, "polars"),  # the ends of a file are looked at before any engine is: only this reaches one
+    ],
+)
 @pytest.mark.parametrize(
     ("name", "reader"), [("raw_customers", "clean_customers"), ("clean_customers", "customer_export")]
 )
@@ -274,7 +282,7 @@ def test_a_damaged_lake_is_named(
     site.is_good_again()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"version": 99}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b'{"version": 99}', b"[" * 100_000])
 def test_a_damaged_record_of_the_crawl_is_named(site: Site, content: bytes) -> None:
     """Cut off, empty or of another version."""
     before = site.exported()
@@ -285,7 +293,7 @@ def test_a_damaged_record_of_the_crawl_is_named(site: Site, content: bytes) -> N
     site.is_good_again()
 
 
-@pytest.mark.parametrize("content", [b"", b"SQLite format 3\x00", b"nonsense" * 1_000])
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\x00" + b"nonsense" * 1_000])
 def test_a_damaged_page_store_costs_nothing(site: Site, content: bytes) -> None:
     """It is emptied or made anew."""
     (site.data / "lake" / "pages.sqlite").write_bytes(content)
