@@ -4,8 +4,10 @@ import json
 import os
 import stat
 import subprocess
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,19 @@ class Spiteful(PlainAPI):
         return {"error": f"{KEY} may not read {PLANTED}"}
 
 
+@dataclass
+class Overheard:
+    """What is sent to those who are told of runs.
+
+    Attributes:
+        requests: Paths, headers and bodies.
+        url: Where they listen.
+    """
+
+    requests: list[bytes] = field(default_factory=list)
+    url: str = ""
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where Dagster keeps what it knows, and our data beside it."""
@@ -73,6 +88,31 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "home").mkdir()
     (path / "home" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     return path
+
+
+@pytest.fixture(scope="module")
+def overheard() -> Iterator[Overheard]:
+    """Stands for a Pushgateway and for a webhook, on loopback."""
+    heard = Overheard()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            heard.requests.append(f"{self.path}\n{self.headers}\n".encode() + self.rfile.read(length))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_PUT = do_POST  # noqa: N815 - as http.server wants it
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    heard.url = f"http://127.0.0.1:{server.server_address[1]}"
+    yield heard
+    server.shutdown()
+    server.server_close()
 
 
 def told_by(api: Spiteful, home: Path, **environ: str) -> tuple[int, str]:
@@ -97,13 +137,15 @@ def told_by(api: Spiteful, home: Path, **environ: str) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def told(home: Path, spiteful: Spiteful) -> list[str]:
+def told(home: Path, spiteful: Spiteful, overheard: Overheard) -> list[str]:
     """What a good run, one that fails the gate and one that the API refuses print."""
-    good, words = told_by(spiteful, home)
+    listeners = {"CUSTOMER_PUSHGATEWAY_URL": overheard.url, "CUSTOMER_ALERT_WEBHOOK_URL": f"{overheard.url}/webhook"}
+    good, words = told_by(spiteful, home, **listeners)
     assert good == 0, words[-3000:]
-    bad, gate_words = told_by(spiteful, home, CUSTOMER_MAX_REJECTED_SHARE="0.0001", CUSTOMER_ENGINE="polars")
+    strict = {"CUSTOMER_MAX_REJECTED_SHARE": "0.0001", "CUSTOMER_ENGINE": "polars"}
+    bad, gate_words = told_by(spiteful, home, **strict, **listeners)
     spiteful.statuses = [401] * 9
-    refused, refusal = told_by(spiteful, home)
+    refused, refusal = told_by(spiteful, home, **listeners)
     assert (bad, refused) == (1, 1)
     assert "rejected_share_within_limit" in gate_words
     assert "HTTP 401" in refusal
@@ -198,6 +240,15 @@ def test_no_line_of_a_log_tells(told: list[str]) -> None:
     """Not of a good run, nor of failures with their stacks."""
     assert all("STEP_SUCCESS" in words or "STEP_FAILURE" in words for words in told)
     assert [found for words in told for found in leaks(words)] == []
+
+
+def test_no_metric_and_no_alert_tells(overheard: Overheard, told: list[str]) -> None:
+    """Neither what a Pushgateway nor what a webhook is sent."""
+    assert told
+    sent = [request.decode("utf-8", "replace") for request in overheard.requests]
+    assert any(request.startswith("/metrics/") for request in sent)
+    assert any(request.startswith("/webhook") for request in sent)
+    assert [found for request in sent for found in leaks(request)] == []
 
 
 @pytest.mark.parametrize("name", SEEN)
