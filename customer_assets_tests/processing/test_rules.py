@@ -17,7 +17,13 @@ from customer_assets.processing.landing import RAW_SCHEMA
 from customer_assets_tests.processing.conftest import AS_OF
 from customer_assets_tests.processing.reference import rolled
 
-GENERATED = ("engagement_level", "activity_status", "acquisition_channel", "market_segment", "customer_tier")
+GENERATED = {
+    "engagement_level": {"high", "medium", "low"},
+    "activity_status": {"active", "inactive"},
+    "acquisition_channel": {"website", "mobile_app", "email_campaign"},
+    "market_segment": {"US-West", "US-East", "EU-Central", "APAC"},
+    "customer_tier": {"basic", "premium", "enterprise"},
+}
 
 
 def _lake(rows: list[dict[str, Any]]) -> pa.Table:
@@ -149,6 +155,15 @@ def test_duplicates(engine: Engine, rows: list[tuple[int, int, int]], kept: str)
     assert _column(engine, lake, "full_name") == [kept]
 
 
+def test_a_place_goes_along_with_its_customer(engine: Engine) -> None:
+    """Where the record that won stood: for whoever sorts by it or keeps it beside the customer."""
+    lake = [{"id": 7, "page": 3, "position": 9}, {"id": 7, "page": 2, "position": 8, "first_name": "Ada"}]
+    placed = rules.placed_customers(engine.from_arrow(_lake(lake)), seed=0, as_of=AS_OF)
+    rows = [row for piece in engine.batches(placed) for row in piece.to_pylist()]
+    assert [tuple(row) for row in rows] == [("page", "position", *rules.CLEAN_COLUMNS)]
+    assert [(row["page"], row["position"], row["full_name"]) for row in rows] == [(2, 8, "Ada")]
+
+
 def test_both_ways_keep_the_same_records(engine: Engine) -> None:
     """The window and the exclusion agree on every engine, so the choice between them is one of speed only."""
     draws = random.Random(5)
@@ -203,10 +218,12 @@ SPREADS = [
 
 @pytest.mark.parametrize(("first", "step"), SPREADS)
 def test_generated_values_are_even(first: int, step: int) -> None:
-    """Ids in a row get each value about equally often."""
+    """Ids in a row get each value, and no other, about equally often."""
     rows = _generated(first, step, 12_000)
-    for name, values in zip(GENERATED, (3, 2, 3, 4, 3), strict=True):
-        assert _is_even(Counter(row[name] for row in rows), values, len(rows)), name
+    for name, values in GENERATED.items():
+        counts = Counter(row[name] for row in rows)
+        assert set(counts) == values
+        assert _is_even(counts, len(values), len(rows)), name
 
 
 @pytest.mark.parametrize(("first", "step"), SPREADS)
@@ -219,17 +236,17 @@ def test_generated_values_are_independent(first: int, step: int) -> None:
 def test_neighbours_are_independent() -> None:
     """What one id gets says nothing of what the next gets."""
     rows = _generated(1, 1, 12_001)
-    for name, values in zip(GENERATED, (3, 2, 3, 4, 3), strict=True):
+    for name, values in GENERATED.items():
         pairs = Counter((one[name], next_one[name]) for one, next_one in pairwise(rows))
-        assert _is_even(pairs, values**2, 12_000), name
+        assert _is_even(pairs, len(values) ** 2, 12_000), name
 
 
 def test_seeds_are_independent() -> None:
     """What an id gets by one seed says nothing of what it gets by the next."""
     ours, others = _generated(1, 1, 12_000, seed=0), _generated(1, 1, 12_000, seed=1)
-    for name, values in zip(GENERATED, (3, 2, 3, 4, 3), strict=True):
+    for name, values in GENERATED.items():
         pairs = Counter((a[name], b[name]) for a, b in zip(ours, others, strict=True))
-        assert _is_even(pairs, values**2, 12_000), name
+        assert _is_even(pairs, len(values) ** 2, 12_000), name
 
 
 @pytest.mark.parametrize(
