@@ -406,6 +406,7 @@ def test_a_429_may_come_first_of_all() -> None:
     assert traveller.sends() == [1]
     assert traveller.good(1, 1) == Accepted(1)
     assert traveller.ends() == Done(1)
+    assert traveller.crawl.snapshot().throttles == 9
 
 
 def test_a_429_whose_gate_is_open_waits_for_nothing() -> None:
