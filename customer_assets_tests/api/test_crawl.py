@@ -1110,6 +1110,16 @@ def test_another_round_counts_as_a_retry_an_abandoned_page_does_not() -> None:
     assert traveller.crawl.snapshot().retries == {ERROR: 1}
 
 
+def test_every_retry_is_counted() -> None:
+    """Three within the round, and one for another round."""
+    traveller = begun(2)
+    for count in (1, 2, 3, 4):
+        assert traveller.sends() == [2]
+        traveller.bad(2)
+        assert traveller.crawl.snapshot().retries == {ERROR: count}
+        traveller.now_s += 4.0
+
+
 def test_the_pacer_is_told_of_everything() -> None:
     """Every request, every answer, and how many pages are left."""
     traveller = Traveller(held=(3, 9), known=9)
