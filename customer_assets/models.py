@@ -224,3 +224,26 @@ class CrawlRecord(BaseModel):
     retries: int = 0
     throttles: int = 0
     duration_s: float = 0.0
+
+
+class Changes(BaseModel):
+    """What is another in the clean customers than in the export that was published last, by customer id."""
+
+    model_config = ConfigDict(frozen=True)
+
+    since: Annotated[str, Field(description="When that export was published; UTC, ISO 8601 with `Z`.")]
+    added: Annotated[int, Field(ge=0, description="Customers that were not in it.")]
+    changed: Annotated[int, Field(ge=0, description="Customers that were, with another value in any field.")]
+    gone: Annotated[int, Field(ge=0, description="Customers that were in it and are no more.")]
+    unchanged: Annotated[int, Field(ge=0, description="Customers that were in it just as they are.")]
+
+
+class CleanRecord(BaseModel):
+    """What cleaning found, kept beside the clean customers: what their rows do not tell. No personal data."""
+
+    model_config = ConfigDict(frozen=True)
+
+    as_of: Annotated[str, Field(description="The instant from which activity was judged; ISO 8601.")]
+    records: Annotated[int, Field(ge=0, description="Records with a usable id, duplicates included.")]
+    defects: Annotated[dict[str, int], Field(description="Of these, how many have a defect, by field.")]
+    changes: Annotated[Changes | None, Field(description="Null before anything was published.")] = None

@@ -7,6 +7,8 @@ comparisons, literal text operations and integer arithmetic that stays within 63
 
 import hashlib
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import add
 from typing import Any
 
 import narwhals as nw
@@ -53,7 +55,7 @@ def clean_customers(raw: Frame, *, seed: int, as_of: datetime) -> Frame:
 
 def placed_customers(raw: Frame, *, seed: int, as_of: datetime) -> Frame:
     """Do the same, keeping the page and position of the record that each customer was taken from."""
-    judged = raw.with_columns(has_well_formed_email=has_well_formed_email()).with_columns(defects=defects(as_of))
+    judged = with_well_formed_emails(raw).with_columns(defects=defects(as_of))
     return with_dice(best_of_each_customer(judged), seed).select(
         *PLACE,
         customer_id=nw.col("id"),
@@ -73,6 +75,11 @@ def full_name() -> nw.Expr:
     first, last = nw.col("first_name"), nw.col("last_name")
     joined = nw.concat_str(first, last, separator=" ", ignore_nulls=True)
     return nw.when(first.is_null() & last.is_null()).then(nw.lit(UNKNOWN)).otherwise(joined)
+
+
+def with_well_formed_emails(raw: Frame) -> Frame:
+    """Add `has_well_formed_email`, which other rules read."""
+    return raw.with_columns(has_well_formed_email=has_well_formed_email())
 
 
 def has_well_formed_email() -> nw.Expr:
@@ -139,14 +146,25 @@ def data_quality_score() -> nw.Expr:
 
 def defects(as_of: datetime) -> nw.Expr:
     """Count what is missing or malformed of email, names and avatar, and what was supplied and came out `unknown`."""
-    return (
-        (~nw.col("has_well_formed_email")).cast(nw.Int64)
-        + nw.col("first_name").is_null().cast(nw.Int64)
-        + nw.col("last_name").is_null().cast(nw.Int64)
-        + nw.col("avatar").is_null().cast(nw.Int64)
-        + (nw.col("engagement_score_supplied") & ~_is_graded()).cast(nw.Int64)
-        + (nw.col("last_active_at_supplied") & ~_is_past(as_of)).cast(nw.Int64)
-    )
+    first, *others = defects_by_field(as_of).values()
+    return reduce(add, (other.cast(nw.Int64) for other in others), first.cast(nw.Int64))
+
+
+def defects_by_field(as_of: datetime) -> dict[str, nw.Expr]:
+    """Tell of each field that can have a defect whether it has; never null."""
+    return {
+        "email": ~nw.col("has_well_formed_email"),
+        "first_name": nw.col("first_name").is_null(),
+        "last_name": nw.col("last_name").is_null(),
+        "avatar": nw.col("avatar").is_null(),
+        "engagement_score": nw.col("engagement_score_supplied") & ~_is_graded(),
+        "last_active_at": nw.col("last_active_at_supplied") & ~_is_past(as_of),
+    }
+
+
+def is_inactive(as_of: datetime) -> nw.Expr:
+    """Tell if the last activity is a valid date, and too long ago; never null."""
+    return (nw.col("last_active_at") < as_of - ACTIVE_WITHIN).fill_null(value=False)
 
 
 def _is_graded() -> nw.Expr:
