@@ -142,6 +142,7 @@ def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
         "data_directory": DataDirectory(
             path=settings.text(environ, "CUSTOMER_DATA_DIR", "data"),
             lake_url=settings.text(environ, "CUSTOMER_LAKE_URL", ""),
+            keep_exports=settings.whole_number(environ, "CUSTOMER_KEEP_EXPORTS", 0),
         ),
         "io_manager": parquet_io_manager,
     }

@@ -12,8 +12,9 @@ from customer_assets.api import CrawlFigures
 from customer_assets.api.actions import Snapshot
 from customer_assets.defs.lineage import EXPORTED_TYPES
 from customer_assets.export import ExportFigures
-from customer_assets.models import CrawlRecord
-from customer_assets.processing.quality import CheckVerdict, Severity
+from customer_assets.export.markdown import markdown
+from customer_assets.models import Changes, CleanRecord, CrawlRecord
+from customer_assets.processing.quality import CheckVerdict, QualityFigures, Severity
 
 PERSONAL = {"email", "first_name", "last_name", "avatar", "full_name"}
 """Columns that tell who a customer is; tagged, so that catalogues can find them."""
@@ -132,15 +133,29 @@ def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.Metadata
     }
 
 
-def report_metadata(report: Mapping[str, Any], text: str, path: Path) -> dict[str, dg.MetadataValue]:
+def clean_metadata(figures: QualityFigures, record: CleanRecord) -> dict[str, dg.MetadataValue]:
+    """Tell what cleaning found: counts, the records with each defect, and what changed since the last export."""
+    defects = {f"records_with_defective_{name}": count for name, count in record.defects.items()}
+    return numeric({**figures.as_dict(), **defects, **_changes(record.changes)})
+
+
+def report_metadata(report: Mapping[str, Any], path: Path) -> dict[str, dg.MetadataValue]:
     """Show a report, and tell where it is."""
-    quality = {name: value for name, value in report["data_quality"].items() if value is not None}
+    from customer_assets.export.html import picture  # noqa: PLC0415 - Jinja2 is loaded when a report is written
+
+    changes = None if report["changes"] is None else Changes.model_validate(report["changes"])
     return {
-        **numeric({"total_customers": report["total_customers"], **quality}),
-        "summary": dg.MetadataValue.md(text),
+        **numeric({"total_customers": report["total_customers"], **report["data_quality"], **_changes(changes)}),
+        "summary": dg.MetadataValue.md(f"{picture(report)}\n\n{markdown(report)}"),
+        "page": dg.MetadataValue.path(path.with_suffix(".html")),
         "file": dg.MetadataValue.path(path.with_suffix(".md")),
         "dagster/uri": dg.MetadataValue.text(path.with_suffix(".md").as_uri()),
     }
+
+
+def _changes(changes: Changes | None) -> dict[str, int]:
+    names = ("added", "changed", "gone", "unchanged")
+    return {} if changes is None else {f"customers_{name}": getattr(changes, name) for name in names}
 
 
 def numeric(figures: Mapping[str, float | None]) -> dict[str, dg.MetadataValue]:

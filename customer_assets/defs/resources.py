@@ -1,7 +1,6 @@
 """What assets are given: thin makers of the plain classes below, with every setting as a described field."""
 
 import atexit
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 from upath import UPath
 
 from customer_assets.api import CrawlFigures, CustomerAPIClient
@@ -18,11 +17,14 @@ from customer_assets.api.options import ClientOptions, Secret, checked_base_url
 from customer_assets.api.progress import OnProgress
 from customer_assets.defs.terminal import TERMINAL
 from customer_assets.errors import ConfigurationError, QualityGateError
-from customer_assets.export.files import move_into_place, publish, published
-from customer_assets.export.report import markdown
+from customer_assets.export.files import is_local, move_into_place, publish
+from customer_assets.export.full_report import full_report
+from customer_assets.export.history import keep_export, linked_or_copied
+from customer_assets.export.report_files import last_report, publish_report
 from customer_assets.export.staging import StagingArea
-from customer_assets.models import CrawlRecord
+from customer_assets.models import CleanRecord, CrawlRecord
 from customer_assets.processing import CustomerDataProcessor
+from customer_assets.processing.defects import rejected_by_reason
 from customer_assets.processing.engines import ENGINES, Engine, engine_names, open_engine
 from customer_assets.processing.files import private_directory
 from customer_assets.processing.lake import LandingWriter
@@ -236,9 +238,9 @@ class ProcessingResource(dg.ConfigurableResource[None]):
         """Open the engine; one a process, so that frames of several assets can meet."""
         return _engine(self.engine, self.memory_limit or None, self.spill_dir or None)
 
-    def processor(self) -> CustomerDataProcessor:
-        """Make the processor that cleans."""
-        return CustomerDataProcessor(self.generation_seed, self.instant(), self.open_engine())
+    def processor(self, as_of: datetime | None = None) -> CustomerDataProcessor:
+        """Make the processor that cleans; activity is judged from `as_of`, from the setting's instant if None."""
+        return CustomerDataProcessor(self.generation_seed, as_of or self.instant(), self.open_engine())
 
     def instant(self) -> datetime:
         """Tell the instant from which activity is judged."""
@@ -297,6 +299,7 @@ class DataDirectory(dg.ConfigurableResource[None]):
         description="Where frames are kept, if not in the directory's lake/: a path, or an fsspec address such as "
         "s3://bucket/customers.",
     )
+    keep_exports: int = Field(default=0, ge=0, description="Past exports to keep in export/history/; 0: none.")
 
     @property
     def lake(self) -> UPath:
@@ -345,19 +348,63 @@ class DataDirectory(dg.ConfigurableResource[None]):
         landing.writer.close()
         record = crawl_record(landing.writer, figures)
         publish(landing.quarantine_file, self.quarantine_file)
-        staged = self.staged_file(self._record_file.name)
-        staged.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        move_into_place(staged, self._record_file)
+        self._publish_record(record, self._record_file)
         return record
 
-    def publish_report(self, report: dict[str, Any]) -> str:
-        """Publish a summary report as JSON and as Markdown; return the Markdown."""
-        text = markdown(report)
-        with published(self.report_file.with_suffix(".json")) as temporary:
-            temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        with published(self.report_file.with_suffix(".md")) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-        return text
+    def publish_clean_record(self, record: CleanRecord) -> CleanRecord:
+        """Publish what stands beside the clean customers."""
+        self._publish_record(record, self._clean_record_file)
+        return record
+
+    def publish_last_export(self, staged: Path) -> None:
+        """Keep what the export that was just published holds, for the next run to compare with; and the export."""
+        move_into_place(staged, self._last_export_file)
+        keep_export(self.export_file, self.keep_exports)
+
+    @contextmanager
+    def last_export(self) -> Iterator[Path | None]:
+        """Give what the last export held, in a file that stays as it is meanwhile; None before there was one."""
+        file = self._last_export_file
+        if not file.exists():
+            yield None
+            return
+        staged = self.staged_file(file.name)
+        if is_local(file):
+            linked_or_copied(Path(file.path), staged)
+        else:
+            file.fs.get_file(str(file.path), str(staged))
+        try:
+            yield staged
+        finally:
+            staged.unlink()
+
+    def publish_report(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """Put a report together from the customers' sums and what is on record, publish it, and return it."""
+        report = full_report(
+            sums,
+            crawl=self.crawl_record(),
+            clean=self.clean_record(),
+            rejected_by_reason=rejected_by_reason(self.quarantine_file),
+            previous=last_report(self.report_file),
+            generated_at=datetime.now(UTC),
+        )
+        publish_report(report, self.report_file)
+        return report
+
+    def clean_record(self) -> CleanRecord:
+        """Read what cleaning found.
+
+        Raises:
+            ConfigurationError: There is no record yet, or it cannot be read.
+        """
+        try:
+            return CleanRecord.model_validate_json(self._clean_record_file.read_bytes())
+        except (FileNotFoundError, ValueError):
+            raise ConfigurationError(
+                "CUSTOMER_DATA_DIR",
+                f"{self._clean_record_file} is missing or unreadable",
+                "Materialise clean_customers first.",
+            ) from None
 
     def crawl_record(self) -> CrawlRecord:
         """Read what the last crawl brought.
@@ -372,9 +419,22 @@ class DataDirectory(dg.ConfigurableResource[None]):
                 "CUSTOMER_DATA_DIR", f"{self._record_file} is missing or unreadable", "Materialise raw_customers first."
             ) from None
 
+    def _publish_record(self, record: BaseModel, file: UPath) -> None:
+        staged = self.staged_file(file.name)
+        staged.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        move_into_place(staged, file)
+
     @property
     def _record_file(self) -> UPath:
         return self.lake / "raw_customers.crawl.json"
+
+    @property
+    def _clean_record_file(self) -> UPath:
+        return self.lake / "clean_customers.record.json"
+
+    @property
+    def _last_export_file(self) -> UPath:
+        return self.lake / "exported_customers.parquet"
 
 
 class Landing:

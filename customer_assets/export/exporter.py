@@ -13,6 +13,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from customer_assets.errors import CustomerAssetsError
+from customer_assets.export.changes import KeptExport
 from customer_assets.export.files import published
 from customer_assets.export.lines import BETWEEN_LINES, json_lines
 from customer_assets.export.packing import packed
@@ -77,9 +78,14 @@ class DataExporter:
         self._engine, self._clock = engine or open_engine("duckdb"), clock
 
     def export_customers(
-        self, customers: Sequence[Mapping[str, Any]] | Frame, output_file: str | Path
+        self, customers: Sequence[Mapping[str, Any]] | Frame, output_file: str | Path, kept: KeptExport | None = None
     ) -> ExportFigures:
         """Publish the document at `output_file`, by full name in code points, then id. Streams.
+
+        Args:
+            customers: What `process_customers` returned, or a frame of clean customers.
+            output_file: Where the document is published.
+            kept: Keeps what the document holds, for the next run to compare with.
 
         Raises:
             InvalidCustomerError: An element of the list is no clean customer.
@@ -89,7 +95,7 @@ class DataExporter:
         bands = quality_bands(frame)
         with published(Path(output_file)) as temporary, HashedFile(temporary) as file:
             file.write(self._head(bands), hashed=False)
-            for chunk in self._chunks(frame):
+            for chunk in self._chunks(frame, kept):
                 file.write(chunk)
             file.write(TAIL, hashed=False)
             return ExportFigures(sum(bands), *bands, file.hexdigest())
@@ -106,9 +112,11 @@ class DataExporter:
         bands = quality_bands(customers)
         return ExportFigures(sum(bands), *bands, digest.hexdigest())
 
-    def _chunks(self, customers: Frame) -> Iterator[memoryview]:
+    def _chunks(self, customers: Frame, kept: KeptExport | None = None) -> Iterator[memoryview]:
         """The customers' lines in order, piece by piece; the pieces' bounds do not matter."""
         batches = self._engine.batches(packed(customers).sort("full_name", "customer_id"), ROWS_AT_ONCE)
+        if kept is not None:
+            batches = _kept(batches, kept)
         between = b""
         for lines in made_ahead(json_lines, (batch for batch in batches if batch.num_rows)):
             yield memoryview(between)
@@ -128,6 +136,12 @@ class DataExporter:
             "data_quality_summary": dict(zip(("high_quality", "medium_quality", "low_quality"), bands, strict=True)),
         }
         return HEAD % msgspec.json.encode(metadata)
+
+
+def _kept(batches: Iterator[pa.RecordBatch], kept: KeptExport) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        kept.add(batch)
+        yield batch
 
 
 def _checked(index: int, customer: Mapping[str, Any]) -> dict[str, Any]:

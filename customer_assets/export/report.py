@@ -1,5 +1,6 @@
 """What the customers look like in numbers: one aggregation a dimension, in the engine. No personal data."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, get_args
 
@@ -12,6 +13,7 @@ from customer_assets.models import (
     CustomerTier,
     EngagementLevel,
     MarketSegment,
+    QualityBand,
 )
 from customer_assets.processing.rules import Frame
 
@@ -28,7 +30,12 @@ TOP_DOMAINS = 10
 FEWEST_PER_DOMAIN = 5
 """A domain that few customers share may name a person; those are told together, as `other`."""
 
+OTHER = "other"
+
 HIGH_FROM, MEDIUM_FROM = 90, 70
+BANDS: tuple[QualityBand, ...] = get_args(QualityBand)
+SCORES = range(40, 101, 10)
+"""What the rules give: 10 points less for each of six defects."""
 
 
 def summary_report(customers: Frame) -> dict[str, Any]:
@@ -38,35 +45,6 @@ def summary_report(customers: Frame) -> dict[str, Any]:
         **{title: _counts(customers, column, values) for title, (column, values) in BREAKDOWNS.items()},
         "email_domains": _domains(customers),
     }
-
-
-def markdown(report: dict[str, Any]) -> str:
-    """Write a report as Markdown: headline figures, then one table a breakdown."""
-    quality = report["data_quality"]
-    mean = "none" if quality["mean_score"] is None else f"{quality['mean_score']:.1f}"
-    head = f"# Customers\n\n**{report['total_customers']:,}** customers, mean data quality **{mean}** of 100.\n"
-    bands = {name: quality[f"{name}_quality"] for name in ("high", "medium", "low")}
-    tables = {"Data quality": bands} | {
-        name.replace("_", " ").capitalize(): counts
-        for name, counts in report.items()
-        if name not in ("total_customers", "data_quality")
-    }
-    return "\n".join([head, *(_table(title, counts, report["total_customers"]) for title, counts in tables.items())])
-
-
-def _table(title: str, counts: dict[str, int], total: int) -> str:
-    rows = [f"| {_plain(name)} | {count:,} | {count / total if total else 0:.1%} |" for name, count in counts.items()]
-    return "\n".join([f"## {title}\n", "| | customers | share |", "|---|---:|---:|", *rows, ""])
-
-
-def _plain(text: str) -> str:
-    """Keep a name from acting as Markdown or HTML: only what a host name or a word of ours holds is left as it is.
-
-    Names with a dot stand as code, where nothing is a link: elsewhere GitHub's Markdown makes one of `www.` by itself.
-    """
-    if "." in text:
-        return f"`{''.join(mark if mark.isalnum() or mark in '.-_' else f'u+{ord(mark):04x}' for mark in text)}`"
-    return "".join(mark if mark.isalnum() or mark in ".-_" else f"&#{ord(mark)};" for mark in text).replace("_", r"\_")
 
 
 def quality_bands(customers: Frame) -> tuple[int, int, int]:
@@ -81,19 +59,31 @@ def quality_bands(customers: Frame) -> tuple[int, int, int]:
     return int(high or 0), int(medium or 0), int(low or 0)
 
 
+def quality_band(score: int) -> QualityBand:
+    """Name the band of a score: 90 → `high`, 70 → `medium`, 69 → `low`."""
+    if score >= HIGH_FROM:
+        return "high"
+    return "medium" if score >= MEDIUM_FROM else "low"
+
+
 def _how_many(condition: nw.Expr) -> nw.Expr:
     return condition.cast(nw.Int64).sum()  # Spark sums no booleans
 
 
 def _quality(customers: Frame) -> dict[str, Any]:
-    mean = customers.select(nw.col("data_quality_score").mean()).collect().item()
-    bands = quality_bands(customers)
+    counted = customers.group_by("data_quality_score").agg(customers=nw.len())
+    found = Counter({int(score): int(count) for score, count in counted.collect().iter_rows()})
+    total = found.total()
+    bands = Counter[str]()
+    for score, count in found.items():
+        bands[quality_band(score)] += count
     return {
-        "total_customers": sum(bands),
+        "total_customers": total,
         "data_quality": {
-            "mean_score": None if mean is None else round(mean, 2),
-            **{f"{name}_quality": count for name, count in zip(("high", "medium", "low"), bands, strict=True)},
+            "mean_score": round(sum(score * count for score, count in found.items()) / total, 2) if total else None,
+            **{f"{band}_quality": bands[band] for band in BANDS},
         },
+        "quality_scores": {str(score): found[score] for score in sorted({*SCORES, *found}, reverse=True)},
     }
 
 
@@ -104,9 +94,10 @@ def _counts(customers: Frame, name: str, values: Sequence[str]) -> dict[str, int
 
 def _domains(customers: Frame) -> dict[str, int]:
     counted = customers.group_by("email_domain").agg(customers=nw.len())
-    named = counted.filter((nw.col("customers") >= FEWEST_PER_DOMAIN) | (nw.col("email_domain") == UNKNOWN))
+    domain, shared = nw.col("email_domain"), nw.col("customers") >= FEWEST_PER_DOMAIN
+    named = counted.filter((shared & (domain != OTHER)) | (domain == UNKNOWN))
     ordered = named.sort("customers", "email_domain", descending=[True, False]).head(TOP_DOMAINS)
-    top = {domain: int(count) for domain, count in ordered.select("email_domain", "customers").collect().iter_rows()}
+    top = {name: int(count) for name, count in ordered.select("email_domain", "customers").collect().iter_rows()}
     total = counted.select(nw.col("customers").sum()).collect().item()
     others = int(total or 0) - sum(top.values())
-    return {**top, "other": others} if others else top
+    return {**top, OTHER: others} if others else top

@@ -62,9 +62,16 @@ def keeps_frames_at(url: str, made: dict[str, Any]) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         assert run(made, instance).success
         kept = {path.name for path in UPath(url).iterdir()}
-        assert kept == {"raw_customers.parquet", "clean_customers.parquet", "raw_customers.crawl.json"}
+        assert kept == {
+            "raw_customers.parquet",
+            "raw_customers.crawl.json",
+            "clean_customers.parquet",
+            "clean_customers.record.json",
+            "exported_customers.parquet",
+        }
         assert len(json.loads(export_of(made).read_bytes())["customers"]) == 7
         (event,) = run(made, instance, "clean_customers").asset_materializations_for_node("clean_customers")
+        assert event.metadata["customers_unchanged"].value == 7
     assert event.metadata["dagster/row_count"].value == 7
     lake = Path(made["data_directory"].path) / "lake"
     assert not list(lake.glob("*.parquet"))

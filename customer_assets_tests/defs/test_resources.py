@@ -1,6 +1,7 @@
 """What assets are given, and what it refuses."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,11 +129,19 @@ def test_the_package_shows_the_definitions() -> None:
         _ = customer_assets.nothing_of_that_name
 
 
-def test_the_report_is_json_and_markdown(serve: Serve, resources: Resources) -> None:
-    """Both are published; neither names a customer."""
+def test_the_report_is_for_people_and_machines(serve: Serve, resources: Resources) -> None:
+    """HTML, Markdown and JSON are published, and shown in the UI with a picture; none names a customer."""
     made = resources(serve(PlainAPI([customer(number) for number in range(1, 8)])))
     with dg.DagsterInstance.ephemeral() as instance:
-        assert run(made, instance).success
+        result = run(made, instance)
+        assert result.success
     report = made["data_directory"].report_file
     assert json.loads(report.with_suffix(".json").read_text(encoding="utf-8"))["total_customers"] == 7
-    assert "First" not in report.with_suffix(".md").read_text(encoding="utf-8")
+    texts = [report.with_suffix(ending).read_text(encoding="utf-8") for ending in (".json", ".md", ".html")]
+    (event,) = result.asset_materializations_for_node("summary_report")
+    shown = str(event.metadata["summary"].value)
+    assert shown.startswith("![Customers by data quality score](data:image/svg+xml;base64,")
+    assert shown.endswith(texts[1])
+    assert event.metadata["page"].value == str(report.with_suffix(".html"))
+    for text in [*texts, shown]:
+        assert not re.search(r"(First|Last|person)\d", text)
