@@ -62,7 +62,7 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
         repr=False,
         json_schema_extra={"dagster__is_secret": True},
     )
-    key_variable: str = Field(default="CUSTOMER_API_KEY", description="The variable that holds the key, for errors.")
+    key_variable: str = Field(default="CUSTOMER_API_KEY", description="The variable that holds the key.")
     key_header: str = Field(default="x-api-key", description="The header that the key is sent in.")
     key_scheme: str = Field(default="", description="Stands before the key in its header, such as Bearer.")
     transport: str = Field(default="requests", description="requests (threads) or aiohttp (extra `async`).")
