@@ -119,7 +119,7 @@ def open_report(page: Page) -> None:
     page.get_by_text("[Show Markdown]").click()
     report = page.get_by_role("dialog")
     expect(report.get_by_role("heading", name="Customers")).to_be_visible()
-    expect(report.get_by_role("heading", name="Market segments")).to_be_visible()
+    expect(report.get_by_role("heading", name="Market segment")).to_be_visible()
     keep_screenshot(page, "report_in_the_ui")
     report.get_by_role("button", name="Close").click()
 
