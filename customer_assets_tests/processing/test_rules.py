@@ -157,7 +157,10 @@ def test_duplicates(engine: Engine, rows: list[tuple[int, int, int]], kept: str)
 
 def test_a_place_goes_along_with_its_customer(engine: Engine) -> None:
     """Where the record that won stood: for whoever sorts by it or keeps it beside the customer."""
-    lake = [{"id": 7, "page": 3, "position": 9}, {"id": 7, "page": 2, "position": 8, "first_name": "Ada"}]
+    lake: list[dict[str, Any]] = [
+        {"id": 7, "page": 3, "position": 9},
+        {"id": 7, "page": 2, "position": 8, "first_name": "Ada"},
+    ]
     placed = rules.placed_customers(engine.from_arrow(_lake(lake)), seed=0, as_of=AS_OF)
     rows = [row for piece in engine.batches(placed) for row in piece.to_pylist()]
     assert [tuple(row) for row in rows] == [("page", "position", *rules.CLEAN_COLUMNS)]
