@@ -109,8 +109,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 
 
 def is_source(path: Path) -> bool:
-    """Whether a file is the package's: all that Python did not put there."""
-    return path.is_file() and "__pycache__" not in path.parts
+    """Whether a file is the package's: not what Python put there, nor the page for those who change the source."""
+    return path.is_file() and "__pycache__" not in path.parts and path.suffix != ".md"
 
 
 def test_a_sync_of_their_own_api_takes_no_line_of_python(run: Run, project: Path, acme: AcmeAPI) -> None:
