@@ -1,6 +1,7 @@
 """Executors are had by their names, configured by a file, or refused with a reason."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.executors import EXECUTORS, open_executor
+from customer_assets.defs.telling import Listeners, TellingExecutor
 from customer_assets.errors import ConfigurationError
 from customer_assets_tests.deploy.station import DEPLOY
 from customer_assets_tests.services import need_module
@@ -71,3 +73,14 @@ def test_an_executor_that_is_not_installed_tells_how_to_install_it(monkeypatch: 
     monkeypatch.setitem(sys.modules, "dagster_k8s", hidden)
     with pytest.raises(ConfigurationError, match=r"CUSTOMER_EXECUTOR.*pip install 'customer_assets\[k8s\]'"):
         open_executor("k8s")
+
+
+def test_an_executor_that_tells_still_has_what_the_other_has() -> None:
+    """Celery's loop asks the run's executor for its broker."""
+    need_module("dagster_celery", "pip install 'customer_assets[celery]'")
+    inner = import_module("dagster_celery.executor").CeleryExecutor.for_cli(broker="redis://127.0.0.1:1/0")
+    telling = TellingExecutor(inner, Listeners())
+    assert telling.app_args() == inner.app_args()
+    assert telling.broker == "redis://127.0.0.1:1/0"
+    with pytest.raises(AttributeError):
+        _ = telling.queue_of_nobody
