@@ -105,12 +105,15 @@ def test_several_processes_close_with_the_same_summary(
 ) -> None:
     """Once, by the process that looks after the others; a failure is told once, too."""
     monkeypatch.setenv("CUSTOMER_EXECUTOR", "multiprocess")
-    api.records = list(BAD)
-    run = executed(shared_instance, "raw_customers", "clean_customers")
+    api.statuses = [401]
+    run = executed(shared_instance, "raw_customers")
     assert not run.is_success
     assert len(re.findall(r"^Failed in ", said(shared_instance, run), re.MULTILINE)) == 1
+    assert "  fetched   nothing, the crawl failed; 1 request (0.0% successful)" in said(shared_instance, run)
     (alarm,) = hook.payloads
-    assert "mean_quality_meets_threshold" in [failed["check"] for failed in alarm["failed_checks"]]
+    assert [(failed["step"], failed["error"]) for failed in alarm["failed_steps"]] == [
+        ("raw_customers", "RequestRefusedError")
+    ]
 
 
 def test_a_success_alarms_nobody(api: PlainAPI, instance: dg.DagsterInstance, hook: Webhook) -> None:
