@@ -23,6 +23,9 @@ from customer_assets_tests.services import free_port
 
 Serve = Callable[[PlainAPI], PlainAPI]
 
+PROJECT = Path(__file__).parents[2]
+"""From where child processes find this module."""
+
 GOOD = [customer(number) for number in range(1, 8)]
 BAD = [customer(number, email=None, first_name="", last_name=None) for number in range(1, 8)]
 
@@ -71,7 +74,9 @@ def executed(instance: dg.DagsterInstance, *selected: str) -> dg.DagsterRun:
     Dagster keeps the job that it builds for a function and its arguments; the directory is another in each test.
     """
     directory = os.environ["CUSTOMER_DATA_DIR"]
-    job = dg.build_reconstructable_job(__name__, "sync_job", reconstructable_args=(directory,))
+    job = dg.build_reconstructable_job(
+        __name__, "sync_job", reconstructable_args=(directory,), reconstructor_working_directory=str(PROJECT)
+    )
     keys = [dg.AssetKey(name) for name in selected]
     with dg.execute_job(job, instance, asset_selection=keys or None) as result:
         run = instance.get_run_by_id(result.run_id)
