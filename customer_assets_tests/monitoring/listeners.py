@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from customer_assets_tests.services import await_port, free_port, need
+from customer_assets_tests.services import await_, await_port, free_port, need
 
 
 @dataclass
@@ -89,6 +89,8 @@ def prometheus(folder: Path, config: Path) -> Iterator[str]:
     program = need("prometheus", "prometheus")
     arguments = (f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}")
     with running(program, *arguments, f"--web.listen-address=127.0.0.1:{port}", port=port, cwd=folder) as address:
+        # It listens before it can answer.
+        await_(lambda: requests.get(f"{address}/-/ready", timeout=10).ok, 30, "Prometheus does not get ready")
         yield address
 
 
