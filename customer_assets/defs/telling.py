@@ -21,7 +21,6 @@ from customer_assets.monitoring.alerts import alert
 from customer_assets.monitoring.closing import closing_summary
 from customer_assets.monitoring.samples import groups
 from customer_assets.monitoring.stories import Outcome, RunStory
-from customer_assets.monitoring.webhook import deliver
 
 METRICS_TAG = "customer_assets/metrics"
 ALERT_TAG = "customer_assets/alert"
@@ -53,6 +52,8 @@ class Listeners:
             missed += [] if METRICS_TAG in done else [METRICS_TAG]
         payload = alert(story) if self.webhook_url and ALERT_TAG not in already else None
         if payload is not None:
+            from customer_assets.monitoring.webhook import deliver  # noqa: PLC0415 - most runs need no TLS and no HTTP
+
             done |= {ALERT_TAG: "sent"} if deliver(self.webhook_url, payload) else {}
             missed += [] if ALERT_TAG in done else [ALERT_TAG]
         if done:
