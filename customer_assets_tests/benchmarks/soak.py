@@ -129,9 +129,11 @@ class Soak:
         return [each for each in runs if run in {each["runId"], each["tags"].get("dagster/root_run_id")}][-1]
 
     def ended(self, run: str) -> bool:
-        """Tell whether a run is over: green, or not to be run again."""
+        """Tell whether a run is over: green, or not to be run again. Dagster says so a moment after the failure."""
         last = self.last_of(run)
-        return last["status"] in ENDED and last["tags"].get("dagster/will_retry") != "true"
+        return last["status"] == "SUCCESS" or (
+            last["status"] in ENDED and last["tags"].get("dagster/will_retry") == "false"
+        )
 
     def green(self, run: str) -> bool:
         """Tell whether a run, or its last re-execution, was green."""
