@@ -49,6 +49,7 @@ def test_a_newcomer_walks_through_the_ui(browser: Browser, serve: Serve, tmp_pat
         for name, figures in SHOWN.items():
             open_asset(page, address, name, figures)
         open_report(page)
+        open_published_report(page, export.with_name("summary_report.html"))
         good = export.read_bytes()
         sync_from(page, address, spoilt.url)
         gate_is_shut(page, address)
@@ -122,6 +123,15 @@ def open_report(page: Page) -> None:
     expect(report.get_by_role("heading", name="Market segment")).to_be_visible()
     keep_screenshot(page, "report_in_the_ui")
     report.get_by_role("button", name="Close").click()
+
+
+def open_published_report(page: Page, file: Path) -> None:
+    """Open the published page, to which the asset's metadata leads."""
+    expect(metadata(page, "page")).to_contain_text(str(file))
+    page.goto(file.as_uri())
+    expect(page.get_by_role("heading", level=1)).to_contain_text("12 customers")
+    expect(page.get_by_role("heading", name="Market segment")).to_be_visible()
+    keep_screenshot(page, "report")
 
 
 def sync_from(page: Page, address: str, base_url: str) -> None:
