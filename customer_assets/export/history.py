@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from customer_assets.errors import PublishError
+from customer_assets.processing.files import make_private
 
 FOLDER = "history"
 
@@ -40,12 +41,12 @@ def keep_export(export: Path, keep: int) -> Path | None:
 
 
 def linked_or_copied(source: Path, target: Path) -> None:
-    """Give a file another name, or copy it where the file system cannot."""
+    """Give a file another name, or copy it where the file system cannot; only its owner may read either."""
     try:
         os.link(source, target)
     except OSError:
+        make_private(target)
         shutil.copyfile(source, target)
-        target.chmod(source.stat().st_mode)
 
 
 def _name(export: Path) -> str:
