@@ -1,4 +1,4 @@
-"""What customers are called cannot act where people read of them: in Markdown, as the UI renders it."""
+"""What customers are called cannot act where people read of them: in Markdown, as the UI renders it, and in HTML."""
 
 import re
 from collections.abc import Callable
@@ -83,3 +83,14 @@ def test_no_domain_acts_in_a_report(reports: Path) -> None:
     assert "evil" in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} <= {3, 4, 5}
+
+
+def test_no_domain_acts_on_the_page(reports: Path) -> None:
+    """The same of the HTML report: no script, no handler, no link that a customer's domain made."""
+    document = (reports / "summary_report.html").read_text(encoding="utf-8")
+    read = Read(document)
+    assert not read.tags & {"script", "img", "iframe", "object", "embed", "form", "base"}
+    assert not {name for name in read.attributes if name.startswith("on") or name in ("srcdoc", "formaction")}
+    assert "javascript:" not in re.sub("<[^>]*>", "", document).replace("[click](javascript:alert(1))", "")
+    assert re.findall(r"<[^>]*evil\.example[^>]*>", document) == []
+    assert "evil.example" in document

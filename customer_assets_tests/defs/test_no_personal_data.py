@@ -19,7 +19,7 @@ from customer_assets_tests.defs.conftest import KEY, PlainAPI, served
 from customer_assets_tests.defs.test_command_line import BIN, PROJECT, environment
 from customer_assets_tests.services import await_port, free_port
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
 PLANTED = "Qzmarker"
 """In every name, address and picture, and nowhere else in the world."""
@@ -212,7 +212,7 @@ def seen(home: Path, told: list[str]) -> Iterator[dict[str, str]]:
         stderr=subprocess.DEVNULL,
     ) as server:
         try:
-            await_port(port, server, timeout_s=120.0)
+            await_port(port, server, timeout_s=300.0)
             yield {name: asked(f"http://127.0.0.1:{port}/graphql", query) for name, query in SEEN.items()}
         finally:
             server.terminate()
