@@ -76,7 +76,7 @@ def test_nothing_was_crawled_yet(tmp_path: Path) -> None:
 def test_a_damaged_export_is_noticed(serve: Serve, resources: Resources) -> None:
     """The check reads the published file again."""
     made = resources(serve(PlainAPI([customer(number) for number in range(1, 8)])))
-    job = build_definitions(**made).resolve_job_def("customer_sync_job")
+    job = build_definitions(**made).resolve_implicit_global_asset_job_def()
     check = dg.AssetCheckKey(dg.AssetKey("customer_export"), "export_matches_clean_customers")
     with dg.DagsterInstance.ephemeral() as instance:
         assert run(made, instance).success

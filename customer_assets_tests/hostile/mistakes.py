@@ -59,7 +59,7 @@ VARIABLES = {
     "CUSTOMER_API_REQUESTS_PER_SECOND": ["fast"],
     "CUSTOMER_API_PAGE_SIZE": ["all"],
     "CUSTOMER_ENGINE": ["pandas", "DuckDB"],
-    "CUSTOMER_EXECUTOR": ["k8s"],
+    "CUSTOMER_EXECUTOR": ["kubernetes"],
     "CUSTOMER_MIN_MEAN_QUALITY": ["good", "101", "nan"],
     "CUSTOMER_MAX_REJECTED_SHARE": ["5%", "1.1", "-0.1"],
     "CUSTOMER_GENERATION_SEED": ["random"],
