@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from customer_assets.export.packing import FIELDS, packed
 from customer_assets.models import Changes
 from customer_assets.processing.engines import Engine
-from customer_assets.processing.files import make_private
+from customer_assets.processing.files import make_private, named
 from customer_assets.processing.rules import Frame
 
 _KEPT: list[tuple[str, pa.DataType]] = [
@@ -50,19 +50,26 @@ class KeptExport:
         make_private(path)
         exported_at = clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         told = {_EXPORTED_AT: exported_at.encode(), _PACKING: PACKING.encode()}
-        self._writer = pq.ParquetWriter(
-            path,
-            KEPT_SCHEMA.with_metadata(told),
-            compression="snappy",
-            use_dictionary=["email_domain"],  # type: ignore[arg-type] # Arrow takes names, its stubs do not know
-            write_statistics=False,
-        )
+        self._path = path
+        try:
+            with named(path):
+                self._writer = pq.ParquetWriter(
+                    path,
+                    KEPT_SCHEMA.with_metadata(told),
+                    compression="snappy",
+                    use_dictionary=["email_domain"],  # type: ignore[arg-type] # Arrow takes names, its stubs do not know
+                    write_statistics=False,
+                )
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
         self._thread, self._waiting = ThreadPoolExecutor(1), Future[None]()
         self._waiting.set_result(None)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Keep a batch of packed customers; one may wait while the one before it is written."""
-        self._waiting.result()
+        with named(self._path):
+            self._waiting.result()
         self._waiting = self._thread.submit(self._write, batch)
 
     def _write(self, batch: pa.RecordBatch) -> None:
@@ -75,11 +82,25 @@ class KeptExport:
     def __exit__(self, kind: object, *_: object) -> None:
         """Write what waits, unless the block failed; close the file."""
         try:
-            if kind is None:
-                self._waiting.result()
+            with named(self._path):
+                if kind is None:
+                    self._waiting.result()
+        except BaseException:
+            kind = OSError
+            raise
         finally:
             self._thread.shutdown()
-            self._writer.close()
+            self._close(is_whole=kind is None)
+
+    def _close(self, *, is_whole: bool) -> None:
+        try:
+            with named(self._path):
+                self._writer.close()
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            raise
+        if not is_whole:
+            self._path.unlink(missing_ok=True)
 
 
 def changes_since(last_export: Path | None, customers: Frame, engine: Engine) -> Changes | None:

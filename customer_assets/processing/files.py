@@ -45,3 +45,13 @@ def private_directory(path: Path) -> None:
     if not path.is_dir():
         private_directory(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Put the file's name into errors of the disk: Arrow's hold none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise

@@ -1,9 +1,9 @@
 """Where pages become files: the raw lake and the quarantine. Writes what `landing` decided."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from customer_assets.models import Page, RejectedRecord
-from customer_assets.processing.files import make_private
+from customer_assets.processing.files import make_private, named
 from customer_assets.processing.landing import QUARANTINE_SCHEMA, RAW_SCHEMA, quarantine_batch, raw_batch
 from customer_assets.processing.records import RecordReader, TypedPage
 from customer_assets.shapes import OURS, RecordNames
@@ -176,7 +176,7 @@ class _ParquetFile:
     def start(self) -> None:
         self.discard()
         make_private(self.path)
-        with _named(self.path):
+        with named(self.path):
             self._writer = pq.ParquetWriter(
                 self.path,
                 self._schema,
@@ -210,7 +210,7 @@ class _ParquetFile:
     def _wait(self) -> None:
         if self._writing is not None:
             writing, self._writing = self._writing, None
-            with _named(self.path):
+            with named(self.path):
                 writing.result()
 
     def _close(self) -> None:
@@ -219,18 +219,8 @@ class _ParquetFile:
             self._thread = None
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            with _named(self.path):
+            with named(self.path):
                 writer.close()
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Put the file's name into errors of the disk: Arrow's hold none."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = error.filename or str(path)
-        raise
 
 
 def problem_of(parts: Sequence[Path], columns: Sequence[str]) -> str | None:
