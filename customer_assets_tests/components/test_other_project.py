@@ -137,9 +137,12 @@ def exported(folder: Path) -> list[str]:
 
 
 def test_bad_yaml_is_refused_before_anything_runs(run: Run, project: Path) -> None:
-    """`dg check yaml` names the file, each line and what stands there."""
+    """`dg check yaml` names the file, each line and what stands there. Of several files of a type it checks one."""
     lines = ["nam: acme", "engine: pandas", "api: {record: {idd: x}}", "thresholds: {max_rejected_share: 2}"]
-    bad = project / "src" / "shop" / "defs" / "bad" / "defs.yaml"
+    defs = project / "src" / "shop" / "defs"
+    for sync in defs.glob("*/defs.yaml"):
+        shutil.rmtree(sync.parent)
+    bad = defs / "bad" / "defs.yaml"
     bad.parent.mkdir()
     bad.write_text(f"type: {COMPONENT}\nattributes:\n" + "".join(f"  {line}\n" for line in lines), encoding="utf-8")
     try:

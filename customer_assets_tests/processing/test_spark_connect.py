@@ -13,6 +13,9 @@ from customer_assets_tests.processing.dirty import dirty_records, each_edge_case
 from customer_assets_tests.processing.reference import cleaned
 from customer_assets_tests.services import need, need_module
 
+PROJECT = Path(__file__).parents[2]
+"""From where the process finds these tests, which are not installed."""
+
 _PROGRAM = """
 import json, sys
 from datetime import datetime
@@ -32,7 +35,7 @@ def test_spark_connect(as_of: datetime, tmp_path: Path) -> None:
     need_module("pyspark", "pip install 'customer_assets[spark]'")
     need("java", "openjdk-17-jre-headless")
     command = [sys.executable, "-c", _PROGRAM, as_of.isoformat()]
-    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable}
+    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(command, capture_output=True, check=True, text=True, cwd=tmp_path, env=environment)
     expected = cleaned([*each_edge_case(), *dirty_records(200, seed=4)], seed=0, as_of=as_of)
     assert json.loads(done.stdout.splitlines()[-1]) == expected
