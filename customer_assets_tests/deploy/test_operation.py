@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 PAGE_SIZE = 10
 PAGES = 40
 MINUTES_MISSED = 10
+MINUTE_S = 60
 
 
 class API:
@@ -100,8 +101,10 @@ def test_a_day_in_production(plant: Station, api: API, monkeypatch: pytest.Monke
     # The daemon was down for ten ticks: the last one is made up for, the others are not.
     plant.ui.switch_the_schedule(on=True)
     switched_on_earlier(plant, minutes=MINUTES_MISSED)
+    plant.await_(lambda: time.time() % MINUTE_S < MINUTE_S / 2, "No minute begins.")  # nor ends soon, with a tick
     plant.start("daemon")
     plant.await_(lambda: len(plant.ui.runs()) > 0, "No tick fired.")
+    plant.ui.switch_the_schedule(on=False)
     (first,) = plant.ui.runs()
     assert first["tags"]["dagster/schedule_name"] == SCHEDULE
     plant.await_(lambda: plant.ui.status(first["runId"]) == "SUCCESS", "The first tick's run did not end green.")
@@ -110,6 +113,7 @@ def test_a_day_in_production(plant: Station, api: API, monkeypatch: pytest.Monke
 
     # The next tick finds other customers. A run launched meanwhile waits in the queue: the pool has one slot.
     api.serve(PAGES + 2)
+    plant.ui.switch_the_schedule(on=True)
     plant.await_(lambda: api.requests() > 0, "No second tick fired.")
     manual = plant.ui.launch()
     second = plant.ui.runs()[1]
