@@ -1,10 +1,10 @@
 """The front door: everything that Dagster loads, on one screen."""
 
+import gc
 import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any
 
 import dagster as dg
@@ -19,8 +19,8 @@ from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, P
 from customer_assets.defs.run_config import keeping_settings
 from customer_assets.defs.sensors import failed_run_sensor
 from customer_assets.defs.syncs import OWN, Sync
-from customer_assets.defs.telling import Listeners, told
-from customer_assets.errors import ConfigurationError, EngineNotInstalledError
+from customer_assets.defs.telling import Listeners, listening, told
+from customer_assets.errors import ConfigurationError
 
 # `--select '*'` makes Dagster warn of its own use of its own parameter; nobody can do anything about it.
 warnings.filterwarnings("ignore", message="Parameter `include_sources` of function `AssetSelection.all`")
@@ -51,7 +51,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
         asset_checks=CHECKS,
         jobs=[customer_sync_job],
         schedules=[build_schedule(sync, customer_sync_job)],
-        sensors=[failed_run_sensor(listeners)],
+        sensors=[failed_run_sensor(sync.sensor, listeners)],
         resources={name: keeping_settings(resource) for name, resource in resources.items()},
         executor=told(build_executor(environ), listeners),
     )
@@ -101,11 +101,11 @@ def build_listeners(environ: Mapping[str, str]) -> Listeners:
     Raises:
         ConfigurationError: An address is none, or prometheus-client is not installed.
     """
-    pushgateway_url = settings.address(environ, "CUSTOMER_PUSHGATEWAY_URL")
-    if pushgateway_url and find_spec("prometheus_client") is None:
-        command = "pip install 'customer_assets[metrics]'"
-        raise EngineNotInstalledError("CUSTOMER_PUSHGATEWAY_URL", "prometheus-client", command)
-    return Listeners(pushgateway_url, settings.address(environ, "CUSTOMER_ALERT_WEBHOOK_URL"))
+    return listening(
+        settings.address(environ, "CUSTOMER_PUSHGATEWAY_URL"),
+        settings.address(environ, "CUSTOMER_ALERT_WEBHOOK_URL"),
+        pushgateway_setting="CUSTOMER_PUSHGATEWAY_URL",
+    )
 
 
 def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -149,3 +149,8 @@ def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 defs = build_definitions()
+
+
+# What is loaded by now stays until the process ends. The garbage collector need not look through it again, neither
+# during a run nor at exit: on a small run that is a fifth of all time.
+gc.freeze()

@@ -76,3 +76,10 @@ class Schedule(dg.Model):
         if self.late_after_hours >= self.missed_after_hours:
             raise ValueError("late_after_hours: it is not below missed_after_hours")
         return self
+
+
+class Monitoring(dg.Model):
+    """Who is told of the job's runs. An address may be a secret: take it from the environment."""
+
+    pushgateway_url: str = Field(default="", repr=False, description="Takes metrics; empty: nobody.")
+    alert_webhook_url: str = Field(default="", repr=False, description="Takes alerts; empty: nobody.")

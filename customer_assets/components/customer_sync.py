@@ -9,12 +9,14 @@ from typing import Any, Literal, Self
 import dagster as dg
 from pydantic import BaseModel, Field
 
-from customer_assets.components.attributes import API, Schedule, Thresholds
+from customer_assets.components.attributes import API, Monitoring, Schedule, Thresholds
 from customer_assets.components.scaffolder import CustomerSyncScaffolder
 from customer_assets.defs.assembly import assembled
 from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
 from customer_assets.defs.syncs import Sync
+from customer_assets.defs.telling import Listeners, listening
 from customer_assets.errors import ConfigurationError
+from customer_assets.monitoring.addresses import checked
 from customer_assets.shapes import AnswerNames, RecordNames
 
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
@@ -24,17 +26,18 @@ _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
     """Sync the customers of a paginated REST API: fetch, clean, check, export and report them.
 
-    Its four assets, seven checks, job, schedule, resources and pool are named after `name`, so that one project can
-    hold several. Text may hold templates such as `{{ env.ACME_URL }}`.
+    Its four assets, seven checks, job, schedule, sensor, resources and pool are named after `name`, so that one project
+    can hold several. Text may hold templates such as `{{ env.ACME_URL }}`.
     """
 
     name: str = Field(
         pattern="^[A-Za-z][A-Za-z0-9_]*$",
-        description="The assets' key prefix and group; begins the names of job, schedule, resources and pool.",
+        description="The assets' key prefix and group; begins the names of job, schedule, sensor, resources and pool.",
     )
     api: API = Field(default=API(), description="Where customers come from; empty: the embedded simulator.")
     thresholds: Thresholds = Field(default=Thresholds(), description="What the data must reach to be published.")
     schedule: Schedule = Field(default=Schedule(), description="When the job runs; switched on in the UI.")
+    monitoring: Monitoring = Field(default=Monitoring(), description="Who is told of the job's runs; empty: nobody.")
     data_directory: str = Field(
         default="", description="Where everything is kept; relative to the project; empty: data/ and the name."
     )
@@ -59,7 +62,7 @@ class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
         Raises:
             ConfigurationError: An attribute cannot be used; names it.
         """
-        return assembled(self.sync(), self.resources(context.project_root), self.executor)
+        return assembled(self.sync(), self.resources(context.project_root), self.executor, self.listeners())
 
     def sync(self) -> Sync:
         """Make the names and times."""
@@ -69,6 +72,21 @@ class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
             execution_timezone=self.schedule.timezone,
             late_after=timedelta(hours=self.schedule.late_after_hours),
             missed_after=timedelta(hours=self.schedule.missed_after_hours),
+        )
+
+    def listeners(self) -> Listeners:
+        """Name those that are told of runs.
+
+        Raises:
+            ConfigurationError: An address is none, or prometheus-client is not installed; names the attribute.
+        """
+        for attribute, url in self.monitoring.model_dump().items():
+            if url:
+                checked(f"{self.name}: monitoring.{attribute}", url)
+        return listening(
+            self.monitoring.pushgateway_url,
+            self.monitoring.alert_webhook_url,
+            pushgateway_setting=f"{self.name}: monitoring.pushgateway_url",
         )
 
     def resources(self, project: Path) -> dict[str, Any]:

@@ -1,6 +1,10 @@
 """What Dagster's daemon watches for: failed runs of which nobody has been told."""
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.events import JobFailureData
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
@@ -8,16 +12,25 @@ from customer_assets.defs.stories import story_of, with_reason
 from customer_assets.defs.telling import Listeners
 from customer_assets.monitoring.stories import Outcome
 
+Jobs: TypeAlias = Sequence[dg.JobDefinition | UnresolvedAssetJobDefinition]
 
-def failed_run_sensor(listeners: Listeners) -> dg.SensorDefinition:
-    """Define the sensor. It is on from the start where somebody listens, and can be switched in the UI."""
+
+def failed_run_sensor(name: str, listeners: Listeners, jobs: Jobs | None = None) -> dg.SensorDefinition:
+    """Define the sensor. It is on from the start where somebody listens, and can be switched in the UI.
+
+    Args:
+        name: Its name.
+        listeners: Are told.
+        jobs: The jobs whose runs it watches; None: all.
+    """
     listens = bool(listeners.pushgateway_url or listeners.webhook_url)
 
     @dg.run_failure_sensor(
-        name="tell_of_failed_runs",
+        name=name,
         description="Sends an alert, and pushes metrics, for failed runs that could not do so themselves: killed ones, "
-        "or ones that never started. Set CUSTOMER_ALERT_WEBHOOK_URL, CUSTOMER_PUSHGATEWAY_URL or both.",
+        "or ones that never started. Name a webhook, a Pushgateway or both.",
         default_status=dg.DefaultSensorStatus.RUNNING if listens else dg.DefaultSensorStatus.STOPPED,
+        monitored_jobs=None if jobs is None else list(jobs),
     )
     def tell_of_failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
         return _told(context, listeners)

@@ -23,6 +23,7 @@ class Sync:
         resource_prefix: Stands before its resources' keys.
         job: The job's name.
         schedule: The schedule's name.
+        sensor: The name of the sensor that tells of its failed runs.
         pool: What its crawls take a slot of.
         cron_schedule: When the job runs.
         execution_timezone: In which time zone.
@@ -35,6 +36,7 @@ class Sync:
     resource_prefix: str = ""
     job: str = "customer_sync_job"
     schedule: str = "daily_customer_sync"
+    sensor: str = "tell_of_failed_runs"
     pool: str = "customer_api"
     cron_schedule: str = DAILY_AT_THREE
     execution_timezone: str = "UTC"
@@ -50,6 +52,7 @@ class Sync:
             resource_prefix=f"{name}_",
             job=f"{name}_job",
             schedule=f"{name}_schedule",
+            sensor=f"{name}_tell_of_failed_runs",
             pool=f"{name}_api",
             **times,
         )

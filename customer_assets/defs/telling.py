@@ -8,6 +8,7 @@ tells as soon as Dagster's daemon has found them. Tags on the run say what was t
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
 
 from customer_assets.defs.stories import story_of, with_reason
+from customer_assets.errors import EngineNotInstalledError
 from customer_assets.monitoring.alerts import alert
 from customer_assets.monitoring.closing import closing_summary
 from customer_assets.monitoring.samples import groups
@@ -59,6 +61,24 @@ class Listeners:
         if done:
             instance.add_run_tags(story.run_id, done)
         return missed
+
+
+def listening(pushgateway_url: str, webhook_url: str, *, pushgateway_setting: str) -> Listeners:
+    """Name those that are told of runs.
+
+    Args:
+        pushgateway_url: Takes metrics; empty: nobody.
+        webhook_url: Takes alarms; empty: nobody.
+        pushgateway_setting: What the first is called where it was set.
+
+    Raises:
+        EngineNotInstalledError: Metrics are wanted, and prometheus-client is not installed.
+    """
+    if pushgateway_url and find_spec("prometheus_client") is None:
+        raise EngineNotInstalledError(
+            pushgateway_setting, "prometheus-client", "pip install 'customer_assets[metrics]'"
+        )
+    return Listeners(pushgateway_url, webhook_url)
 
 
 class TellingExecutor(dg.Executor):

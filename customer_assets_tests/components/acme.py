@@ -1,13 +1,14 @@
 """Somebody else's customer API: other names, another path, pages counted from 0, the key as a bearer's token."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from customer_assets_tests.services import answer, serving
 
 ACME_KEY = "canary-key-c0ffee"
 
@@ -87,20 +88,7 @@ def serve_acme(customers: int) -> Iterator[AcmeAPI]:
             known = self.headers.get("Authorization") == f"Bearer {ACME_KEY}"
             status = 401 if not known else 200 if parts.path == "/v2/people" else 404
             found = api.page(int(asked["at"][0]), int(asked["size"][0])) if status == 200 else {}
-            body = json.dumps(found).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            answer(self, status, json.dumps(found).encode())
 
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    api.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with serving(Handler) as api.url:
         yield api
-    finally:
-        server.shutdown()
-        server.server_close()

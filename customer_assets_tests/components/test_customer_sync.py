@@ -122,6 +122,25 @@ def test_an_api_that_cannot_be_asked_is_refused_when_it_is_loaded(attributes: st
         built(f"name: a\napi: {{{attributes}}}")
 
 
+@pytest.mark.parametrize("attribute", ["pushgateway_url", "alert_webhook_url"])
+def test_who_cannot_be_told_is_refused_when_it_is_loaded(attribute: str) -> None:
+    """By the attribute's name, not by the address: it may be a secret."""
+    with pytest.raises(ConfigurationError, match=f"^a: monitoring.{attribute}") as caught:
+        built(f"name: a\nmonitoring: {{{attribute}: 'canary://hooks.example'}}")
+    assert "canary" not in str(caught.value)
+
+
+def test_who_is_told_of_failed_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sensor watches this sync's own job, and is on where somebody listens."""
+    monkeypatch.setenv("HOOK", "https://hooks.example/secret")
+    told, untold = (
+        built(f"name: a\nmonitoring: {{alert_webhook_url: '{url}'}}").resolve_sensor_def("a_tell_of_failed_runs")
+        for url in ("{{ env.HOOK }}", "")
+    )
+    assert told.default_status is dg.DefaultSensorStatus.RUNNING
+    assert untold.default_status is dg.DefaultSensorStatus.STOPPED
+
+
 def test_a_key_in_the_variables_place_is_not_told() -> None:
     """Somebody may have written the key itself."""
     with pytest.raises(ConfigurationError, match="key_variable") as caught:

@@ -12,11 +12,16 @@ from zipfile import ZipFile
 import pytest
 
 from customer_assets_tests.components.acme import ACME_KEY, ACME_YAML, AcmeAPI, serve_acme
+from customer_assets_tests.monitoring.listeners import webhook
 
 BIN = Path(sys.executable).parent
 SOURCE = Path(__file__).parents[2]
 COMPONENT = "customer_assets.components.CustomerSyncComponent"
 LIMIT_S = 200
+MONITORING = """\
+  monitoring:
+    alert_webhook_url: "{{ env.ACME_ALERT_WEBHOOK_URL }}"
+"""
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(400)]
 
@@ -120,10 +125,16 @@ def test_a_sync_of_their_own_api_takes_no_line_of_python(run: Run, project: Path
     run("dg", "scaffold", "defs", COMPONENT, "acme")
     theirs = project / "src" / "shop" / "defs" / "acme" / "defs.yaml"
     attributes = "".join(f"  {line}\n" for line in ACME_YAML.splitlines())
-    theirs.write_text(f"type: {COMPONENT}\nattributes:\n{attributes}", encoding="utf-8")
-    run("dg", "check", "yaml")
-    told = [run("dg", "launch", "--job", job, ACME_URL=acme.url) for job in ("acme_job", "my_sync_job")]
+    theirs.write_text(f"type: {COMPONENT}\nattributes:\n{attributes}{MONITORING}", encoding="utf-8")
+    with webhook() as hook:
+        environ = {"ACME_URL": acme.url, "ACME_ALERT_WEBHOOK_URL": hook.url}
+        run("dg", "check", "yaml", **environ)
+        told = [run("dg", "launch", "--job", job, **environ) for job in ("acme_job", "my_sync_job")]
+        assert not hook.payloads
+        told += [run("dg", "launch", "--job", "acme_job", status=1, **environ, ACME_KEY="another's")]
+    assert [(alarm["job"], alarm["outcome"]) for alarm in hook.payloads] == [("acme_job", "failed")]
     assert ACME_KEY not in "".join(told)
+    assert hook.url not in "".join(told)
     assert exported(project / "data" / "acme") == [f"cust_{number:03}" for number in range(1, 26)]
     assert exported(project / "data" / "my_sync") == [f"cust_{number:03}" for number in range(1, 13)]
     assert {path.split("?")[0] for path in acme.asked} == {"/v2/people"}

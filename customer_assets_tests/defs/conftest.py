@@ -1,11 +1,10 @@
 """A plain loopback API, and definitions that use it."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +13,7 @@ import dagster as dg
 import pytest
 
 from customer_assets.definitions import build_resources
+from customer_assets_tests.services import answer, serving
 
 KEY = "canary-key-c0ffee"
 
@@ -84,23 +84,12 @@ def served(api: API) -> Iterator[API]:
             api.asked.append(number)
             status = api.statuses.pop(0) if api.statuses else 200
             body = json.dumps(api.page(number) if status == 200 else api.refusal()).encode()
-            self.send_response(status if self.headers.get("x-api-key") == KEY else 401)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            known = self.headers.get("x-api-key") == KEY
+            answer(self, status if known else 401, body, Content_Type="application/json")
 
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    api.url = f"http://127.0.0.1:{server.server_address[1]}/api"
-    try:
+    with serving(Handler) as address:
+        api.url = f"{address}/api"
         yield api
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture

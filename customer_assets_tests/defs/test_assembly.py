@@ -10,6 +10,7 @@ import dagster as dg
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.assembly import assembled
 from customer_assets.defs.syncs import Sync
+from customer_assets.defs.telling import Listeners
 from customer_assets_tests.defs.conftest import PlainAPI, changed, customer, in_memory
 
 Serve = Callable[[PlainAPI], PlainAPI]
@@ -19,7 +20,7 @@ Resources = Callable[..., dict[str, Any]]
 def sync_of(made: dict[str, Any], name: str, folder: Path) -> dg.Definitions:
     """Put a sync together that keeps its data in a folder."""
     directory = changed(made["data_directory"], path=str(folder))
-    return assembled(Sync.named(name), {**in_memory(made), "data_directory": directory}, "in_process")
+    return assembled(Sync.named(name), {**in_memory(made), "data_directory": directory}, "in_process", Listeners())
 
 
 def exported(folder: Path) -> list[str]:

@@ -4,10 +4,9 @@ import json
 import os
 import stat
 import subprocess
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import requests
 
 from customer_assets_tests.defs.conftest import KEY, PlainAPI, served
 from customer_assets_tests.defs.test_command_line import BIN, PROJECT, environment
-from customer_assets_tests.services import await_port, free_port
+from customer_assets_tests.services import answer, await_port, free_port, serving
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
@@ -99,20 +98,12 @@ def overheard() -> Iterator[Overheard]:
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             heard.requests.append(f"{self.path}\n{self.headers}\n".encode() + self.rfile.read(length))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            answer(self, 200)
 
         do_PUT = do_POST  # noqa: N815 - as http.server wants it
 
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    heard.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield heard
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as heard.url:
+        yield heard
 
 
 def told_by(api: Spiteful, home: Path, **environ: str) -> tuple[int, str]:

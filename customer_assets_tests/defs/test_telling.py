@@ -204,7 +204,7 @@ def sensed(instance: dg.DagsterInstance, run: dg.DagsterRun, webhook_url: str) -
     (event,) = (entry.dagster_event for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE))
     assert event
     context = dg.build_run_status_sensor_context("tell_of_failed_runs", event, instance, run)
-    return failed_run_sensor(Listeners(webhook_url=webhook_url))(context.for_run_failure())
+    return failed_run_sensor("tell_of_failed_runs", Listeners(webhook_url=webhook_url))(context.for_run_failure())
 
 
 def killed(instance: dg.DagsterInstance, **tags: str) -> dg.DagsterRun:

@@ -2,17 +2,16 @@
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from customer_assets_tests.services import await_, await_port, free_port, need
+from customer_assets_tests.services import answer, await_, await_port, free_port, need, serving
 
 
 @dataclass
@@ -39,23 +38,12 @@ def webhook(*statuses: int, location: str = "") -> Iterator[Webhook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             hook.payloads.append(json.loads(body))
-            self.send_response(hook.statuses.pop(0) if hook.statuses else 200)
-            if location:
-                self.send_header("Location", location)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            status = hook.statuses.pop(0) if hook.statuses else 200
+            answer(self, status, **({"Location": location} if location else {}))
 
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    hook.url = f"http://127.0.0.1:{server.server_address[1]}/services/T000/canary-secret"
-    try:
+    with serving(Handler) as address:
+        hook.url = f"{address}/services/T000/canary-secret"
         yield hook
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextmanager
