@@ -10,6 +10,7 @@ from customer_assets.processing.columns import Column, pc
 
 BETWEEN_LINES = b",\n"
 ID_DIGITS = 3
+SMALLEST_UNPADDED = 10 ** (ID_DIGITS - 1)
 MUST_BE_ESCAPED = r'["\\\x00-\x1f\x7f]'
 NEEDS_NO_ESCAPE = bytes(byte for byte in range(ord(" "), 256) if byte not in b'"\\\x7f')
 
@@ -48,6 +49,9 @@ def _ending(number: int) -> str:
 def padded(ids: Column) -> Column:
     """Write ids with three digits at least: 1 → `001`, 12345 → `12345`, -7 → `-007`."""
     text = pc.cast(ids, pa.string())
+    smallest = pc.min(ids).as_py()
+    if smallest is not None and smallest >= SMALLEST_UNPADDED:
+        return text
     digits = pc.utf8_lpad(pc.utf8_ltrim(text, "-"), ID_DIGITS, "0")
     return pc.if_else(pc.less(ids, 0), pc.binary_join_element_wise("-", digits, ""), digits)
 

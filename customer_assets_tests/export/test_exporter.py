@@ -56,6 +56,23 @@ def test_the_document_byte_for_byte(exporter: DataExporter, tmp_path: Path) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("ids", "written"),
+    [
+        pytest.param([99, 100], ["cust_099", "cust_100"], id="some short"),
+        pytest.param([100, 1234], ["cust_100", "cust_1234"], id="none short"),
+        pytest.param([-1000, -7, 0], ["cust_-1000", "cust_-007", "cust_000"], id="negative"),
+    ],
+)
+def test_ids_of_one_batch_are_padded_where_they_need_it(
+    exporter: DataExporter, tmp_path: Path, ids: list[int], written: list[str]
+) -> None:
+    """Also where every id of a batch is long enough as it is."""
+    exporter.export_customers([clean_customer(each) for each in ids], tmp_path / "out.json")
+    document = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert [customer["customer_id"] for customer in document["customers"]] == written
+
+
 @given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.text(min_size=1)), max_size=20))
 @settings(deadline=None, max_examples=60)
 def test_any_name_comes_back(tmp_path_factory: pytest.TempPathFactory, named: list[tuple[int, str]]) -> None:
