@@ -61,9 +61,9 @@ def export_matches_clean_customers(
     clean_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
 ) -> dg.AssetCheckResult:
     """The published file, read again, holds just the clean customers, whole and in order."""
-    with ThreadPoolExecutor(1) as aside:
+    with ThreadPoolExecutor(1) as aside, data_directory.last_export() as last_export:
         reading = aside.submit(read_export, data_directory.export_file)
-        expected = DataExporter(processing.open_engine()).expected(clean_customers)
+        expected = DataExporter(processing.open_engine()).expected(clean_customers, last_export)
     try:
         found = reading.result()
     except UnreadableExportError as error:

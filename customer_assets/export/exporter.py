@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from customer_assets.errors import CustomerAssetsError
-from customer_assets.export.changes import KeptExport
+from customer_assets.export.changes import KeptExport, digest_of
 from customer_assets.export.files import published
 from customer_assets.export.lines import BETWEEN_LINES, json_lines
 from customer_assets.export.packing import packed
@@ -98,19 +98,30 @@ class DataExporter:
             for chunk in self._chunks(frame, kept):
                 file.write(chunk)
             file.write(TAIL, hashed=False)
+            if kept is not None:
+                kept.seal(file.hexdigest())
             return ExportFigures(sum(bands), *bands, file.hexdigest())
 
     def generate_summary_report(self, customers: Sequence[Mapping[str, Any]] | Frame) -> dict[str, Any]:
         """Sum the customers up, by aggregation in the engine. No personal data."""
         return summary_report(self._frame(customers))
 
-    def expected(self, customers: Frame) -> ExportFigures:
-        """Tell what an export of these customers must hold, without writing one."""
+    def expected(self, customers: Frame, last_export: Path | None = None) -> ExportFigures:
+        """Tell what an export of these customers must hold, without writing one.
+
+        Args:
+            customers: A frame of clean customers.
+            last_export: What `KeptExport` kept; if it was of just these customers, they are not sorted again.
+        """
+        digest = None if last_export is None else digest_of(last_export, customers, self._engine)
+        bands = quality_bands(customers)
+        return ExportFigures(sum(bands), *bands, digest or self._digest(customers))
+
+    def _digest(self, customers: Frame) -> str:
         digest = hashlib.sha256()
         for chunk in self._chunks(customers):
             digest.update(chunk)
-        bands = quality_bands(customers)
-        return ExportFigures(sum(bands), *bands, digest.hexdigest())
+        return digest.hexdigest()
 
     def _chunks(self, customers: Frame, kept: KeptExport | None = None) -> Iterator[memoryview]:
         """The customers' lines in order, piece by piece; the pieces' bounds do not matter."""

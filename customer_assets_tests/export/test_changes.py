@@ -11,7 +11,7 @@ import pytest
 
 from customer_assets.errors import PublishError
 from customer_assets.export import DataExporter
-from customer_assets.export.changes import KEPT_SCHEMA, KeptExport, changes_since
+from customer_assets.export.changes import KEPT_SCHEMA, KeptExport, changes_since, digest_of
 from customer_assets.models import Changes
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine, open_engine
 from customer_assets.processing.rules import CLEAN_COLUMNS, Frame
@@ -143,3 +143,36 @@ def test_an_export_that_fails_ends_the_keeping(tmp_path: Path) -> None:
     (tmp_path / "customers.json").mkdir()
     with pytest.raises(PublishError, match=r"customers\.json"):
         kept(open_engine("duckdb"), BEFORE, tmp_path)
+
+
+def test_what_is_expected_of_the_same_customers_is_on_record(engine: Engine, tmp_path: Path) -> None:
+    """Just what sorting and writing them again gives."""
+    last_export, exporter = kept(engine, BEFORE, tmp_path), DataExporter(engine)
+    same = frame(engine, BEFORE[::-1])
+    assert digest_of(last_export, same, engine) == exporter.expected(same).digest
+    assert exporter.expected(same, last_export) == exporter.expected(same)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param([*BEFORE, clean_customer(9)], id="one added"),
+        pytest.param(BEFORE[1:], id="one gone"),
+        pytest.param([{**BEFORE[0], "customer_tier": "basic"}, *BEFORE[1:]], id="one changed"),
+        pytest.param([BEFORE[0], *BEFORE[:4]], id="one twice, in the place of another"),
+        pytest.param([BEFORE[0], *BEFORE], id="one twice"),
+    ],
+)
+def test_what_is_expected_of_others_is_made_of_them(engine: Engine, tmp_path: Path, now: list[dict[str, Any]]) -> None:
+    """The record is of no use then."""
+    last_export, exporter = kept(engine, BEFORE, tmp_path), DataExporter(engine)
+    assert digest_of(last_export, frame(engine, now), engine) is None
+    assert exporter.expected(frame(engine, now), last_export) == exporter.expected(frame(engine, now))
+
+
+def test_an_export_kept_before_digests_were_is_not_trusted(tmp_path: Path) -> None:
+    """What is expected is made of the customers then."""
+    engine = open_engine("duckdb")
+    last_export = kept(engine, BEFORE, tmp_path)
+    pq.write_table(pq.read_table(last_export), last_export)
+    assert digest_of(last_export, frame(engine, BEFORE), engine) is None
