@@ -76,7 +76,7 @@ class KeptExport:
         """Keep the digest of the lines that the export made of the batches; call it after the last."""
         with named(self._path):
             self._waiting.result()
-            self._writer.add_key_value_metadata({_DIGEST: digest.encode()})
+            self._writer.add_key_value_metadata({_DIGEST.decode(): digest})
 
     def _write(self, batch: pa.RecordBatch) -> None:
         self._writer.write_batch(batch.select(KEPT_SCHEMA.names).cast(KEPT_SCHEMA))

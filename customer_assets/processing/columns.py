@@ -79,9 +79,12 @@ def _canonical(
 
 def _is_canonical(column: Column) -> Column:
     """Tell the values that are canonical for sure: NFC, no white space but single blanks within."""
-    text = column.buffers()[2]
-    ascii_only = text is None or text.to_pybytes().isascii()
-    return pc.and_(_is_plain(column) if ascii_only else _is_composed(column), _is_trimmed(column))
+    plain = _is_plain(column)
+    others = pc.fill_null(pc.invert(plain), NO)
+    if others.true_count:  # names repeat: each is looked at once
+        names = column.filter(others).dictionary_encode()
+        plain = pc.replace_with_mask(plain, others, _is_composed(names.dictionary).take(names.indices))
+    return pc.and_(plain, _is_trimmed(column))
 
 
 def _is_plain_and_lower(column: Column) -> Column:

@@ -4,7 +4,7 @@ Every normalisation that engines do differently happens here, once: white space,
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import chain, repeat
+from functools import lru_cache
 from typing import TypeVar
 
 import pyarrow as pa
@@ -55,12 +55,10 @@ def landed_objects(
 def raw_batch(pages: Sequence[TypedPage]) -> pa.RecordBatch:
     """Turn pages into one batch of the raw lake's schema, in the order given."""
     records = [record for page in pages for record in page.records]
-    numbers = chain.from_iterable(repeat(page.number, len(page.records)) for page in pages)
-    positions = chain.from_iterable(page.positions for page in pages)
     return pa.RecordBatch.from_arrays(
         [
-            pa.array(numbers, pa.int32(), size=len(records)),
-            pa.array(positions, pa.int32(), size=len(records)),
+            _joined([pa.repeat(pa.scalar(page.number, pa.int32()), len(page.records)) for page in pages]),
+            _joined([_positions(page.positions) for page in pages]),
             pa.array([record.id for record in records], pa.int64()),
             emails([record.email for record in records]),
             texts([record.first_name for record in records]),
@@ -71,6 +69,20 @@ def raw_batch(pages: Sequence[TypedPage]) -> pa.RecordBatch:
         ],
         schema=RAW_SCHEMA,
     )
+
+
+def _joined(parts: list[Column]) -> Column:
+    return pa.concat_arrays([pa.nulls(0, pa.int32()), *parts])
+
+
+def _positions(positions: Sequence[int]) -> Column:
+    """Most pages have all their records, at positions from 0."""
+    return _all_positions(len(positions)) if isinstance(positions, range) else pa.array(positions, pa.int32())
+
+
+@lru_cache(maxsize=4)
+def _all_positions(records: int) -> Column:
+    return pa.array(range(records), pa.int32())
 
 
 def quarantine_batch(rejected: Sequence[RejectedRecord]) -> pa.RecordBatch:

@@ -39,7 +39,7 @@ def webhook(*statuses: int, location: str = "") -> Iterator[Webhook]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             hook.payloads.append(json.loads(body))
             status = hook.statuses.pop(0) if hook.statuses else 200
-            answer(self, status, **({"Location": location} if location else {}))
+            answer(self, status, b"", **({"Location": location} if location else {}))
 
     with serving(Handler) as address:
         hook.url = f"{address}/services/T000/canary-secret"
