@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 REQRES = (
@@ -107,40 +107,57 @@ class Population:
         """Return the record at an index from 0, as JSON."""
         if self.dirty_rate and _dice(self.seed, index) < self.dirty_rate:
             return json.dumps(self._dirty(index), ensure_ascii=False).encode()
-        return _clean(index + 1, self._name(index))
+        return self._clean(range(index, index + 1))
 
-    def _name(self, index: int) -> str:
-        if index < len(REQRES):
-            return REQRES[index]
-        mixed = index * _MULTIPLIER + self.seed
-        return f"{FIRST_NAMES[mixed % len(FIRST_NAMES)]} {LAST_NAMES[mixed // 16 % len(LAST_NAMES)]}"
+    def records(self, indices: range) -> bytes:
+        """Return the records at some indices, as JSON, with commas between them."""
+        if self.dirty_rate:
+            return b",".join(map(self.record, indices))
+        known = max(indices.start, min(indices.stop, len(REQRES)))
+        parts = self._clean(range(indices.start, known)), self._clean(range(known, indices.stop))
+        return b",".join(filter(None, parts))
+
+    def _clean(self, indices: range) -> bytes:
+        """Write customers without a defect, all of reqres.in or none."""
+        if indices.start < len(REQRES):
+            return ",".join(_of_reqres(index) for index in indices).encode()
+        names, seed = _names(), self.seed
+        return ",".join(
+            [
+                f'{{"id":{number},"email":"customer{number}@{DOMAINS[number % len(DOMAINS)]}",'
+                f"{names[((number - 1) * _MULTIPLIER + seed) % len(names)]},"
+                f'"avatar":"https://img.example.org/faces/{number}-image.jpg"}}'
+                for number in range(indices.start + 1, indices.stop + 1)
+            ]
+        ).encode()
 
     def _dirty(self, index: int) -> dict[str, Any]:
         fields = dict(DEFECTS[(index * _MULTIPLIER + self.seed) % _MODULUS % len(DEFECTS)])
         original = index // 2 if fields.pop("duplicate", False) else index
-        return {**json.loads(_clean(original + 1, self._name(original))), **fields}
+        return {**json.loads(self._clean(range(original, original + 1))), **fields}
 
 
 def _dice(seed: int, index: int) -> float:
     return ((index + 1) * _MULTIPLIER + seed * 7_919) * _MULTIPLIER % _MODULUS / _MODULUS
 
 
-def _clean(customer_id: int, name: str) -> bytes:
-    first, _, last = name.partition(" ")
-    if customer_id <= len(REQRES):
-        email, picture = f"{first}.{last}@reqres.in".lower(), "https://reqres.in/img/faces"
-    else:
-        email, picture = f"customer{customer_id}@{DOMAINS[customer_id % len(DOMAINS)]}", "https://img.example.org/faces"
+def _of_reqres(index: int) -> str:
+    first, _, last = REQRES[index].partition(" ")
     return (
-        f'{{"id":{customer_id},"email":"{email}","first_name":"{first}","last_name":"{last}",'
-        f'"avatar":"{picture}/{customer_id}-image.jpg"}}'
-    ).encode()
+        f'{{"id":{index + 1},"email":"{first.lower()}.{last.lower()}@reqres.in","first_name":"{first}",'
+        f'"last_name":"{last}","avatar":"https://reqres.in/img/faces/{index + 1}-image.jpg"}}'
+    )
+
+
+@cache
+def _names() -> list[str]:
+    return [f'"first_name":"{first}","last_name":"{last}"' for last in LAST_NAMES for first in FIRST_NAMES]
 
 
 @lru_cache(maxsize=PAGES_KEPT)
 def _page(population: Population, number: int, per_page: int) -> bytes:
     start = (number - 1) * per_page
-    records = b",".join(map(population.record, range(start, min(start + per_page, population.customers))))
+    records = population.records(range(start, max(start, min(start + per_page, population.customers))))
     total_pages = -(-population.customers // per_page)
     head = (
         f'{{"page":{number},"per_page":{per_page},"total":{population.customers},"total_pages":{total_pages},"data":['
