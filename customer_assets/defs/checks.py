@@ -49,7 +49,8 @@ def clean_customers_are_fit_to_publish(
     quality_thresholds: ThresholdsResource,
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge the clean customers against the thresholds, each score beside its threshold."""
-    figures = quality_figures(raw_customers, clean_customers, data_directory.crawl_record())
+    crawl, cleaning = data_directory.crawl_record(), data_directory.clean_record()
+    figures = quality_figures(raw_customers, clean_customers, crawl, cleaning)
     for verdict in quality_thresholds.verdicts(figures):
         yield check_result(verdict)
 
