@@ -149,7 +149,7 @@ class CleanCustomer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    customer_id: Annotated[int, Field(description="The customer's id in the API.")]
+    customer_id: Annotated[int, Field(ge=SMALLEST_ID, le=LARGEST_ID, description="The customer's id in the API.")]
     full_name: Annotated[str, Field(min_length=1, description="First and last name; `unknown` if both are missing.")]
     email_domain: Annotated[str, Field(min_length=1, description="Lower-case domain; `unknown` if malformed.")]
     engagement_level: EngagementLevel
