@@ -174,6 +174,8 @@ def verdicts(figures: QualityFigures, thresholds: QualityThresholds) -> list[Che
 def completeness(crawl: CrawlRecord) -> CheckVerdict:
     """Judge whether the API handed over as many customers as it says it has."""
     reason = f"{crawl.missing_customers} of {crawl.total} customers are missing"
+    if crawl.missing_customers < 0:
+        reason = f"{-crawl.missing_customers} customers more came than the {crawl.total} that the API counts"
     return _equal("every_customer_was_fetched", crawl.total - crawl.missing_customers, crawl.total, reason)
 
 

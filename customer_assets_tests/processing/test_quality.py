@@ -151,14 +151,21 @@ def test_a_raw_lake_that_lacks_records_is_told() -> None:
     assert verdict.figures == {"score": 95.0, "threshold": 100.0}
 
 
-@pytest.mark.parametrize("missing", [0, 3, -1])
-def test_completeness(missing: int) -> None:
+@pytest.mark.parametrize(
+    ("missing", "description"),
+    [
+        (0, "0 of 10 customers are missing"),
+        (3, "3 of 10 customers are missing"),
+        (-1, "1 customers more came than the 10 that the API counts"),
+    ],
+)
+def test_completeness(missing: int, description: str) -> None:
     """A crawl that brought fewer customers than the API counts, or more, is not complete."""
     crawl = CrawlRecord(fingerprint="", landed=10, rejected=0, total=10, missing_customers=missing)
     verdict = completeness(crawl)
     assert (verdict.name, verdict.passed, verdict.blocks) == ("every_customer_was_fetched", missing == 0, missing != 0)
     assert (verdict.score, verdict.threshold) == (10 - missing, 10)
-    assert verdict.description == f"{missing} of 10 customers are missing"
+    assert verdict.description == description
 
 
 def test_figures_as_dict() -> None:
