@@ -9,6 +9,7 @@ import narwhals as nw
 import pyarrow.parquet as pq
 from upath import UPath
 
+from customer_assets.defs.failures import told_to_dagster
 from customer_assets.defs.lineage import column_lineage
 from customer_assets.defs.metadata import column_schema
 from customer_assets.defs.syncs import OWN, Sync
@@ -65,7 +66,8 @@ class ParquetIOManager(dg.UPathIOManager):
         named = context.output_metadata.get(STAGED_FILE)
         staged = self._staged_file(path.name) if named is None else Path(named.value)
         if named is None:
-            self.engine.sink(obj, staged)
+            with told_to_dagster():
+                self.engine.sink(obj, staged)
         try:
             move_into_place(staged, path)
         finally:

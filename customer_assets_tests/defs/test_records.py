@@ -157,6 +157,21 @@ def test_several_parts_are_read_whatever_is_on_record(site: Site, name: str, rea
     assert site.run(reader).success
 
 
+@pytest.mark.parametrize(("name", "reader"), READERS)
+def test_what_an_engine_says_of_a_strange_lake_is_not_kept(site: Site, name: str, reader: str) -> None:
+    """DuckDB quotes text that is no UTF-8; Dagster keeps the class of its error, and no customer."""
+    without(site.lake / {RAW: CRAWL_RECORD, CLEAN: CLEAN_RECORD}[name], "digest")
+    table = pq.read_table(site.lake / name)
+    strange = pa.array([b"Canary\xff"] * table.num_rows, pa.binary()).view(pa.string())
+    pq.write_table(table.set_column(table.column_names.index(NAMES[name]), NAMES[name], strange), site.lake / name)
+    result = site.run(reader)
+    (failed,) = (event for event in result.all_events if event.is_step_failure)
+    assert failed.step_failure_data.error is not None
+    told = failed.step_failure_data.error.to_string()
+    assert "Canary" not in told
+    assert "InvalidInputException" in told
+
+
 def test_a_lake_that_lost_rows_is_not_published(site: Site) -> None:
     """Though raw lake and clean customers agree with each other."""
     for record in (CRAWL_RECORD, CLEAN_RECORD):
