@@ -1,4 +1,4 @@
-"""Two runs on one data directory at once: nobody meant it, and nothing that they publish is a mixture."""
+"""Two runs on one data directory at once: nobody meant it, and nothing breaks."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,7 +7,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from customer_assets.export.reading import read_export
-from customer_assets.processing.quality import MADE_FROM_ANOTHER_CRAWL
 from customer_assets_tests.defs.test_killed_runs import completed, environ, exported, lines_of, started
 
 CUSTOMERS = 3_000
@@ -19,10 +18,7 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(400)]
 
 
 def test_two_runs_at_once_leave_one_whole_export(environ: dict[str, str]) -> None:
-    """Of either run, never of both; each ends, neither takes away what the other stages, and the next is good.
-
-    A run whose customers the other's crawl has overtaken is refused, by check or gate, and says so.
-    """
+    """Of either run, never of both; each run ends, neither takes away what the other stages, and the next is good."""
     environ = {**environ, "CUSTOMER_SIMULATOR_CUSTOMERS": str(CUSTOMERS), "CUSTOMER_EXECUTOR": "in_process"}
     data = Path(environ["CUSTOMER_DATA_DIR"])
     whole = []
@@ -37,7 +33,7 @@ def test_two_runs_at_once_leave_one_whole_export(environ: dict[str, str]) -> Non
         process.wait(timeout=120)
         assert process.stderr is not None
         process.stderr.close()
-        assert process.returncode == 0 or MADE_FROM_ANOTHER_CRAWL in log, log[-3000:]
+        assert process.returncode == 0, log[-3000:]
     assert exported(data) in whole
     read_export(data / "export" / "customers.json")
     for name in ("raw_customers", "clean_customers"):
