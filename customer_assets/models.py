@@ -149,7 +149,7 @@ class CleanCustomer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    customer_id: Annotated[int, Field(description="The customer's id in the API.")]
+    customer_id: Annotated[int, Field(ge=SMALLEST_ID, le=LARGEST_ID, description="The customer's id in the API.")]
     full_name: Annotated[str, Field(min_length=1, description="First and last name; `unknown` if both are missing.")]
     email_domain: Annotated[str, Field(min_length=1, description="Lower-case domain; `unknown` if malformed.")]
     engagement_level: EngagementLevel
@@ -214,6 +214,7 @@ class CrawlRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     fingerprint: Annotated[str, Field(description="Hash of the pages read, whatever their order.")]
+    digest: Annotated[str | None, Field(description="Hash of the raw lake's file; null: not on record.")] = None
     landed: Annotated[int, Field(ge=0, description="Records that the API handed over.")]
     rejected: Annotated[int, Field(ge=0, description="Of these, the quarantined ones.")]
     total: Annotated[int, Field(ge=0, description="Customers in all, by the API's last answer.")]
@@ -247,3 +248,7 @@ class CleanRecord(BaseModel):
     records: Annotated[int, Field(ge=0, description="Records with a usable id, duplicates included.")]
     defects: Annotated[dict[str, int], Field(description="Of these, how many have a defect, by field.")]
     changes: Annotated[Changes | None, Field(description="Null before anything was published.")] = None
+    fingerprint: Annotated[
+        str | None, Field(description="That of the crawl they were made from; null: not on record.")
+    ] = None
+    digest: Annotated[str | None, Field(description="Hash of the clean customers' file; null: not on record.")] = None

@@ -98,7 +98,11 @@ class CustomerAPIClient:
         self.close()
 
     def close(self) -> None:
-        """Close connections and files; pages that were read stay in the page store."""
+        """Close connections and files.
+
+        Pages that were read stay in the page store, for the next client to resume from; with `memory://`, the default,
+        they go with this one.
+        """
         if self._transport is not None:
             self._transport.close()
             self._transport = None
@@ -243,5 +247,7 @@ def _conclude(figures: CrawlFigures, tally: Tally, found: Verdict) -> None:
         figures.source_duplicates = difference
     else:
         figures.missing_customers = difference
-    if figures.missing_customers:
+    if figures.missing_customers < 0:
+        logger.warning("The API handed over %d customers more than it counts.", -figures.missing_customers)
+    elif figures.missing_customers:
         logger.warning("The API counts %d customers more than it handed over.", figures.missing_customers)

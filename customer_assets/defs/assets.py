@@ -21,6 +21,7 @@ from customer_assets.export.changes import KeptExport, changes_since
 from customer_assets.export.full_report import report_version
 from customer_assets.processing.defects import clean_record, clean_version, defect_figures
 from customer_assets.processing.figures import quality_figures
+from customer_assets.processing.lake import file_digest
 from customer_assets.processing.rules import RULES_VERSION
 
 OWNERS = ["team:data-engineering"]
@@ -97,8 +98,9 @@ def clean_customers(
         clean, defects = engine.scan(staged), defect_figures(raw_customers, as_of)
         with data_directory.last_export() as last_export:
             changes = changes_since(last_export, clean, engine)
-        record = data_directory.publish_clean_record(clean_record(defects, as_of, changes))
-        figures = quality_figures(raw_customers, clean, crawl)
+        record = clean_record(defects, as_of, changes, crawl.fingerprint, file_digest(staged))
+        figures = quality_figures(raw_customers, clean, crawl, record)
+        data_directory.publish_clean_record(record)
     return dg.MaterializeResult(
         value=clean,
         metadata={STAGED_FILE: dg.MetadataValue.path(staged), **clean_metadata(figures, record)},
@@ -130,8 +132,8 @@ def customer_export(
     The gate stands here as well as in the checks, because checks guard only the run they are part of.
     """
     with told_to_dagster():
-        record = data_directory.crawl_record()
-        quality_thresholds.require(quality_figures(raw_customers, clean_customers, record), record)
+        crawl, cleaning = data_directory.crawl_record(), data_directory.clean_record()
+        quality_thresholds.require(quality_figures(raw_customers, clean_customers, crawl, cleaning), crawl)
         staged = data_directory.staged_file("exported_customers.parquet")
         with KeptExport(staged) as kept:
             exporter = DataExporter(processing.open_engine())

@@ -7,6 +7,7 @@ import dagster as dg
 import narwhals as nw
 
 from customer_assets.defs.blueprint import Blueprint
+from customer_assets.defs.failures import told_to_dagster
 from customer_assets.defs.metadata import check_result, crawl_record_metadata, export_metadata
 from customer_assets.defs.resources import DataDirectory, ProcessingResource, ThresholdsResource
 from customer_assets.defs.syncs import Sync
@@ -31,7 +32,8 @@ def clean_checks(sync: Sync) -> list[dg.AssetCheckSpec]:
 @BLUEPRINT.of(lambda sync: dg.asset_check(asset=sync.key("raw_customers"), blocking=True))
 def every_customer_was_fetched(data_directory: DataDirectory) -> dg.AssetCheckResult:
     """The API handed over as many customers as it says it has."""
-    record = data_directory.crawl_record()
+    with told_to_dagster():
+        record = data_directory.crawl_record()
     return check_result(completeness(record), metadata=crawl_record_metadata(record))
 
 
@@ -49,7 +51,9 @@ def clean_customers_are_fit_to_publish(
     quality_thresholds: ThresholdsResource,
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge the clean customers against the thresholds, each score beside its threshold."""
-    figures = quality_figures(raw_customers, clean_customers, data_directory.crawl_record())
+    with told_to_dagster():
+        crawl, cleaning = data_directory.crawl_record(), data_directory.clean_record()
+        figures = quality_figures(raw_customers, clean_customers, crawl, cleaning)
     for verdict in quality_thresholds.verdicts(figures):
         yield check_result(verdict)
 
@@ -61,7 +65,7 @@ def export_matches_clean_customers(
     clean_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
 ) -> dg.AssetCheckResult:
     """The published file, read again, holds just the clean customers, whole and in order."""
-    with ThreadPoolExecutor(1) as aside, data_directory.last_export() as last_export:
+    with told_to_dagster(), ThreadPoolExecutor(1) as aside, data_directory.last_export() as last_export:
         reading = aside.submit(read_export, data_directory.export_file)
         expected = DataExporter(processing.open_engine()).expected(clean_customers, last_export)
     try:

@@ -22,6 +22,8 @@ RETRIED = (IncompleteCrawlError, PageFailedError, PageStoreError, PublishError)
 ENGINES = ("duckdb", "_duckdb", "narwhals", "polars", "pyarrow", "pyspark", "py4j")
 """Whose errors say that a frame could not be computed: what was written was checked, so its file is damaged."""
 
+NOT_TOLD = "its message is not kept, since an engine may quote a customer"
+
 MAX_PAUSE_S = 3600.0
 """A run waits this long for an API that named the time; the next scheduled run resumes after a longer pause."""
 
@@ -29,7 +31,7 @@ MAX_PAUSES = 3
 
 DAMAGED = (
     "the engine could not read or compute its frames; a file of the lake may be damaged. "
-    "Materialise raw_customers and clean_customers again; if that does not help, the error below says what failed."
+    "Materialise raw_customers and clean_customers again; if that does not help, the traceback says where it failed."
 )
 
 
@@ -38,7 +40,8 @@ def told_to_dagster() -> Iterator[None]:
     """Turn errors into what Dagster does about them: retry, wait or stop.
 
     Dagster retries whatever is not a `Failure(allow_retries=False)`, bugs and terminated runs included; so everything
-    that another attempt cannot mend leaves here as just that.
+    that another attempt cannot mend leaves here as just that. Dagster keeps the errors behind a failure, with their
+    messages; of engines it is given the classes and tracebacks only.
     """
     try:
         yield
@@ -46,21 +49,40 @@ def told_to_dagster() -> Iterator[None]:
         raise
     except CrawlPausedError as error:
         if error.retry_after_s > MAX_PAUSE_S:
-            raise dg.Failure(str(error), allow_retries=False) from error
-        raise dg.RetryRequested(max_retries=MAX_PAUSES, seconds_to_wait=error.retry_after_s) from error
+            raise dg.Failure(str(error), allow_retries=False) from discreet(error)
+        raise dg.RetryRequested(max_retries=MAX_PAUSES, seconds_to_wait=error.retry_after_s) from discreet(error)
     except CustomerAssetsError as error:
-        remedy = error.remedy if isinstance(error, ConfigurationError) else None
-        raise dg.Failure(str(error), metadata={"remedy": remedy} if remedy else None, allow_retries=False) from error
+        remedy = {"remedy": error.remedy} if isinstance(error, ConfigurationError) else None
+        raise dg.Failure(str(error), metadata=remedy, allow_retries=False) from discreet(error)
     except (KeyboardInterrupt, DagsterExecutionInterruptedError) as interrupt:
         raise dg.Failure("The run was terminated; what was read so far is kept.", allow_retries=False) from interrupt
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        raise dg.Failure(f"{error.strerror or error}{where}; mend that and run again.", allow_retries=False) from error
-    except Exception as bug:
-        raise dg.Failure(_unforeseen(bug), allow_retries=False) from bug
+        told = f"{error.strerror or error}{where}; mend that and run again."
+        raise dg.Failure(told, allow_retries=False) from discreet(error)
+    except Exception as bug:  # noqa: BLE001 - it is raised again, as what Dagster may keep of it
+        raise dg.Failure(_unforeseen(bug), allow_retries=False) from discreet(bug)
+
+
+def discreet(error: BaseException) -> BaseException:
+    """Put a stand-in, of the same name and traceback, in the place of each engine's error in a chain."""
+    behind = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    told = _stand_in(error) if _is_an_engines(error) else error
+    told.__cause__ = None if behind is None else discreet(behind)
+    return told
+
+
+def _stand_in(error: BaseException) -> Exception:
+    named = type(type(error).__name__, (Exception,), {"__module__": type(error).__module__})
+    stand_in: Exception = named(NOT_TOLD)
+    return stand_in.with_traceback(error.__traceback__)
+
+
+def _is_an_engines(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] in ENGINES
 
 
 def _unforeseen(bug: Exception) -> str:
-    if type(bug).__module__.partition(".")[0] in ENGINES:
+    if _is_an_engines(bug):
         return f"{type(bug).__name__}: {DAMAGED}"
     return f"Unforeseen {type(bug).__name__}; not tried again."

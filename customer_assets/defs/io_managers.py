@@ -1,6 +1,7 @@
 """The IO manager: how frames pass from asset to asset, as Parquet files that are published whole or not at all."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -8,12 +9,13 @@ import narwhals as nw
 import pyarrow.parquet as pq
 from upath import UPath
 
+from customer_assets.defs.failures import told_to_dagster
 from customer_assets.defs.lineage import column_lineage
 from customer_assets.defs.metadata import column_schema
 from customer_assets.defs.syncs import OWN, Sync
 from customer_assets.export.files import is_local, linked, move_into_place
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine
-from customer_assets.processing.lake import problem_of
+from customer_assets.processing.lake import file_digest, problem_of
 from customer_assets.processing.landing import RAW_SCHEMA
 
 STAGED_FILE = "staged_file"
@@ -21,6 +23,13 @@ STAGED_FILE = "staged_file"
 
 COLUMNS = {"raw_customers": RAW_SCHEMA.names, "clean_customers": CLEAN_SCHEMA.names}
 """What an asset's file must hold to be read; a version before or after this one may have written it."""
+
+WAITS_S = (0.0, 0.1, 0.2, 0.4)
+"""A record is published just before its file: another run may be between the two. Seconds before each look."""
+
+NOT_ON_RECORD = (
+    "it is not the file that was published with its record: damaged, replaced, or not put in place by a killed run"
+)
 
 
 class ParquetIOManager(dg.UPathIOManager):
@@ -34,12 +43,22 @@ class ParquetIOManager(dg.UPathIOManager):
         base_dir: Where the files are.
         engine: Reads and writes them.
         staged_file: Names a new file on this machine, for what is written or was fetched.
+        digest_on_record: Tells the hash of the file that an asset published; None: whatever is there is read.
+        sleep: Waits for seconds.
     """
 
     extension = ".parquet"
 
-    def __init__(self, base_dir: UPath, engine: Engine, staged_file: Callable[[str], Path]) -> None:
+    def __init__(
+        self,
+        base_dir: UPath,
+        engine: Engine,
+        staged_file: Callable[[str], Path],
+        digest_on_record: Callable[[str], str | None] = lambda _: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.engine, self._staged_file = engine, staged_file
+        self._digest_on_record, self._sleep = digest_on_record, sleep
         super().__init__(base_path=base_dir)
 
     def dump_to_path(self, context: dg.OutputContext, obj: nw.LazyFrame, path: UPath) -> None:
@@ -47,7 +66,8 @@ class ParquetIOManager(dg.UPathIOManager):
         named = context.output_metadata.get(STAGED_FILE)
         staged = self._staged_file(path.name) if named is None else Path(named.value)
         if named is None:
-            self.engine.sink(obj, staged)
+            with told_to_dagster():
+                self.engine.sink(obj, staged)
         try:
             move_into_place(staged, path)
         finally:
@@ -57,20 +77,21 @@ class ParquetIOManager(dg.UPathIOManager):
         """Scan what was published at `path`.
 
         Raises:
-            Failure: Nothing was published there yet, or it is damaged or of another version.
+            Failure: Nothing was published there yet, or it is damaged, of another version or not what is on record.
         """
+        name, problem = context.asset_key.to_user_string(), None
         if not path.exists():
-            name = context.asset_key.to_user_string()
             raise dg.Failure(
                 f"{name} was never materialised below {path.parent}. Materialise it first, or all assets at once.",
                 allow_retries=False,
             )
-        parts = [self._fetched(part) for part in _parts(path)]
-        problem = problem_of(parts, COLUMNS.get(path.name.removesuffix(self.extension), ()))
-        if problem is not None:
-            name = context.asset_key.to_user_string()
-            raise dg.Failure(f"{path} cannot be read: {problem}. Materialise {name} again.", allow_retries=False)
-        return self.engine.scan(parts)
+        for wait_s in WAITS_S:
+            self._sleep(wait_s)
+            parts = [self._fetched(part) for part in _parts(path)]
+            problem = self._problem_of(path, parts)
+            if problem is None:
+                return self.engine.scan(parts)
+        raise dg.Failure(f"{path} cannot be read: {problem}. Materialise {name} again.", allow_retries=False)
 
     def get_metadata(
         self,
@@ -89,6 +110,15 @@ class ParquetIOManager(dg.UPathIOManager):
             **column_lineage(context.asset_key),
             "size_bytes": dg.MetadataValue.int(path.stat().st_size),
         }
+
+    def _problem_of(self, path: UPath, parts: Sequence[Path]) -> str | None:
+        """Say what keeps an asset's files from being read; several parts are another's, and on no record of ours."""
+        asset = path.name.removesuffix(self.extension)
+        problem = problem_of(parts, COLUMNS.get(asset, ()))
+        expected = None if path.is_dir() else self._digest_on_record(asset)
+        if problem is None and expected is not None and [file_digest(part) for part in parts] != [expected]:
+            return NOT_ON_RECORD
+        return problem
 
     def _fetched(self, path: UPath) -> Path:
         """A file of this machine that stays as it is: another run may publish while this one reads."""
@@ -111,7 +141,9 @@ def build_io_manager(sync: Sync) -> dg.IOManagerDefinition:
     def parquet_io_manager(context: dg.InitResourceContext) -> ParquetIOManager:
         """Keep frames as Parquet files in the data directory's lake, read and written by the chosen engine."""
         directory, processing = (getattr(context.resources, key) for key in keys)
-        return ParquetIOManager(directory.lake, processing.open_engine(), directory.staged_file)
+        return ParquetIOManager(
+            directory.lake, processing.open_engine(), directory.staged_file, directory.digest_on_record
+        )
 
     return parquet_io_manager
 

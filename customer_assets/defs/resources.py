@@ -1,7 +1,7 @@
 """What assets are given: thin makers of the plain classes below, with every setting as a described field."""
 
 import atexit
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -27,7 +27,7 @@ from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.defects import rejected_by_reason
 from customer_assets.processing.engines import ENGINES, Engine, engine_names, open_engine
 from customer_assets.processing.files import private_directory
-from customer_assets.processing.lake import LandingWriter
+from customer_assets.processing.lake import LandingWriter, file_digest
 from customer_assets.processing.quality import (
     CheckVerdict,
     QualityFigures,
@@ -346,15 +346,14 @@ class DataDirectory(dg.ConfigurableResource[None]):
     def publish_landing(self, landing: "Landing", figures: CrawlFigures) -> CrawlRecord:
         """Publish what stands beside the raw lake: the quarantine and the crawl's record."""
         landing.writer.close()
-        record = crawl_record(landing.writer, figures)
+        record = crawl_record(landing.writer, figures, file_digest(landing.raw_file))
         publish(landing.quarantine_file, self.quarantine_file)
         self._publish_record(record, self._record_file)
         return record
 
-    def publish_clean_record(self, record: CleanRecord) -> CleanRecord:
+    def publish_clean_record(self, record: CleanRecord) -> None:
         """Publish what stands beside the clean customers."""
         self._publish_record(record, self._clean_record_file)
-        return record
 
     def publish_last_export(self, staged: Path) -> None:
         """Keep what the export that was just published holds, for the next run to compare with; and the export."""
@@ -419,6 +418,15 @@ class DataDirectory(dg.ConfigurableResource[None]):
                 "CUSTOMER_DATA_DIR", f"{self._record_file} is missing or unreadable", "Materialise raw_customers first."
             ) from None
 
+    def digest_on_record(self, asset: str) -> str | None:
+        """Tell the hash of the file that an asset published; None where no record tells it."""
+        records: dict[str, Callable[[], CrawlRecord | CleanRecord]]
+        records = {"raw_customers": self.crawl_record, "clean_customers": self.clean_record}
+        try:
+            return records[asset]().digest
+        except (KeyError, ConfigurationError, OSError):  # whoever needs the record tells what is wrong with it
+            return None
+
     def _publish_record(self, record: BaseModel, file: UPath) -> None:
         staged = self.staged_file(file.name)
         staged.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -455,10 +463,11 @@ class Landing:
             self.writer.abort()
 
 
-def crawl_record(landing: LandingWriter, figures: CrawlFigures) -> CrawlRecord:
-    """Sum up a crawl for the checks."""
+def crawl_record(landing: LandingWriter, figures: CrawlFigures, digest: str) -> CrawlRecord:
+    """Sum up a crawl for the checks, and which file holds it."""
     return CrawlRecord(
         fingerprint=landing.fingerprint(),
+        digest=digest,
         landed=figures.records,
         rejected=figures.rejected,
         total=figures.total,

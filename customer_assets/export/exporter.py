@@ -156,8 +156,9 @@ def _kept(batches: Iterator[pa.RecordBatch], kept: KeptExport) -> Iterator[pa.Re
 
 
 def _checked(index: int, customer: Mapping[str, Any]) -> dict[str, Any]:
+    given = dict(customer) if isinstance(customer, Mapping) else customer  # strictly, only a dict will do
     try:
-        return CleanCustomer.model_validate(customer, strict=True).model_dump()
+        return CleanCustomer.model_validate(given, strict=True).model_dump()
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['type']}" for each in error.errors()]
         raise InvalidCustomerError(index, problems) from None

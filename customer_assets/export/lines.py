@@ -5,7 +5,7 @@ from functools import cache
 import msgspec
 import pyarrow as pa
 
-from customer_assets.export.packing import UnknownValueError, unpacked
+from customer_assets.export.packing import PLAIN, UnknownValueError, unpacked
 from customer_assets.processing.columns import Column, pc
 
 BETWEEN_LINES = b",\n"
@@ -22,12 +22,10 @@ def json_lines(batch: pa.RecordBatch) -> memoryview:
     """Write packed customers as JSON objects, a line each, `BETWEEN_LINES` between them. No Python object for a row.
 
     Raises:
-        UnknownValueError: A field holds what no rule gives.
+        UnknownValueError: A field holds what no rule gives, or nothing at all.
     """
-    packed = batch.column("packed")
-    if packed.null_count:
-        raise UnknownValueError(packed.null_count)
-    numbers = packed.dictionary_encode()
+    _refuse_nulls(batch)
+    numbers = batch.column("packed").dictionary_encode()
     endings = pa.array([_ending(number) for number in numbers.dictionary.to_pylist()], pa.string())
     lines = pc.binary_join_element_wise(
         '{"customer_id": "cust_',
@@ -42,6 +40,16 @@ def json_lines(batch: pa.RecordBatch) -> memoryview:
     )
     # Arrow keeps a column's texts side by side in one buffer: the lines are joined already.
     return _text(lines)[: -len(BETWEEN_LINES)]
+
+
+def _refuse_nulls(batch: pa.RecordBatch) -> None:
+    """Let no null become a line: joined with text it is null, and the customer would be gone without a word."""
+    unknown = batch.column("packed").null_count
+    if unknown:
+        raise UnknownValueError(unknown)
+    empty = [name for name in PLAIN if batch.column(name).null_count]
+    if empty:
+        raise UnknownValueError(max(batch.column(name).null_count for name in empty), empty)
 
 
 @cache

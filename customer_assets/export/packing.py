@@ -1,5 +1,6 @@
 """How the fields of few values travel through the engine's sort: as one number a customer, read back on the way out."""
 
+from collections.abc import Sequence
 from typing import get_args
 
 import narwhals as nw
@@ -18,15 +19,25 @@ FIELDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """The packed fields in the export's order, each with its values; the score is packed behind them."""
 
+PACKED = (*(name for name, _ in FIELDS), "data_quality_score")
+PLAIN = ("customer_id", "full_name", "email_domain")
+"""The fields that travel as they are; no rule leaves one null."""
+
 
 class UnknownValueError(CustomerAssetsError):
-    """Clean customers hold what no rule gives; it cannot be exported."""
+    """Clean customers hold what no rule gives; it cannot be exported.
 
-    def __init__(self, customers: int) -> None:
-        """Tell how many customers do."""
-        names = ", ".join([*(name for name, _ in FIELDS), "data_quality_score"])
+    Attributes:
+        customers: How many do at least: one batch is looked at, the first that holds any.
+        fields: One of these holds it.
+    """
+
+    def __init__(self, customers: int, fields: Sequence[str] = PACKED) -> None:
+        """Tell how many customers do, and where."""
+        self.customers, self.fields = customers, tuple(fields)
         super().__init__(
-            f"{customers} customers hold a value that no rule gives, in one of {names}. Materialise clean_customers."
+            f"At least {customers} customers hold a value that no rule gives, in one of {', '.join(fields)}. "
+            "Materialise clean_customers."
         )
 
 
@@ -36,7 +47,7 @@ def packed(customers: Frame) -> Frame:
     number = nw.when((score >= 0) & (score < SCORES)).then(score)
     for name, values in reversed(FIELDS):
         number = number + _place(name, values) * _stride(name)
-    return customers.select("customer_id", "full_name", "email_domain", packed=number)
+    return customers.select(*PLAIN, packed=number)
 
 
 def unpacked(number: int) -> dict[str, str | int]:

@@ -44,9 +44,18 @@ def defect_figures(raw: Frame, as_of: datetime) -> DefectFigures:
     return DefectFigures(records, dict(zip(fields, defects, strict=True)), inactive)
 
 
-def clean_record(figures: DefectFigures, as_of: datetime, changes: Changes | None) -> CleanRecord:
-    """Sum up what cleaning found."""
-    return CleanRecord(as_of=as_of.isoformat(), records=figures.records, defects=dict(figures.defects), changes=changes)
+def clean_record(
+    figures: DefectFigures, as_of: datetime, changes: Changes | None, fingerprint: str, digest: str
+) -> CleanRecord:
+    """Sum up what cleaning found, in which crawl, and which file holds the outcome."""
+    return CleanRecord(
+        as_of=as_of.isoformat(),
+        records=figures.records,
+        defects=dict(figures.defects),
+        changes=changes,
+        fingerprint=fingerprint,
+        digest=digest,
+    )
 
 
 def clean_version(raw_version: str, seed: int, figures: DefectFigures) -> str:

@@ -239,6 +239,12 @@ def problem_of(parts: Sequence[Path], columns: Sequence[str]) -> str | None:
     return None
 
 
+def file_digest(path: Path) -> str:
+    """Tell the hash of a file's bytes: no engine verifies a Parquet page's checksum, and none would see a swap."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _names_digest(names: RecordNames) -> int:
     """Other names make another lake of the same pages. Ours count for nothing."""
     return 0 if names == OURS.record else int.from_bytes(hashlib.sha256(repr(names).encode()).digest()[:16])

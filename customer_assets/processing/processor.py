@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from customer_assets.errors import ConfigurationError
 from customer_assets.models import RejectedRecord
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.landing import landed_objects
@@ -24,6 +25,9 @@ class CustomerDataProcessor:
         memory_limit: How much memory DuckDB may take, such as `1GB`.
         spill_dir: Where DuckDB puts what exceeds it.
         clock: Tells the present instant.
+
+    Raises:
+        ConfigurationError: `as_of` has no time zone.
     """
 
     def __init__(
@@ -36,6 +40,9 @@ class CustomerDataProcessor:
         spill_dir: Path | str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        if as_of is not None and as_of.utcoffset() is None:
+            problem = f"{as_of.isoformat()} has no time zone, so it is no instant"  # engines would disagree on it
+            raise ConfigurationError("as_of", problem, "Give it one, such as datetime(2026, 1, 31, tzinfo=UTC).")
         self.seed, self._as_of, self._clock = seed, as_of, clock
         self._engine = engine
         self._memory_limit, self._spill_dir = memory_limit, spill_dir

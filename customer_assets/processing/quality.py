@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from customer_assets.errors import ConfigurationError
@@ -13,9 +13,12 @@ CHECK_DESCRIPTIONS: Mapping[str, str] = {
     "low_quality_share_within_limit": "The share of customers that score below 70 is within its limit.",
     "rejected_share_within_limit": "The share of records without a usable id is within its limit.",
     "customer_id_is_unique": "Each customer is there once.",
-    "every_record_is_accounted_for": "Each record landed is a clean customer, was merged into one, or was rejected.",
+    "every_record_is_accounted_for": "Each record of this very crawl is a clean customer, was merged into one, or was "
+    "rejected.",
 }
 """The checks by name, and the claim that each makes."""
+
+MADE_FROM_ANOTHER_CRAWL = "clean_customers were made from an earlier crawl: materialise clean_customers"
 
 
 class Severity(StrEnum):
@@ -72,20 +75,24 @@ class QualityFigures:
     Attributes:
         landed: Records that the API handed over, the rejected ones included.
         rejected: Records without a usable id, quarantined.
+        in_lake: Rows of the raw lake.
         merged: Records that gave way to a better record of the same customer.
         clean: Customers.
         distinct_customers: Distinct ids among them.
         mean_quality: Mean score; NaN of no customers.
         low_quality: Customers scoring below 70.
+        of_this_crawl: Whether the clean customers were made from the crawl that is on record.
     """
 
     landed: int
     rejected: int
+    in_lake: int
     merged: int
     clean: int
     distinct_customers: int
     mean_quality: float
     low_quality: int
+    of_this_crawl: bool
 
     @property
     def low_quality_share(self) -> float:
@@ -98,8 +105,9 @@ class QualityFigures:
         return _share(self.rejected, self.landed)
 
     def as_dict(self) -> dict[str, float]:
-        """Name every figure, the shares included."""
-        return {**asdict(self), "low_quality_share": self.low_quality_share, "rejected_share": self.rejected_share}
+        """Name what is worth plotting, the shares included."""
+        plotted = {name: value for name, value in asdict(self).items() if name not in ("in_lake", "of_this_crawl")}
+        return {**plotted, "low_quality_share": self.low_quality_share, "rejected_share": self.rejected_share}
 
 
 def _share(part: int, whole: int) -> float:
@@ -159,24 +167,35 @@ def verdicts(figures: QualityFigures, thresholds: QualityThresholds) -> list[Che
             figures.clean,
             f"{figures.clean} customers have {figures.distinct_customers} distinct ids",
         ),
-        _equal(
-            "every_record_is_accounted_for",
-            figures.clean + figures.merged + figures.rejected,
-            figures.landed,
-            f"{figures.landed} landed; {figures.clean} clean, {figures.merged} merged, {figures.rejected} rejected",
-        ),
+        _accounted_for(figures),
     ]
 
 
 def completeness(crawl: CrawlRecord) -> CheckVerdict:
     """Judge whether the API handed over as many customers as it says it has."""
     reason = f"{crawl.missing_customers} of {crawl.total} customers are missing"
+    if crawl.missing_customers < 0:
+        reason = f"{-crawl.missing_customers} customers more came than the {crawl.total} that the API counts"
     return _equal("every_customer_was_fetched", crawl.total - crawl.missing_customers, crawl.total, reason)
 
 
 def failures(found: Sequence[CheckVerdict]) -> list[CheckVerdict]:
     """Pick the verdicts that forbid publishing."""
     return [verdict for verdict in found if verdict.blocks]
+
+
+def _accounted_for(figures: QualityFigures) -> CheckVerdict:
+    """Hold counts together, and what was counted: equal counts of two crawls account for nothing."""
+    name, found = "every_record_is_accounted_for", figures.clean + figures.merged + figures.rejected
+    counts = f"{figures.landed} landed; {figures.clean} clean, {figures.merged} merged, {figures.rejected} rejected"
+    in_lake = figures.in_lake + figures.rejected
+    if in_lake != figures.landed:
+        lake = f"the raw lake holds {figures.in_lake} of them: materialise raw_customers"
+        return _equal(name, in_lake, figures.landed, f"{counts}; {lake}")
+    verdict = _equal(name, found, figures.landed, counts)
+    if figures.of_this_crawl:
+        return verdict
+    return replace(verdict, passed=False, severity=Severity.ERROR, description=MADE_FROM_ANOTHER_CRAWL)
 
 
 def _mean_quality(figures: QualityFigures, thresholds: QualityThresholds) -> CheckVerdict:

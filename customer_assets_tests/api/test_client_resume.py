@@ -12,6 +12,7 @@ import pytest
 
 from customer_assets.api import CrawlFigures, CustomerAPIClient
 from customer_assets.api.customers import CustomerList
+from customer_assets.errors import RequestRefusedError
 from customer_assets.models import Page
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets_tests.api.conftest import ScriptedServer, body, http
@@ -152,6 +153,35 @@ def test_what_does_not_add_up_is_counted(
     with CustomerAPIClient(server.url, KEY, retry_waits_s=SHORT) as client:
         figures = client.crawl(CustomerList())
     assert (figures.passes, figures.missing_customers, figures.source_duplicates) == (passes, missing, duplicates)
+
+
+@pytest.mark.parametrize(
+    ("total", "warning"),
+    [
+        (14, "The API counts 2 customers more than it handed over."),
+        (11, "The API handed over 1 customers more than it counts."),
+    ],
+)
+def test_a_total_that_is_wrong_is_told_in_its_own_direction(
+    serve: Serve, caplog: pytest.LogCaptureFixture, total: int, warning: str
+) -> None:
+    """Too high or too low."""
+    server = serve(otherwise=lambda page: http(200, {**body(page), "total": total}))
+    with CustomerAPIClient(server.url, KEY, retry_waits_s=SHORT) as client:
+        client.crawl(CustomerList())
+    assert warning in [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["sqlite", "memory"])
+def test_what_a_closed_client_leaves_behind(serve: Serve, tmp_path: Path, *, kept: bool) -> None:
+    """A store of files has its pages for the next client; one in memory is gone with it."""
+    server = serve(otherwise=lambda page: http(200 if page == 1 else 404, body(page, total=10)))
+    store = f"sqlite:///{tmp_path / 'pages.sqlite'}" if kept else "memory://"
+    for _ in range(2):
+        client = CustomerAPIClient(server.url, KEY, page_store=store, retry_waits_s=SHORT)
+        with client, pytest.raises(RequestRefusedError):
+            client.crawl(CustomerList())
+    assert server.pages.count(1) == (1 if kept else 2)
 
 
 def test_what_is_read_while_it_moves_without_end_is_not_kept(serve: Serve) -> None:

@@ -1,9 +1,11 @@
 """The published document: its bytes, its order, and what is refused."""
 
 import json
+from collections import UserDict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -124,6 +126,9 @@ def test_no_customers_are_a_valid_document(exporter: DataExporter, tmp_path: Pat
         pytest.param(clean_customer(1, customer_tier="gold"), "customer_tier", id="unknown tier"),
         pytest.param(clean_customer(1, secret="x"), "secret", id="a field too many"),  # noqa: S106 - no password
         pytest.param({"customer_id": 1}, "full_name", id="a field too few"),
+        pytest.param(clean_customer(2**63), "customer_id: less_than_equal", id="an id beyond 64 bits"),
+        pytest.param(clean_customer(-(2**63) - 1), "customer_id: greater_than_equal", id="a negative one beyond them"),
+        pytest.param(7, "it: model_type", id="no mapping"),
     ],
 )
 def test_what_is_no_clean_customer_is_refused(
@@ -133,6 +138,12 @@ def test_what_is_no_clean_customer_is_refused(
     with pytest.raises(InvalidCustomerError, match=rf"Customer 1 .*{field}"):
         exporter.export_customers([clean_customer(2), customer], tmp_path / "out.json")
     assert not (tmp_path / "out.json").exists()
+
+
+def test_any_mapping_is_a_customer(exporter: DataExporter, tmp_path: Path) -> None:
+    """As the signature says."""
+    customers = [MappingProxyType(clean_customer(2**63 - 1)), UserDict(clean_customer(-(2**63)))]
+    assert exporter.export_customers(customers, tmp_path / "out.json").total_customers == 2
 
 
 def test_a_directory_in_the_files_place_is_named(exporter: DataExporter, tmp_path: Path) -> None:

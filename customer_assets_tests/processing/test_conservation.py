@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import pyarrow.parquet as pq
 from hypothesis import given, settings
 
-from customer_assets.models import CrawlRecord, Page
+from customer_assets.models import CleanRecord, CrawlRecord, Page
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.figures import quality_figures
@@ -40,7 +40,8 @@ def test_landed_is_clean_and_merged_and_rejected(engine: Engine, world: list[lis
             total=len(named),
             missing_customers=0,
         )
-        figures = quality_figures(raw, clean, crawl)
+        cleaning = CleanRecord(as_of=AS_OF.isoformat(), records=0, defects={}, fingerprint=crawl.fingerprint)
+        figures = quality_figures(raw, clean, crawl, cleaning)
         customers = {customer for customer in named if customer is not None}
         assert figures.landed == figures.clean + figures.merged + figures.rejected
         assert (figures.clean, figures.rejected) == (len(customers), named.count(None))

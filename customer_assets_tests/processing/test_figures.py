@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from customer_assets.models import CrawlRecord
+from customer_assets.models import CleanRecord, CrawlRecord
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine
 from customer_assets.processing.figures import quality_figures
 from customer_assets.processing.landing import landed_objects
@@ -18,7 +18,10 @@ from customer_assets_tests.processing.reference import cleaned, usable_id
 
 
 def _crawl(landed: int, rejected: int) -> CrawlRecord:
-    return CrawlRecord(fingerprint="", landed=landed, rejected=rejected, total=landed, missing_customers=0)
+    return CrawlRecord(fingerprint="f1", landed=landed, rejected=rejected, total=landed, missing_customers=0)
+
+
+CLEANING = CleanRecord(as_of="", records=0, defects={}, fingerprint="f1")
 
 
 def test_figures_of_dirty_records(engine: Engine, as_of: datetime) -> None:
@@ -30,14 +33,16 @@ def test_figures_of_dirty_records(engine: Engine, as_of: datetime) -> None:
     expected = cleaned(records, seed=0, as_of=as_of)
     scores = [customer["data_quality_score"] for customer in expected]
     usable = [customer_id for customer_id in map(usable_id, records) if customer_id is not None]
-    assert quality_figures(raw, clean, _crawl(500, len(rejected))) == QualityFigures(
+    assert quality_figures(raw, clean, _crawl(500, len(rejected)), CLEANING) == QualityFigures(
         landed=500,
         rejected=500 - len(usable),
+        in_lake=len(usable),
         merged=len(usable) - len(set(usable)),
         clean=len(expected),
         distinct_customers=len(expected),
         mean_quality=sum(scores) / len(scores),
         low_quality=sum(score < 70 for score in scores),
+        of_this_crawl=True,
     )
 
 
@@ -45,7 +50,7 @@ def test_figures_of_nothing(engine: Engine, as_of: datetime) -> None:
     """No records: counts of 0 and a mean that is NaN."""
     batch, _ = landed_objects([])
     raw = engine.from_arrow(pa.Table.from_batches([batch]))
-    figures = quality_figures(raw, clean_customers(raw, seed=0, as_of=as_of), _crawl(0, 0))
+    figures = quality_figures(raw, clean_customers(raw, seed=0, as_of=as_of), _crawl(0, 0), CLEANING)
     assert (figures.clean, figures.merged, figures.low_quality) == (0, 0, 0)
     assert math.isnan(figures.mean_quality)
 
@@ -63,5 +68,24 @@ def test_bands(scores: list[int], low: int) -> None:
     ]
     raw = engine.from_arrow(pa.Table.from_batches([landed_objects([{"id": 1}, {"id": 2}])[0]]))
     clean = engine.from_arrow(pa.Table.from_pylist(rows, CLEAN_SCHEMA))
-    figures = quality_figures(raw, clean, _crawl(2, 0))
+    figures = quality_figures(raw, clean, _crawl(2, 0), CLEANING)
     assert (figures.low_quality, figures.clean, figures.distinct_customers) == (low, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "same"),
+    [
+        pytest.param("f1", True, id="this one"),
+        pytest.param("f2", False, id="another"),
+        pytest.param(None, False, id="?"),
+    ],
+)
+def test_the_crawl_that_was_cleaned(fingerprint: str | None, *, same: bool) -> None:
+    """One that is not on record, as an older version leaves it, is another."""
+    from customer_assets.processing.engines import open_engine  # noqa: PLC0415 - only these tests need one by name
+
+    engine = open_engine("duckdb")
+    raw = engine.from_arrow(pa.Table.from_batches([landed_objects([{"id": 1}])[0]]))
+    clean = engine.from_arrow(pa.Table.from_pylist([], CLEAN_SCHEMA))
+    cleaning = CLEANING.model_copy(update={"fingerprint": fingerprint})
+    assert quality_figures(raw, clean, _crawl(1, 0), cleaning).of_this_crawl is same

@@ -1,7 +1,7 @@
 """The processor: lists of raw customers in, clean customers out, on every engine alike."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from operator import itemgetter
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from customer_assets.errors import ConfigurationError
 from customer_assets.models import CleanCustomer
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine
@@ -161,6 +162,16 @@ def test_nothing(processor: CustomerDataProcessor) -> None:
     """No records give no customers."""
     assert processor.process_customers([]) == []
     assert not processor.rejected
+
+
+@pytest.mark.parametrize("engine_name", ["duckdb", "polars"])
+def test_an_instant_without_a_time_zone_is_refused(engine_name: str) -> None:
+    """On every engine, before anything is cleaned; one in another zone is an instant."""
+    naive = datetime(2026, 1, 31, 12)  # noqa: DTZ001 - the mistake
+    with pytest.raises(ConfigurationError, match=r"^as_of: 2026-01-31T12:00:00 has no time zone.*tzinfo=UTC"):
+        CustomerDataProcessor(as_of=naive, engine=engine_name)
+    zoned = naive.replace(tzinfo=timezone(timedelta(hours=1)))
+    assert CustomerDataProcessor(as_of=zoned, engine=engine_name).process_customers([GEORGE])
 
 
 def test_rejected_records_are_kept(as_of: datetime) -> None:

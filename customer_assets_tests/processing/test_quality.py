@@ -20,10 +20,26 @@ from customer_assets.processing.quality import (
 )
 
 GOOD = QualityFigures(
-    landed=100, rejected=5, merged=15, clean=80, distinct_customers=80, mean_quality=95.0, low_quality=8
+    landed=100,
+    rejected=5,
+    in_lake=95,
+    merged=15,
+    clean=80,
+    distinct_customers=80,
+    mean_quality=95.0,
+    low_quality=8,
+    of_this_crawl=True,
 )
 EMPTY = QualityFigures(
-    landed=0, rejected=0, merged=0, clean=0, distinct_customers=0, mean_quality=math.nan, low_quality=0
+    landed=0,
+    rejected=0,
+    in_lake=0,
+    merged=0,
+    clean=0,
+    distinct_customers=0,
+    mean_quality=math.nan,
+    low_quality=0,
+    of_this_crawl=True,
 )
 
 
@@ -53,6 +69,9 @@ def test_good_data_passes_every_check() -> None:
         pytest.param({"distinct_customers": 79}, "customer_id_is_unique", Severity.ERROR, id="a customer twice"),
         pytest.param({"landed": 101}, "every_record_is_accounted_for", Severity.ERROR, id="a record lost"),
         pytest.param({"landed": 99}, "every_record_is_accounted_for", Severity.ERROR, id="a record too many"),
+        pytest.param({"of_this_crawl": False}, "every_record_is_accounted_for", Severity.ERROR, id="another crawl's"),
+        pytest.param({"in_lake": 94}, "every_record_is_accounted_for", Severity.ERROR, id="a row lost"),
+        pytest.param({"in_lake": 96}, "every_record_is_accounted_for", Severity.ERROR, id="a row too many"),
         pytest.param({"merged": 14}, "every_record_is_accounted_for", Severity.ERROR, id="one merged into nothing"),
     ],
 )
@@ -116,14 +135,37 @@ def test_counts_are_shown() -> None:
     assert found["customer_id_is_unique"].figures == {"score": 80.0, "threshold": 80.0}
 
 
-@pytest.mark.parametrize("missing", [0, 3, -1])
-def test_completeness(missing: int) -> None:
+def test_customers_of_another_crawl_account_for_nothing() -> None:
+    """However equal the counts, and the sentence says what to do."""
+    verdict = _by_name(replace(GOOD, of_this_crawl=False))["every_record_is_accounted_for"]
+    assert verdict.description == "clean_customers were made from an earlier crawl: materialise clean_customers"
+    assert verdict.figures == {"score": 100.0, "threshold": 100.0}
+
+
+def test_a_raw_lake_that_lacks_records_is_told() -> None:
+    """Whether it was the lake or the cleaning that lost them is another question, with another remedy."""
+    verdict = _by_name(replace(GOOD, in_lake=90))["every_record_is_accounted_for"]
+    assert verdict.description == (
+        "100 landed; 80 clean, 15 merged, 5 rejected; the raw lake holds 90 of them: materialise raw_customers"
+    )
+    assert verdict.figures == {"score": 95.0, "threshold": 100.0}
+
+
+@pytest.mark.parametrize(
+    ("missing", "description"),
+    [
+        (0, "0 of 10 customers are missing"),
+        (3, "3 of 10 customers are missing"),
+        (-1, "1 customers more came than the 10 that the API counts"),
+    ],
+)
+def test_completeness(missing: int, description: str) -> None:
     """A crawl that brought fewer customers than the API counts, or more, is not complete."""
     crawl = CrawlRecord(fingerprint="", landed=10, rejected=0, total=10, missing_customers=missing)
     verdict = completeness(crawl)
     assert (verdict.name, verdict.passed, verdict.blocks) == ("every_customer_was_fetched", missing == 0, missing != 0)
     assert (verdict.score, verdict.threshold) == (10 - missing, 10)
-    assert verdict.description == f"{missing} of 10 customers are missing"
+    assert verdict.description == description
 
 
 def test_figures_as_dict() -> None:
