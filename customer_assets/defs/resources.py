@@ -48,6 +48,9 @@ EMBEDDED_KEY = "embedded-simulator"
 EMBEDDED_IDENTITY = "embedded-simulator:"
 """The simulator's port is another each time; its pages are the same for the same settings."""
 
+NOT_REAL = "No base URL is set: these customers are the embedded simulator's, made up; no real API is asked."
+"""Said once a crawl, so that nobody takes the simulator's customers for real ones."""
+
 
 class CustomerAPIResource(dg.ConfigurableResource[None]):
     """The customer API: where it is and how it may be asked. Makes a `CustomerAPIClient`."""
@@ -117,6 +120,7 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
             with self._client_of(self.base_url, self._key(), page_store, on_progress) as client:
                 yield client
         else:
+            dg.get_dagster_logger().warning(NOT_REAL)
             with (
                 running_simulator(self._simulator(), wait=False) as simulator,
                 self._client_of(
