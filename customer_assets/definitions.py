@@ -37,7 +37,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
         ConfigurationError: A setting cannot be used, or there is no setting or resource of that name.
     """
     environ = {**os.environ, **{name: str(value) for name, value in overrides.items() if name.isupper()}}
-    resources = build_resources(environ)
+    resources, secrets = build_resources(environ), _overridden_secrets(overrides)
     for name, resource in overrides.items():
         if name in resources:
             resources[name] = resource
@@ -52,9 +52,23 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
         jobs=[customer_sync_job],
         schedules=[build_schedule(sync, customer_sync_job)],
         sensors=[failed_run_sensor(sync.sensor, listeners)],
-        resources={name: keeping_settings(resource) for name, resource in resources.items()},
+        resources={name: keeping_settings(resource, secrets.get(name)) for name, resource in resources.items()},
         executor=told(build_executor(environ), listeners),
     )
+
+
+def _overridden_secrets(overrides: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """By resource and field: Dagster reads variables when a run starts, and knows nothing of overrides."""
+    if "customer_api" in overrides:
+        return {}
+    given = {"api_key": "CUSTOMER_API_KEY", "page_store": "CUSTOMER_PAGE_STORE"}
+    return {
+        "customer_api": {
+            field: settings.text({variable: str(overrides[variable])}, variable, "")
+            for field, variable in given.items()
+            if variable in overrides
+        }
+    }
 
 
 def build_executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition:
@@ -111,7 +125,8 @@ def build_listeners(environ: Mapping[str, str]) -> Listeners:
 def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
     """Make the resources by their keys, with the defaults that the environment gives.
 
-    The key alone is read when a run starts, so that it is in no definition, page or run config.
+    The key, and the page store's address with its password, are read when a run starts, so that they are in no
+    definition, page or run config.
     """
     return {
         "customer_api": CustomerAPIResource(
@@ -121,7 +136,7 @@ def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
             max_concurrency=settings.whole_number(environ, "CUSTOMER_API_MAX_CONCURRENCY", 8),
             requests_per_second=settings.optional_number(environ, "CUSTOMER_API_REQUESTS_PER_SECOND"),
             page_size=settings.optional_whole_number(environ, "CUSTOMER_API_PAGE_SIZE"),
-            page_store=settings.text(environ, "CUSTOMER_PAGE_STORE", ""),
+            page_store=dg.EnvVar("CUSTOMER_PAGE_STORE") if settings.text(environ, "CUSTOMER_PAGE_STORE", "") else "",
             simulator_customers=settings.whole_number(environ, "CUSTOMER_SIMULATOR_CUSTOMERS", 12),
             simulator_page_size=settings.whole_number(environ, "CUSTOMER_SIMULATOR_PAGE_SIZE", 6),
             simulator_failure_rate=settings.number(environ, "CUSTOMER_SIMULATOR_FAILURE_RATE", 0.2),

@@ -14,7 +14,9 @@ from upath import UPath
 
 from customer_assets.api import CrawlFigures, CustomerAPIClient
 from customer_assets.api.options import ClientOptions, Secret, checked_base_url
+from customer_assets.api.pages import checked_store
 from customer_assets.api.progress import OnProgress
+from customer_assets.defs.run_config import hidden_value
 from customer_assets.defs.terminal import TERMINAL
 from customer_assets.errors import ConfigurationError, QualityGateError
 from customer_assets.export.files import is_local, move_into_place, publish
@@ -38,9 +40,6 @@ from customer_assets.processing.quality import (
 )
 from customer_assets.shapes import OURS, AnswerNames, RecordNames, Shape, ShapeError
 from customer_assets.simulator import SimulatorSettings, running_simulator
-
-MASKED_KEY = "********"
-"""What Dagster's launchpad shows in a secret's place, and sends as the key when a run is launched from there."""
 
 EMBEDDED_KEY = "embedded-simulator"
 """Any key opens the simulator."""
@@ -73,7 +72,10 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
     requests_per_second: float | None = Field(default=None, description="The API's limit, if known; empty: learned.")
     page_size: int | None = Field(default=None, description="Customers a page, sent as per_page; empty: the API's own.")
     page_store: str = Field(
-        default="", description="memory://, sqlite:///path or redis://…; empty: SQLite in the data directory."
+        default="",
+        description="memory://, sqlite:///path or redis://…; empty: SQLite in the data directory. May hold a password.",
+        repr=False,
+        json_schema_extra={"dagster__is_secret": True},
     )
     page_parameter: str = Field(default="page", description="The query parameter that asks for a page.")
     per_page_parameter: str = Field(default="per_page", description="The query parameter that asks for a page's size.")
@@ -115,7 +117,7 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
         Raises:
             ConfigurationError: A setting cannot be used; nothing was sent.
         """
-        page_store = self.page_store or default_page_store
+        page_store = hidden_value(self, "page_store") or default_page_store
         if self.base_url:
             with self._client_of(self.base_url, self._key(), page_store, on_progress) as client:
                 yield client
@@ -130,8 +132,7 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
                 yield client
 
     def _key(self) -> Secret:
-        hidden = self.api_key in ("", MASKED_KEY)
-        key = dg.EnvVar(self.key_variable).get_value() if hidden else self.api_key
+        key = hidden_value(self, "api_key") or dg.EnvVar(self.key_variable).get_value()
         if not key:
             raise ConfigurationError(
                 self.key_variable, "it is missing, and the API wants one", "Set it to the key that the API gave you."
@@ -197,7 +198,8 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
         Raises:
             ConfigurationError: A setting cannot be used; names it.
         """
-        ClientOptions(**self._options(), page_store=self.page_store or "memory://")
+        ClientOptions(**self._options())
+        checked_store(hidden_value(self, "page_store") or "memory://")
         if self.base_url:
             checked_base_url(self.base_url, allow_insecure_http=self.allow_insecure_http)
 
