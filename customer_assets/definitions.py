@@ -3,12 +3,13 @@
 import gc
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
+from customer_assets.api.pages import checked_store
 from customer_assets.defs import settings
 from customer_assets.defs.assets import ASSETS
 from customer_assets.defs.checks import CHECKS
@@ -41,6 +42,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
     for name, resource in overrides.items():
         if name in resources:
             resources[name] = resource
+            check([resource])
         elif name not in settings.VARIABLES:
             raise ConfigurationError(
                 name, "there is no such resource or setting", f"Name one of {', '.join(resources)}."
@@ -127,7 +129,33 @@ def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
 
     The key, and the page store's address with its password, are read when a run starts, so that they are in no
     definition, page or run config.
+
+    Raises:
+        ConfigurationError: A setting cannot be used; names its variable. The key's presence is not looked at.
     """
+    with settings.named(settings.BY_FIELD):
+        resources = _resources(environ)
+        check(resources.values())
+    return resources
+
+
+def check(resources: Iterable[Any]) -> None:
+    """Check what can be checked of resources before anything runs.
+
+    Raises:
+        ConfigurationError: A field cannot be used; names it.
+    """
+    for resource in resources:
+        if isinstance(resource, CustomerAPIResource | ProcessingResource | DataDirectory):
+            resource.check()
+
+
+def _page_store(environ: Mapping[str, str]) -> str:
+    url = settings.text(environ, "CUSTOMER_PAGE_STORE", "")
+    return dg.EnvVar("CUSTOMER_PAGE_STORE") if url and checked_store(url) else ""
+
+
+def _resources(environ: Mapping[str, str]) -> dict[str, Any]:
     return {
         "customer_api": CustomerAPIResource(
             base_url=settings.text(environ, "CUSTOMER_API_BASE_URL", ""),
@@ -136,7 +164,7 @@ def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
             max_concurrency=settings.whole_number(environ, "CUSTOMER_API_MAX_CONCURRENCY", 8),
             requests_per_second=settings.optional_number(environ, "CUSTOMER_API_REQUESTS_PER_SECOND"),
             page_size=settings.optional_whole_number(environ, "CUSTOMER_API_PAGE_SIZE"),
-            page_store=dg.EnvVar("CUSTOMER_PAGE_STORE") if settings.text(environ, "CUSTOMER_PAGE_STORE", "") else "",
+            page_store=_page_store(environ),
             simulator_customers=settings.whole_number(environ, "CUSTOMER_SIMULATOR_CUSTOMERS", 12),
             simulator_page_size=settings.whole_number(environ, "CUSTOMER_SIMULATOR_PAGE_SIZE", 6),
             simulator_failure_rate=settings.number(environ, "CUSTOMER_SIMULATOR_FAILURE_RATE", 0.2),
@@ -157,7 +185,7 @@ def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
         "data_directory": DataDirectory(
             path=settings.text(environ, "CUSTOMER_DATA_DIR", "data"),
             lake_url=settings.text(environ, "CUSTOMER_LAKE_URL", ""),
-            keep_exports=settings.whole_number(environ, "CUSTOMER_KEEP_EXPORTS", 0),
+            keep_exports=settings.count(environ, "CUSTOMER_KEEP_EXPORTS", 0),
         ),
         "io_manager": parquet_io_manager,
     }

@@ -16,7 +16,8 @@ from customer_assets.api import CrawlFigures, CustomerAPIClient
 from customer_assets.api.options import ClientOptions, Secret, checked_base_url
 from customer_assets.api.pages import checked_store
 from customer_assets.api.progress import OnProgress
-from customer_assets.defs.run_config import hidden_value
+from customer_assets.defs.run_config import UNSAID, hidden_value
+from customer_assets.defs.stores import check_store, open_store
 from customer_assets.defs.terminal import TERMINAL
 from customer_assets.errors import ConfigurationError, QualityGateError
 from customer_assets.export.files import is_local, move_into_place, publish
@@ -27,7 +28,7 @@ from customer_assets.export.staging import StagingArea
 from customer_assets.models import CleanRecord, CrawlRecord
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.defects import rejected_by_reason
-from customer_assets.processing.engines import ENGINES, Engine, engine_names, open_engine
+from customer_assets.processing.engines import ENGINES, Engine, check_engine, engine_names, open_engine
 from customer_assets.processing.files import private_directory
 from customer_assets.processing.lake import LandingWriter
 from customer_assets.processing.quality import (
@@ -193,13 +194,15 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
             raise ConfigurationError("names", str(error), "Name what we know by our names for it.") from None
 
     def check(self) -> None:
-        """Check all that can be checked before a run, the key's presence excepted.
+        """Check all that can be checked before a run; neither the key nor what a variable holds is looked at.
 
         Raises:
             ConfigurationError: A setting cannot be used; names it.
         """
         ClientOptions(**self._options())
-        checked_store(hidden_value(self, "page_store") or "memory://")
+        self._simulator()
+        if not isinstance(self.page_store, dg.EnvVar) and self.page_store not in UNSAID:
+            checked_store(self.page_store)
         if self.base_url:
             checked_base_url(self.base_url, allow_insecure_http=self.allow_insecure_http)
 
@@ -239,6 +242,15 @@ class ProcessingResource(dg.ConfigurableResource[None]):
                 "CUSTOMER_ENGINE", f"there is no engine {self.engine!r}", f"Choose one of {', '.join(engine_names())}."
             )
         return self
+
+    def check(self) -> None:
+        """Check, without opening the engine, that it is there and may have the memory.
+
+        Raises:
+            ConfigurationError: It may not; names the field.
+            EngineNotInstalledError: Its package is not installed.
+        """
+        check_engine(self.engine, self.memory_limit or None)
 
     def open_engine(self) -> Engine:
         """Open the engine; one a process, so that frames of several assets can meet."""
@@ -307,6 +319,15 @@ class DataDirectory(dg.ConfigurableResource[None]):
     )
     keep_exports: int = Field(default=0, ge=0, description="Past exports to keep in export/history/; 0: none.")
 
+    def check(self) -> None:
+        """Check that there is such a store as `lake_url` names, without opening it.
+
+        Raises:
+            ConfigurationError: There is none, or its package is not installed.
+        """
+        if self.lake_url:
+            check_store(self.lake_url)
+
     @property
     def lake(self) -> UPath:
         """Frames that pass from asset to asset.
@@ -314,7 +335,7 @@ class DataDirectory(dg.ConfigurableResource[None]):
         Raises:
             ConfigurationError: `lake_url` names a store that is unknown, or whose package is not installed.
         """
-        return _store(self.lake_url) if self.lake_url else UPath(self._local_lake)
+        return open_store(self.lake_url) if self.lake_url else UPath(self._local_lake)
 
     @property
     def _local_lake(self) -> Path:
@@ -481,17 +502,6 @@ def crawl_record(landing: LandingWriter, figures: CrawlFigures) -> CrawlRecord:
 @cache
 def _engine(name: str, memory_limit: str | None, spill_dir: str | None) -> Engine:
     return open_engine(name, memory_limit=memory_limit, spill_dir=spill_dir)
-
-
-def _store(url: str) -> UPath:
-    try:
-        store = UPath(url)
-        _ = store.fs
-    except (ImportError, ValueError) as error:
-        raise ConfigurationError(
-            "CUSTOMER_LAKE_URL", str(error), "Install the store's fsspec package, such as s3fs, or name another."
-        ) from None
-    return store
 
 
 def _staging_area(parent: Path) -> StagingArea:

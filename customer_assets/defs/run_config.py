@@ -10,7 +10,8 @@ from pydantic import create_model
 MASK = "********"
 """What Dagster's launchpad shows in a secret's place, and sends as the secret when a run is launched from there."""
 
-_UNSAID = ("", MASK)
+UNSAID = ("", MASK)
+"""What a secret is that a run was told nothing of."""
 
 _KEPT = "_customer_assets_secrets"
 """Where a class made here keeps its secrets: no field, so that no schema, snapshot or run's configuration has them."""
@@ -49,7 +50,7 @@ def keeping_settings(resource: Any, secrets: Mapping[str, str] | None = None) ->
 def hidden_value(resource: dg.ConfigurableResource[Any], name: str) -> str:
     """Return a secret: what the run was told, or else what the settings say; empty if neither says anything."""
     value = getattr(resource, name)
-    if value in _UNSAID:
+    if value in UNSAID:
         value = getattr(type(resource), _KEPT, {}).get(name, "")
     return (value.get_value() or "") if isinstance(value, dg.EnvVar) else value
 
@@ -59,7 +60,7 @@ def _secrets(resource: dg.ConfigurableResource[Any]) -> dict[str, str]:
     made_from = type(resource)
     kept: dict[str, str] = getattr(made_from, _KEPT, {})
     given = {name: getattr(resource, name) for name in made_from.model_fields if _is_secret(made_from, name)}
-    return {name: kept.get(name, "") if value in _UNSAID else value for name, value in given.items()}
+    return {name: kept.get(name, "") if value in UNSAID else value for name, value in given.items()}
 
 
 def _is_secret(made_from: type[dg.ConfigurableResource[Any]], name: str) -> bool:
