@@ -1,6 +1,6 @@
 """A secret reaches whom it is for, from wherever it was set; Dagster keeps it nowhere."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ class Opened:
 
 
 @pytest.fixture
-def opened() -> Iterator[Opened]:
+def opened() -> Opened:
     """A page store whose address holds a password, and who opened it."""
     seen = Opened()
 
