@@ -3,12 +3,13 @@
 import gc
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
+from customer_assets.api.pages import checked_store
 from customer_assets.defs import settings
 from customer_assets.defs.assets import ASSETS
 from customer_assets.defs.checks import CHECKS
@@ -37,10 +38,11 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
         ConfigurationError: A setting cannot be used, or there is no setting or resource of that name.
     """
     environ = {**os.environ, **{name: str(value) for name, value in overrides.items() if name.isupper()}}
-    resources = build_resources(environ)
+    resources, secrets = build_resources(environ), _overridden_secrets(overrides)
     for name, resource in overrides.items():
         if name in resources:
             resources[name] = resource
+            check([resource])
         elif name not in settings.VARIABLES:
             raise ConfigurationError(
                 name, "there is no such resource or setting", f"Name one of {', '.join(resources)}."
@@ -52,9 +54,23 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
         jobs=[customer_sync_job],
         schedules=[build_schedule(sync, customer_sync_job)],
         sensors=[failed_run_sensor(sync.sensor, listeners)],
-        resources={name: keeping_settings(resource) for name, resource in resources.items()},
+        resources={name: keeping_settings(resource, secrets.get(name)) for name, resource in resources.items()},
         executor=told(build_executor(environ), listeners),
     )
+
+
+def _overridden_secrets(overrides: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """By resource and field: Dagster reads variables when a run starts, and knows nothing of overrides."""
+    if "customer_api" in overrides:
+        return {}
+    given = {"api_key": "CUSTOMER_API_KEY", "page_store": "CUSTOMER_PAGE_STORE"}
+    return {
+        "customer_api": {
+            field: settings.text({variable: str(overrides[variable])}, variable, "")
+            for field, variable in given.items()
+            if variable in overrides
+        }
+    }
 
 
 def build_executor(environ: Mapping[str, str]) -> dg.ExecutorDefinition:
@@ -111,8 +127,35 @@ def build_listeners(environ: Mapping[str, str]) -> Listeners:
 def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
     """Make the resources by their keys, with the defaults that the environment gives.
 
-    The key alone is read when a run starts, so that it is in no definition, page or run config.
+    The key, and the page store's address with its password, are read when a run starts, so that they are in no
+    definition, page or run config.
+
+    Raises:
+        ConfigurationError: A setting cannot be used; names its variable. The key's presence is not looked at.
     """
+    with settings.named(settings.BY_FIELD):
+        resources = _resources(environ)
+        check(resources.values())
+    return resources
+
+
+def check(resources: Iterable[Any]) -> None:
+    """Check what can be checked of resources before anything runs.
+
+    Raises:
+        ConfigurationError: A field cannot be used; names it.
+    """
+    for resource in resources:
+        if isinstance(resource, CustomerAPIResource | ProcessingResource | DataDirectory):
+            resource.check()
+
+
+def _page_store(environ: Mapping[str, str]) -> str:
+    url = settings.text(environ, "CUSTOMER_PAGE_STORE", "")
+    return dg.EnvVar("CUSTOMER_PAGE_STORE") if url and checked_store(url) else ""
+
+
+def _resources(environ: Mapping[str, str]) -> dict[str, Any]:
     return {
         "customer_api": CustomerAPIResource(
             base_url=settings.text(environ, "CUSTOMER_API_BASE_URL", ""),
@@ -121,7 +164,7 @@ def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
             max_concurrency=settings.whole_number(environ, "CUSTOMER_API_MAX_CONCURRENCY", 8),
             requests_per_second=settings.optional_number(environ, "CUSTOMER_API_REQUESTS_PER_SECOND"),
             page_size=settings.optional_whole_number(environ, "CUSTOMER_API_PAGE_SIZE"),
-            page_store=settings.text(environ, "CUSTOMER_PAGE_STORE", ""),
+            page_store=_page_store(environ),
             simulator_customers=settings.whole_number(environ, "CUSTOMER_SIMULATOR_CUSTOMERS", 12),
             simulator_page_size=settings.whole_number(environ, "CUSTOMER_SIMULATOR_PAGE_SIZE", 6),
             simulator_failure_rate=settings.number(environ, "CUSTOMER_SIMULATOR_FAILURE_RATE", 0.2),
@@ -142,7 +185,7 @@ def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
         "data_directory": DataDirectory(
             path=settings.text(environ, "CUSTOMER_DATA_DIR", "data"),
             lake_url=settings.text(environ, "CUSTOMER_LAKE_URL", ""),
-            keep_exports=settings.whole_number(environ, "CUSTOMER_KEEP_EXPORTS", 0),
+            keep_exports=settings.count(environ, "CUSTOMER_KEEP_EXPORTS", 0),
         ),
         "io_manager": parquet_io_manager,
     }

@@ -16,7 +16,7 @@ from customer_assets.api.endings import early_end, error
 from customer_assets.api.envelope import PageReader, records
 from customer_assets.api.figures import CrawlFigures
 from customer_assets.api.keeping import KeptPages
-from customer_assets.api.options import ClientOptions, Secret, checked_base_url, checked_key
+from customer_assets.api.options import ClientOptions, checked_base_url, checked_key, present_key
 from customer_assets.api.pacing import Pacer
 from customer_assets.api.page_ranges import PageRanges
 from customer_assets.api.pages import PageStore, open_store
@@ -60,7 +60,7 @@ class CustomerAPIClient:
         on_progress: OnProgress | None = None,
         **options: Any,  # noqa: ANN401 - `ClientOptions` checks them
     ) -> None:
-        api_key = Secret(api_key)  # from here on no traceback shows it
+        api_key = present_key(api_key)  # from here on no traceback shows it
         self.options = ClientOptions(**options)
         self.base_url = checked_base_url(base_url, allow_insecure_http=self.options.allow_insecure_http)
         self._target = Target(

@@ -86,17 +86,15 @@ class ClientOptions:
                 _above_zero(name, value)
         for name in ("max_pause_s", "resume_ttl_s", "cache_ttl_s"):
             _in_range(name, getattr(self, name), 0, A_YEAR_S)
-        for wait_s in self.retry_waits_s:
-            _in_range("retry_waits_s", wait_s, 0, A_YEAR_S)
+        _check_waits(self.retry_waits_s)
+        for name in ("path", "key_header", "key_scheme"):
+            _text(name, getattr(self, name))
         checked_store(self.page_store)
         if not self.path.startswith("/") or not _is_plain(self.path) or "?" in self.path or "#" in self.path:
             raise ConfigurationError("path", f"{self.path!r} is no path", "Write it like /users.")
         _check_shape(self.shape, self.page_size)
         _check_key_header(self.key_header, self.key_scheme)
-        if isinstance(self.transport, str) and self.transport not in TRANSPORTS:
-            raise ConfigurationError(
-                "transport", f"there is no transport {self.transport!r}", f"Choose one of {', '.join(TRANSPORTS)}."
-            )
+        _check_transport(self.transport)
 
 
 def checked_base_url(base_url: str, *, allow_insecure_http: bool) -> str:
@@ -105,6 +103,7 @@ def checked_base_url(base_url: str, *, allow_insecure_http: bool) -> str:
     Raises:
         ConfigurationError: It is no http(s) address, holds credentials or a query, or would send the key openly.
     """
+    _text("base_url", base_url)
     parts = _split(base_url.strip())
     if not _is_plain(base_url.strip()) or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError("base_url", "it is no http or https address", "Write it like https://reqres.in/api.")
@@ -135,6 +134,17 @@ class Secret(str):
         return Secret(super().__getitem__(part))
 
 
+def present_key(api_key: object) -> Secret:
+    """Return the key, hidden.
+
+    Raises:
+        ConfigurationError: It is no text: with `os.environ.get`, say, it is None where there is none.
+    """
+    if not isinstance(api_key, str):
+        raise ConfigurationError("api_key", f"it is no text but {type(api_key).__name__}", "Set the key of your API.")
+    return Secret(api_key)
+
+
 def checked_key(api_key: str) -> Secret:
     """Return the key.
 
@@ -144,6 +154,20 @@ def checked_key(api_key: str) -> Secret:
     if not api_key.strip() or not api_key.strip().isprintable() or not api_key.isascii():
         raise ConfigurationError("api_key", "it is blank or holds unprintable characters", "Set the key of your API.")
     return Secret(api_key.strip())
+
+
+def _check_waits(waits_s: object) -> None:
+    if not isinstance(waits_s, tuple | list):
+        raise ConfigurationError("retry_waits_s", f"{waits_s!r} is no list of waits", "Write (1.0, 2.0, 4.0).")
+    for wait_s in waits_s:
+        _in_range("retry_waits_s", wait_s, 0, A_YEAR_S)
+
+
+def _check_transport(transport: object) -> None:
+    if transport not in TRANSPORTS and not callable(getattr(transport, "send", None)):
+        raise ConfigurationError(
+            "transport", f"there is no transport {transport!r}", f"Choose one of {', '.join(TRANSPORTS)}."
+        )
 
 
 def _check_shape(shape: Shape, page_size: int | None) -> None:
@@ -182,6 +206,11 @@ def is_loopback(host: str) -> bool:
 def _is_plain(text: str) -> bool:
     """Whether all programs read the same in an address: they differ on backslashes, blanks and control characters."""
     return text.isascii() and text.isprintable() and not set(text) & set(" \\")
+
+
+def _text(field: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise ConfigurationError(field, f"it is no text but {type(value).__name__}", "Set a text.")
 
 
 def _whole(field: str, value: object) -> None:

@@ -13,6 +13,7 @@ from customer_assets.components.attributes import API, Monitoring, Schedule, Thr
 from customer_assets.components.scaffolder import CustomerSyncScaffolder
 from customer_assets.defs.assembly import assembled
 from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
+from customer_assets.defs.settings import named
 from customer_assets.defs.syncs import Sync
 from customer_assets.defs.telling import Listeners, listening
 from customer_assets.errors import ConfigurationError
@@ -62,7 +63,11 @@ class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
         Raises:
             ConfigurationError: An attribute cannot be used; names it.
         """
-        return assembled(self.sync(), self.resources(context.project_root), self.executor, self.listeners())
+        resources = self.resources(context.project_root)
+        with named({"CUSTOMER_ENGINE": f"{self.name}: engine", "CUSTOMER_LAKE_URL": f"{self.name}: lake_url"}):
+            resources["processing"].check()
+            resources["data_directory"].check()
+        return assembled(self.sync(), resources, self.executor, self.listeners())
 
     def sync(self) -> Sync:
         """Make the names and times."""

@@ -9,6 +9,7 @@ from customer_assets.defs import assets, checks
 from customer_assets.defs.executors import open_executor
 from customer_assets.defs.io_managers import build_io_manager
 from customer_assets.defs.jobs import build_job, build_schedule
+from customer_assets.defs.run_config import keeping_settings
 from customer_assets.defs.sensors import failed_run_sensor
 from customer_assets.defs.syncs import Sync
 from customer_assets.defs.telling import Listeners, told
@@ -32,7 +33,7 @@ def assembled(sync: Sync, resources: Mapping[str, Any], executor: str, listeners
         schedules=[build_schedule(sync, job)],
         sensors=[failed_run_sensor(sync.sensor, listeners, [job])],
         resources={
-            **{sync.resource(name): resource for name, resource in resources.items()},
+            **{sync.resource(name): keeping_settings(resource) for name, resource in resources.items()},
             sync.io_manager: build_io_manager(sync),
         },
     )

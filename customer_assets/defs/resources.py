@@ -14,7 +14,10 @@ from upath import UPath
 
 from customer_assets.api import CrawlFigures, CustomerAPIClient
 from customer_assets.api.options import ClientOptions, Secret, checked_base_url
+from customer_assets.api.pages import checked_store
 from customer_assets.api.progress import OnProgress
+from customer_assets.defs.run_config import UNSAID, hidden_value
+from customer_assets.defs.stores import check_store, open_store
 from customer_assets.defs.terminal import TERMINAL
 from customer_assets.errors import ConfigurationError, QualityGateError
 from customer_assets.export.files import is_local, move_into_place, publish
@@ -25,7 +28,7 @@ from customer_assets.export.staging import StagingArea
 from customer_assets.models import CleanRecord, CrawlRecord
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.defects import rejected_by_reason
-from customer_assets.processing.engines import ENGINES, Engine, engine_names, open_engine
+from customer_assets.processing.engines import ENGINES, Engine, check_engine, engine_names, open_engine
 from customer_assets.processing.files import private_directory
 from customer_assets.processing.lake import LandingWriter, file_digest
 from customer_assets.processing.quality import (
@@ -39,14 +42,14 @@ from customer_assets.processing.quality import (
 from customer_assets.shapes import OURS, AnswerNames, RecordNames, Shape, ShapeError
 from customer_assets.simulator import SimulatorSettings, running_simulator
 
-MASKED_KEY = "********"
-"""What Dagster's launchpad shows in a secret's place, and sends as the key when a run is launched from there."""
-
 EMBEDDED_KEY = "embedded-simulator"
 """Any key opens the simulator."""
 
 EMBEDDED_IDENTITY = "embedded-simulator:"
 """The simulator's port is another each time; its pages are the same for the same settings."""
+
+NOT_REAL = "No base URL is set: these customers are the embedded simulator's, made up; no real API is asked."
+"""Said once a crawl, so that nobody takes the simulator's customers for real ones."""
 
 
 class CustomerAPIResource(dg.ConfigurableResource[None]):
@@ -70,7 +73,10 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
     requests_per_second: float | None = Field(default=None, description="The API's limit, if known; empty: learned.")
     page_size: int | None = Field(default=None, description="Customers a page, sent as per_page; empty: the API's own.")
     page_store: str = Field(
-        default="", description="memory://, sqlite:///path or redis://…; empty: SQLite in the data directory."
+        default="",
+        description="memory://, sqlite:///path or redis://…; empty: SQLite in the data directory. May hold a password.",
+        repr=False,
+        json_schema_extra={"dagster__is_secret": True},
     )
     page_parameter: str = Field(default="page", description="The query parameter that asks for a page.")
     per_page_parameter: str = Field(default="per_page", description="The query parameter that asks for a page's size.")
@@ -112,11 +118,12 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
         Raises:
             ConfigurationError: A setting cannot be used; nothing was sent.
         """
-        page_store = self.page_store or default_page_store
+        page_store = hidden_value(self, "page_store") or default_page_store
         if self.base_url:
             with self._client_of(self.base_url, self._key(), page_store, on_progress) as client:
                 yield client
         else:
+            dg.get_dagster_logger().warning(NOT_REAL)
             with (
                 running_simulator(self._simulator(), wait=False) as simulator,
                 self._client_of(
@@ -126,8 +133,7 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
                 yield client
 
     def _key(self) -> Secret:
-        hidden = self.api_key in ("", MASKED_KEY)
-        key = dg.EnvVar(self.key_variable).get_value() if hidden else self.api_key
+        key = hidden_value(self, "api_key") or dg.EnvVar(self.key_variable).get_value()
         if not key:
             raise ConfigurationError(
                 self.key_variable, "it is missing, and the API wants one", "Set it to the key that the API gave you."
@@ -188,12 +194,15 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
             raise ConfigurationError("names", str(error), "Name what we know by our names for it.") from None
 
     def check(self) -> None:
-        """Check all that can be checked before a run, the key's presence excepted.
+        """Check all that can be checked before a run; neither the key nor what a variable holds is looked at.
 
         Raises:
             ConfigurationError: A setting cannot be used; names it.
         """
-        ClientOptions(**self._options(), page_store=self.page_store or "memory://")
+        ClientOptions(**self._options())
+        self._simulator()
+        if not isinstance(self.page_store, dg.EnvVar) and self.page_store not in UNSAID:
+            checked_store(self.page_store)
         if self.base_url:
             checked_base_url(self.base_url, allow_insecure_http=self.allow_insecure_http)
 
@@ -233,6 +242,15 @@ class ProcessingResource(dg.ConfigurableResource[None]):
                 "CUSTOMER_ENGINE", f"there is no engine {self.engine!r}", f"Choose one of {', '.join(engine_names())}."
             )
         return self
+
+    def check(self) -> None:
+        """Check, without opening the engine, that it is there and may have the memory.
+
+        Raises:
+            ConfigurationError: It may not; names the field.
+            EngineNotInstalledError: Its package is not installed.
+        """
+        check_engine(self.engine, self.memory_limit or None)
 
     def open_engine(self) -> Engine:
         """Open the engine; one a process, so that frames of several assets can meet."""
@@ -301,6 +319,15 @@ class DataDirectory(dg.ConfigurableResource[None]):
     )
     keep_exports: int = Field(default=0, ge=0, description="Past exports to keep in export/history/; 0: none.")
 
+    def check(self) -> None:
+        """Check that there is such a store as `lake_url` names, without opening it.
+
+        Raises:
+            ConfigurationError: There is none, or its package is not installed.
+        """
+        if self.lake_url:
+            check_store(self.lake_url)
+
     @property
     def lake(self) -> UPath:
         """Frames that pass from asset to asset.
@@ -308,7 +335,7 @@ class DataDirectory(dg.ConfigurableResource[None]):
         Raises:
             ConfigurationError: `lake_url` names a store that is unknown, or whose package is not installed.
         """
-        return _store(self.lake_url) if self.lake_url else UPath(self._local_lake)
+        return open_store(self.lake_url) if self.lake_url else UPath(self._local_lake)
 
     @property
     def _local_lake(self) -> Path:
@@ -484,17 +511,6 @@ def crawl_record(landing: LandingWriter, figures: CrawlFigures, digest: str) -> 
 @cache
 def _engine(name: str, memory_limit: str | None, spill_dir: str | None) -> Engine:
     return open_engine(name, memory_limit=memory_limit, spill_dir=spill_dir)
-
-
-def _store(url: str) -> UPath:
-    try:
-        store = UPath(url)
-        _ = store.fs
-    except (ImportError, ValueError) as error:
-        raise ConfigurationError(
-            "CUSTOMER_LAKE_URL", str(error), "Install the store's fsspec package, such as s3fs, or name another."
-        ) from None
-    return store
 
 
 def _staging_area(parent: Path) -> StagingArea:

@@ -1,7 +1,8 @@
 """The settings: each one's environment variable, and how its text becomes a value. Only this file reads them."""
 
 import zoneinfo
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
@@ -45,6 +46,20 @@ VARIABLES = (
 )
 """Every variable that is read."""
 
+BY_FIELD = {
+    "base_url": "CUSTOMER_API_BASE_URL",
+    "transport": "CUSTOMER_API_TRANSPORT",
+    "max_concurrency": "CUSTOMER_API_MAX_CONCURRENCY",
+    "requests_per_second": "CUSTOMER_API_REQUESTS_PER_SECOND",
+    "page_size": "CUSTOMER_API_PAGE_SIZE",
+    "memory_limit": "CUSTOMER_ENGINE_MEMORY_LIMIT",
+    "simulator customers": "CUSTOMER_SIMULATOR_CUSTOMERS",
+    "simulator page_size": "CUSTOMER_SIMULATOR_PAGE_SIZE",
+    "simulator failure_rate": "CUSTOMER_SIMULATOR_FAILURE_RATE",
+    "simulator dirty_rate": "CUSTOMER_SIMULATOR_DIRTY_RATE",
+}
+"""The variable that a field is read from, where an error knows the field."""
+
 FEWEST_HOURS, MOST_HOURS = 0.025, 87_600.0
 """Dagster judges no age below a minute, and a warning comes before a miss. Ten years is never."""
 
@@ -61,6 +76,18 @@ def whole_number(environ: Mapping[str, str], variable: str, default: int) -> int
         ConfigurationError: The text is no whole number.
     """
     return _parsed(environ, variable, int, "a whole number", default)
+
+
+def count(environ: Mapping[str, str], variable: str, default: int) -> int:
+    """Return the variable as a whole number, 0 or more; blank or unset → the default.
+
+    Raises:
+        ConfigurationError: The text is none.
+    """
+    counted = whole_number(environ, variable, default)
+    if counted < 0:
+        raise ConfigurationError(variable, f"{counted} is below 0", "Set it to 0 or more.")
+    return counted
 
 
 def number(environ: Mapping[str, str], variable: str, default: float) -> float:
@@ -154,6 +181,19 @@ def address(environ: Mapping[str, str], variable: str) -> str:
     if url:
         checked(variable, url)
     return url
+
+
+@contextmanager
+def named(names: Mapping[str, str]) -> Iterator[None]:
+    """Let an error name its field as whoever set it knows it.
+
+    Args:
+        names: By the field.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(names.get(error.field, error.field), error.problem, error.remedy) from None
 
 
 def _parsed(

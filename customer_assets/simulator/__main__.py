@@ -1,35 +1,52 @@
 """`python -m customer_assets.simulator`: the simulator as a program of its own."""
 
 import argparse
+import os
+import socket
 import sys
 
 from customer_assets.errors import ConfigurationError
 from customer_assets.simulator.application import CustomerAPI
-from customer_assets.simulator.server import LOOPBACK
+from customer_assets.simulator.server import BACKLOG, LOOPBACK
 from customer_assets.simulator.settings import SimulatorSettings
+
+LARGEST_PORT = 65_535
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve until interrupted."""
+    """Serve until interrupted; says so once requests are taken."""
     import uvicorn  # noqa: PLC0415 - `--help` and a wrong setting need no server
 
     options = parser().parse_args(arguments)
     try:
         settings = SimulatorSettings(**{name: value for name, value in vars(options).items() if name != "port"})
+        listening = socket.create_server((LOOPBACK, options.port), backlog=BACKLOG)
     except ConfigurationError as error:
         sys.exit(str(error))
-    sys.stdout.write(f"Serving http://{LOOPBACK}:{options.port}/api/users ({settings})\n")
-    sys.stdout.flush()
-    uvicorn.run(
-        CustomerAPI(settings), host=LOOPBACK, port=options.port, lifespan="off", log_level="warning", access_log=False
+    except OSError as error:
+        sys.exit(f"--port {options.port} cannot be had: {os.strerror(error.errno or 0)}. Name another.")
+    server = uvicorn.Server(
+        uvicorn.Config(CustomerAPI(settings), lifespan="off", log_level="warning", access_log=False)
     )
+    with listening:
+        port = listening.getsockname()[1]
+        sys.stdout.write(f"Serving http://{LOOPBACK}:{port}/api/users ({settings})\n")
+        sys.stdout.flush()
+        server.run(sockets=[listening])
+
+
+def port_number(text: str) -> int:
+    """Read a port's number; 0 takes a free one."""
+    if not 0 <= int(text) <= LARGEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is outside 0..{LARGEST_PORT}")
+    return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     command = argparse.ArgumentParser(prog="python -m customer_assets.simulator", description=__doc__)
     default = SimulatorSettings()
-    command.add_argument("--port", type=int, default=8080, help="where to listen on loopback")
+    command.add_argument("--port", type=port_number, default=8080, help="where to listen on loopback; 0: a free one")
     command.add_argument("--customers", type=int, default=default.customers, help="records it has")
     command.add_argument("--page-size", type=int, default=default.page_size, help="records a page")
     command.add_argument("--failure-rate", type=float, default=default.failure_rate, help="share of 500 and 503")

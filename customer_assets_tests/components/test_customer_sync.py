@@ -1,6 +1,7 @@
 """The component: what its YAML may say, and the sync that comes of it."""
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -120,6 +121,20 @@ def test_an_api_that_cannot_be_asked_is_refused_when_it_is_loaded(attributes: st
     """Before anything runs, by the rules of the client itself."""
     with pytest.raises(ConfigurationError, match=f"^{field}"):
         built(f"name: a\napi: {{{attributes}}}")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "missing"),
+    [("lake_url: 'nope://x'", ""), ("lake_url: 'gcs://x'", "gcsfs"), ("engine: polars", "polars")],
+)
+def test_what_the_machine_does_not_have_is_refused_when_it_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, attribute: str, missing: str
+) -> None:
+    """A store or an engine; by the attribute's name."""
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ConfigurationError, match=f"^a: {attribute.partition(':')[0]}"):
+        built(f"name: a\n{attribute}")
 
 
 @pytest.mark.parametrize("attribute", ["pushgateway_url", "alert_webhook_url"])

@@ -1,8 +1,10 @@
 """A plain loopback API, and definitions that use it."""
 
 import json
+import sqlite3
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -115,6 +117,17 @@ def changed(resource: Any, **fields: Any) -> Any:
     """Make a resource anew with other fields: Dagster makes it from its configuration again, a copy is lost."""
     own = {name: getattr(resource, name) for name in type(resource).model_fields}
     return type(resource)(**{**own, **fields})
+
+
+def kept_by_dagster(home: Path) -> Iterator[tuple[str, bytes]]:
+    """All that Dagster keeps in its home: each file, and the snapshots of jobs, which its run storage compresses."""
+    for path in home.rglob("*"):
+        if path.is_file():
+            yield str(path), path.read_bytes()
+        if path.name == "runs.db":
+            with closing(sqlite3.connect(path)) as runs:
+                for (body,) in runs.execute("SELECT snapshot_body FROM snapshots").fetchall():
+                    yield f"{path}, a snapshot", zlib.decompress(body)
 
 
 def in_memory(resources: dict[str, Any]) -> dict[str, Any]:

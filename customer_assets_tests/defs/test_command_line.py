@@ -205,8 +205,17 @@ def test_a_wrong_setting_exits_1_and_is_named(command: Command, setting: str, va
     finished = command("dagster", "asset", "materialize", "-m", "customer_assets", "--select", "*", **{setting: value})
     told = finished.stderr + finished.stdout
     assert finished.returncode == 1
-    named = {"https://x.org": "CUSTOMER_API_KEY", "ftp://x.org": "CUSTOMER_API_KEY"}.get(value, setting)
+    named = {"https://x.org": "CUSTOMER_API_KEY"}.get(value, setting)
     assert f"{named}:" in told
+
+
+@pytest.mark.service
+def test_a_wrong_setting_does_not_validate(command: Command) -> None:
+    """The check that operators run tells it."""
+    validate = ("dagster", "definitions", "validate", "-m", "customer_assets.definitions")
+    finished = command(*validate, CUSTOMER_API_TRANSPORT="pigeon")
+    assert finished.returncode == 1
+    assert "CUSTOMER_API_TRANSPORT: there is no transport 'pigeon'" in finished.stderr + finished.stdout
 
 
 LISTED = """

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 
-from customer_assets_tests.defs.conftest import KEY, PlainAPI, served
+from customer_assets_tests.defs.conftest import KEY, PlainAPI, kept_by_dagster, served
 from customer_assets_tests.defs.test_command_line import BIN, PROJECT, environment
 from customer_assets_tests.services import answer, await_port, free_port, serving
 
@@ -22,6 +22,10 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
 PLANTED = "Qzmarker"
 """In every name, address and picture, and nowhere else in the world."""
+
+CANARY = "canary-password-c0ffee"
+STORE = f"redis://:{CANARY}@127.0.0.1:1/0"
+"""A page store that nothing answers at: the runs go on without."""
 
 NAMES = [
     "Ada",
@@ -116,6 +120,7 @@ def told_by(api: Spiteful, home: Path, **environ: str) -> tuple[int, str]:
             DAGSTER_HOME=str(home / "home"),
             CUSTOMER_API_BASE_URL=api.url,
             CUSTOMER_API_KEY=KEY,
+            CUSTOMER_PAGE_STORE=STORE,
             PYTHONFAULTHANDLER="1",
             **environ,
         ),
@@ -198,7 +203,7 @@ def seen(home: Path, told: list[str]) -> Iterator[dict[str, str]]:
     with subprocess.Popen(
         [BIN / "dagster-webserver", "--port", str(port), "--host", "127.0.0.1"],
         cwd=PROJECT,
-        env=environment(home, DAGSTER_HOME=str(home / "home"), CUSTOMER_API_KEY=KEY),
+        env=environment(home, DAGSTER_HOME=str(home / "home"), CUSTOMER_API_KEY=KEY, CUSTOMER_PAGE_STORE=STORE),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as server:
@@ -218,9 +223,9 @@ def asked(url: str, query: str) -> str:
 
 
 def leaks(text: str) -> list[str]:
-    """What of the customers or the key stands in a text, with what is around it."""
+    """What of the customers, the key or the store's password stands in a text, with what is around it."""
     lower, found = text.lower(), []
-    for secret in (PLANTED.lower(), KEY):
+    for secret in (PLANTED.lower(), KEY, CANARY):
         place = lower.find(secret)
         if place >= 0:
             found.append(text[max(place - 100, 0) : place + 100])
@@ -258,18 +263,20 @@ def test_the_ui_shows_what_it_should(seen: dict[str, str]) -> None:
     for word in ("rejected_share_within_limit", "HTTP 401", "mean_score", "success_rate", "mdStr"):
         assert word in seen["runs"], word
     assert "CUSTOMER_API_KEY" in seen["resources"]
+    assert "CUSTOMER_PAGE_STORE" in seen["resources"]
     assert "rootDefaultYaml" in seen["launchpad"]
 
 
 def test_nothing_that_dagster_keeps_tells(home: Path, told: list[str]) -> None:
-    """Its event log, run storage, schedules and captured output, byte for byte."""
+    """Its event log, run storage, schedules and captured output, byte for byte; and its snapshots of jobs."""
     assert told
-    kept = [path for path in (home / "home").rglob("*") if path.is_file()]
+    kept = list(kept_by_dagster(home / "home"))
     assert len(kept) > 3
-    for path in kept:
-        content = path.read_bytes().lower()
-        assert PLANTED.lower().encode() not in content, path
-        assert KEY.encode() not in content, path
+    assert any(b'"quality_thresholds"' in content for name, content in kept if name.endswith("snapshot"))
+    for name, content in kept:
+        assert PLANTED.lower().encode() not in content.lower(), name
+        assert KEY.encode() not in content, name
+        assert CANARY.encode() not in content, name
 
 
 def test_customers_are_where_they_belong_and_the_key_is_nowhere(home: Path, told: list[str]) -> None:

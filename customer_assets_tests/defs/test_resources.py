@@ -15,7 +15,7 @@ import pytest
 import customer_assets
 from customer_assets.api.customers import CustomerList
 from customer_assets.definitions import build_definitions, build_resources, defs
-from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource
+from customer_assets.defs.resources import NOT_REAL, CustomerAPIResource, DataDirectory, ProcessingResource
 from customer_assets.errors import ConfigurationError
 from customer_assets_tests.defs.conftest import PlainAPI, customer
 from customer_assets_tests.defs.test_assets import export_of, run
@@ -31,6 +31,21 @@ def test_without_an_address_the_simulator_is_the_api() -> None:
     with resource.client("memory://") as client:
         client.crawl(sink)
     assert [each["id"] for each in sink.customers()] == list(range(1, 13))
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_simulated_customers_are_not_taken_for_real(
+    serve: Serve, resources: Resources, capsys: pytest.CaptureFixture[str], *, simulated: bool
+) -> None:
+    """A run that asks the embedded simulator warns of it, once; one that asks an API does not."""
+    api = serve(PlainAPI([customer(number) for number in range(1, 8)]))
+    made = resources(api)
+    if simulated:
+        made["customer_api"] = CustomerAPIResource(simulator_failure_rate=0)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert run(made, instance).success
+    told = [line for line in capsys.readouterr().err.splitlines() if NOT_REAL in line]
+    assert [" - WARNING - " in line for line in told] == [True] * simulated
 
 
 def test_a_real_api_needs_a_key() -> None:

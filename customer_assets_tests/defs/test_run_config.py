@@ -8,12 +8,27 @@ import dagster as dg
 import pytest
 
 from customer_assets.definitions import build_definitions
-from customer_assets_tests.defs.conftest import PlainAPI, customer
+from customer_assets.defs.assembly import assembled
+from customer_assets.defs.syncs import OWN, Sync
+from customer_assets.defs.telling import Listeners
+from customer_assets_tests.defs.conftest import PlainAPI, customer, in_memory
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
 
 
+def own(made: dict[str, Any]) -> tuple[dg.JobDefinition, Sync]:
+    """The sync of this project."""
+    return build_definitions(**made).resolve_job_def(OWN.job), OWN
+
+
+def component(made: dict[str, Any]) -> tuple[dg.JobDefinition, Sync]:
+    """A sync as a component puts it together."""
+    sync = Sync.named("acme")
+    return assembled(sync, in_memory(made), "in_process", Listeners()).resolve_job_def(sync.job), sync
+
+
+@pytest.mark.parametrize("build", [own, component])
 @pytest.mark.parametrize(
     ("resource", "config"),
     [
@@ -24,15 +39,22 @@ Resources = Callable[..., dict[str, Any]]
     ],
 )
 def test_what_a_run_is_not_told_stays(
-    serve: Serve, resources: Resources, tmp_path: Path, resource: str, config: dict[str, Any]
+    serve: Serve,
+    resources: Resources,
+    tmp_path: Path,
+    resource: str,
+    config: dict[str, Any],
+    build: Callable[[dict[str, Any]], tuple[dg.JobDefinition, Sync]],
 ) -> None:
     """The API of the settings is asked, with its key; its thresholds hold; the files lie where they did."""
     api = serve(PlainAPI([customer(number, avatar=None) for number in range(1, 8)]))
     made = resources(api, CUSTOMER_TARGET_MEAN_QUALITY="89", CUSTOMER_MIN_MEAN_QUALITY="88")
-    job = build_definitions(**made).resolve_job_def("customer_sync_job")
+    job, sync = build(made)
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(
-            instance=instance, run_config={"resources": {resource: {"config": config}}}, raise_on_error=False
+            instance=instance,
+            run_config={"resources": {sync.resource(resource): {"config": config}}},
+            raise_on_error=False,
         )
     assert result.success
     assert sorted(api.asked) == [1, 2, 3]

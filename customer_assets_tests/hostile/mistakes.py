@@ -11,7 +11,9 @@ from customer_assets_tests.api.wire import KEY
 from customer_assets_tests.hostile.outcomes import Case, Refused
 
 HTTPS = "https://x.org/api"
-ADDRESSES = [
+ADDRESSES: list[Any] = [
+    None,
+    b"https://x.org/api",
     "",
     " ",
     "x.org/api",
@@ -37,7 +39,19 @@ ADDRESSES = [
     "https://x.org/\r\nHost: evil.example",
     "https://x.\u0435xample/api",
 ]
-KEYS = ["", "   ", "a\nb", "a\r\nHost: evil.example", "a\x00b", "a\x1b[2J", "schl\u00fcssel", "\u200b"]
+KEYS: list[Any] = [
+    None,
+    7,
+    b"key",
+    "",
+    "   ",
+    "a\nb",
+    "a\r\nHost: evil.example",
+    "a\x00b",
+    "a\x1b[2J",
+    "schl\u00fcssel",
+    "\u200b",
+]
 OPTIONS: dict[str, list[Any]] = {
     "max_concurrency": [0, -1, 1.5, True, "8", 10**9, float("nan")],
     "page_size": [0, -5, 1.5, "100"],
@@ -48,16 +62,21 @@ OPTIONS: dict[str, list[Any]] = {
     "max_pause_s": [-1, float("inf"), "60"],
     "resume_ttl_s": [-1, float("nan")],
     "cache_ttl_s": [-1, 10**12],
-    "retry_waits_s": [(-1,), (float("nan"),), ("1",)],
-    "path": ["users", "", "/users?page=1", "/users#x", "/us ers", "/\\evil.example"],
-    "transport": ["httpx", ""],
-    "page_store": ["", "pages.sqlite", "mysql://x", "sqlite://", "file:///x"],
+    "retry_waits_s": [(-1,), (float("nan"),), ("1",), 5, None, "1, 2"],
+    "path": ["users", "", "/users?page=1", "/users#x", "/us ers", "/\\evil.example", None],
+    "key_header": [None, ""],
+    "key_scheme": [None],
+    "transport": ["httpx", "", None, 7],
+    "page_store": [None, 7, "", "pages.sqlite", "mysql://x", "sqlite://", "file:///x"],
 }
 FIELDS = {"page_store": "CUSTOMER_PAGE_STORE"}
 VARIABLES = {
     "CUSTOMER_API_MAX_CONCURRENCY": ["many", "1.5", "1e3"],
     "CUSTOMER_API_REQUESTS_PER_SECOND": ["fast"],
-    "CUSTOMER_API_PAGE_SIZE": ["all"],
+    "CUSTOMER_API_PAGE_SIZE": ["all", "0"],
+    "CUSTOMER_API_TRANSPORT": ["pigeon"],
+    "CUSTOMER_API_BASE_URL": ["ftp://x.org", "https://me:secret@x.org"],
+    "CUSTOMER_LAKE_URL": ["nope://x"],
     "CUSTOMER_ENGINE": ["pandas", "DuckDB"],
     "CUSTOMER_EXECUTOR": ["kubernetes"],
     "CUSTOMER_MIN_MEAN_QUALITY": ["good", "101", "nan"],

@@ -16,6 +16,7 @@ from customer_assets.processing.engines import (
     CLEAN_SCHEMA,
     ENGINES,
     Engine,
+    check_engine,
     engine_names,
     open_engine,
     register_engine,
@@ -121,6 +122,22 @@ def test_memory_limit_that_is_none() -> None:
     """An amount that DuckDB cannot read is a configuration error."""
     with pytest.raises(ConfigurationError, match="memory"):
         open_engine("duckdb", memory_limit="a lot")
+
+
+@pytest.mark.parametrize("amount", ["1GB", "512 MB", "1.5GiB", "80%", "1000000B", "2 terabytes", "-1", "none"])
+def test_every_amount_that_passes_the_check_is_one(amount: str) -> None:
+    """The check reads amounts as DuckDB does, without it."""
+    check_engine("duckdb", amount)
+    open_engine("duckdb", memory_limit=amount)
+
+
+@pytest.mark.parametrize("amount", ["lots", "a lot", "GB", "1", "1 parsec", "1_000MB"])
+def test_no_amount_that_is_none_passes_the_check(amount: str) -> None:
+    """As DuckDB would refuse it."""
+    with pytest.raises(ConfigurationError, match="memory_limit"):
+        check_engine("duckdb", amount)
+    with pytest.raises(ConfigurationError, match="memory_limit"):
+        open_engine("duckdb", memory_limit=amount)
 
 
 def test_memory_limit_and_spill_directory(tmp_path: Path) -> None:

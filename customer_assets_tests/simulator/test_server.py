@@ -76,26 +76,33 @@ def test_latency_holds_up_nobody_else() -> None:
 
 def test_the_program_serves_until_it_is_told_to_stop() -> None:
     """`python -m customer_assets.simulator` says where it is, and ends on SIGTERM."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "customer_assets.simulator", "--port", str(port), "--customers", "30"]
+    command = [sys.executable, "-m", "customer_assets.simulator", "--port", "0", "--customers", "30"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         found = re.search(r"http://\S+/users", program.stdout.readline())
         assert found
-        assert answered(found[0]) == 30
+        assert requests.get(found[0], headers=KEY, timeout=5).json()["total"] == 30
         program.send_signal(signal.SIGTERM)
         assert program.wait(timeout=10) in (0, -signal.SIGTERM)
 
 
-def answered(url: str) -> int:
-    """The API's total, as soon as it listens."""
-    for _ in range(100):
-        try:
-            return int(requests.get(url, headers=KEY, timeout=5).json()["total"])
-        except requests.ConnectionError:
-            time.sleep(0.05)
-    raise TimeoutError(url)
+def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, and nothing is said to be served."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit, match=rf"^--port {port} cannot be had: Address already in use. Name another.$"):
+            main(["--port", str(port)])
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_a_port_that_there_is_not_is_told(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    """As a mistake in the command line: exit code 2."""
+    with pytest.raises(SystemExit) as caught:
+        main(["--port", port])
+    told = capsys.readouterr()
+    assert (caught.value.code, told.out) == (2, "")
+    assert "argument --port: " in told.err
 
 
 def test_a_setting_outside_its_range_is_named() -> None:

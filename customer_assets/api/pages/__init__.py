@@ -10,6 +10,7 @@ from customer_assets.errors import ConfigurationError, EngineNotInstalledError
 from customer_assets.models import Page
 
 FIELD = "CUSTOMER_PAGE_STORE"
+REMEDY = "Set memory://, sqlite:///path/to/file or redis://host:6379/0."
 OURS = ("memory", "sqlite", "redis", "rediss", "unix")
 """The schemes of the stores in this folder."""
 
@@ -70,12 +71,12 @@ def checked_store(url: str) -> str:
     Raises:
         ConfigurationError: None has.
     """
-    scheme, separator, rest = url.partition("://")
+    if not isinstance(url, str) or "://" not in url:  # which may hold a password, and is not told
+        raise ConfigurationError(FIELD, "it is no address of a page store", REMEDY)
+    scheme, _, rest = url.partition("://")
     known = scheme in _registered or (scheme in OURS and (scheme != "sqlite" or rest.removeprefix("/")))
-    if not separator or not known:
-        raise ConfigurationError(
-            FIELD, f"{scheme!r} is no page store", "Set memory://, sqlite:///path/to/file or redis://host:6379/0."
-        )
+    if not known:
+        raise ConfigurationError(FIELD, f"{scheme!r} is no page store", REMEDY)
     return url
 
 

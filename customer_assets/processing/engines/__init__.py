@@ -1,7 +1,9 @@
 """What an engine is, and how one is chosen by name. The engines stand in this folder, one a file."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -20,6 +22,11 @@ _INSTALLED_BY = {
     "polars": "pip install 'customer_assets[polars]'",
     "pyspark": "pip install 'customer_assets[spark]'",
 }
+AMOUNT = re.compile(
+    r"\s*(-1|none|null|\d+(\.\d+)?\s*(%|b|bytes?|[kmgt](i?b)?|(kilo|mega|giga|tera)bytes?))\s*", re.IGNORECASE
+)
+"""An amount of memory as DuckDB reads it (`DBConfig::ParseMemoryLimit`), told without importing DuckDB."""
+
 _registered: "dict[str, Callable[[], Engine]]" = {}
 
 
@@ -63,6 +70,21 @@ def register_engine(name: str, opener: "Callable[[], Engine]") -> None:
 def engine_names() -> list[str]:
     """Name every engine: ours and those registered."""
     return [*ENGINES, *_registered]
+
+
+def check_engine(name: str, memory_limit: str | None = None) -> None:
+    """Check, without importing anything, that an engine can be opened.
+
+    Raises:
+        ConfigurationError: The limit is no amount of memory.
+        EngineNotInstalledError: The engine's package is not installed.
+    """
+    if name in ENGINES and find_spec(name) is None:
+        raise EngineNotInstalledError("CUSTOMER_ENGINE", name, _INSTALLED_BY[name])
+    if memory_limit is not None and not AMOUNT.fullmatch(memory_limit):
+        raise ConfigurationError(
+            "memory_limit", f"{memory_limit!r} is no amount of memory", "Write it like 1GB or 512MB."
+        )
 
 
 def open_engine(
