@@ -40,10 +40,11 @@ SCORES = range(40, 101, 10)
 
 def summary_report(customers: Frame) -> dict[str, Any]:
     """Sum clean customers up."""
+    quality = _quality(customers)
     return {
-        **_quality(customers),
+        **quality,
         **{title: _counts(customers, column, values) for title, (column, values) in BREAKDOWNS.items()},
-        "email_domains": _domains(customers),
+        "email_domains": _domains(customers, quality["total_customers"]),
     }
 
 
@@ -92,12 +93,11 @@ def _counts(customers: Frame, name: str, values: Sequence[str]) -> dict[str, int
     return {value: int(found.get(value, 0)) for value in values}
 
 
-def _domains(customers: Frame) -> dict[str, int]:
+def _domains(customers: Frame, total: int) -> dict[str, int]:
     counted = customers.group_by("email_domain").agg(customers=nw.len())
     domain, shared = nw.col("email_domain"), nw.col("customers") >= FEWEST_PER_DOMAIN
     named = counted.filter((shared & (domain != OTHER)) | (domain == UNKNOWN))
     ordered = named.sort("customers", "email_domain", descending=[True, False]).head(TOP_DOMAINS)
     top = {name: int(count) for name, count in ordered.select("email_domain", "customers").collect().iter_rows()}
-    total = counted.select(nw.col("customers").sum()).collect().item()
-    others = int(total or 0) - sum(top.values())
+    others = total - sum(top.values())
     return {**top, OTHER: others} if others else top
