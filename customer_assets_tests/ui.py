@@ -105,6 +105,19 @@ class UI:
         """How a run stands."""
         return str(self.ask("query($id:ID!){runOrError(runId:$id){...on Run{status}}}", id=run_id)["status"])
 
+    def failures(self, run_id: str) -> list[str]:
+        """What a run's record says of its failures and its end, as Dagster words it."""
+        found = self.ask(
+            "query($id:ID!){runOrError(runId:$id){...on Run{eventConnection{events{__typename"
+            " ...on MessageEvent{message level stepKey}}}}}}",
+            id=run_id,
+        )["eventConnection"]["events"]
+        return [
+            f"{event['__typename']} {event['stepKey'] or ''}: {event['message']}"
+            for event in found
+            if event["level"] in {"ERROR", "CRITICAL", "WARNING"} or "Fail" in event["__typename"]
+        ]
+
     def requests_of(self, run_id: str) -> int:
         """How many requests a run's crawl says it sent."""
         found = self.ask(

@@ -29,7 +29,6 @@ from customer_assets_tests.deploy.station import Station, station
 from customer_assets_tests.services import PG_DATABASE, PG_PASSWORD, PG_USER
 
 CUSTOMERS, PAGE_SIZE, FAILURE_RATE = 400, 20, 0.2
-KILL_EVERY = 10
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 VICTIMS = ("worker", "daemon", "code")
 LONGEST_DELAY_S = 4.0
@@ -89,7 +88,8 @@ class Soak:
         """Kill as the dice say."""
         self.station, self.dice = station, dice
         self.kills: Counter[str] = Counter()
-        self.queued = station.ui.launch()
+        self.victim, self.is_green = "none", False
+        self.queued = self.current = station.ui.launch()
 
     def sync(self, *, kill: bool, last: bool) -> bool:
         """See one sync to its end, over kills and Dagster's own re-executions; tell whether it was green.
@@ -97,11 +97,12 @@ class Soak:
         Unless it is the last, the next one is in the queue by then, so that it starts at once.
         """
         run, self.queued = self.queued, "" if last else self.station.ui.launch()
+        self.current = run
         if kill:
             self.await_(lambda: self.status(run) in {"STARTED", *ENDED}, f"{run} does not start")
             self.kill()
         self.await_(lambda: self.ended(run), f"{run} has no end")
-        return self.green(run)
+        return self.is_green
 
     def kill(self) -> None:
         """Kill something at a random instant, and start it again."""
@@ -118,26 +119,33 @@ class Soak:
             self.station.start(victim)
             self.await_(self.station.ui.loaded, "the code server does not come back")
         self.kills[victim] += 1
+        self.victim = victim
 
     def status(self, run: str) -> str:
         """How a run stands."""
         return self.station.ui.status(run)
 
-    def last_of(self, run: str) -> dict[str, Any]:
-        """The last re-execution of a run, or the run itself."""
+    def executions_of(self, run: str) -> list[dict[str, Any]]:
+        """A run and its re-executions, the last one last."""
         runs = self.station.ui.runs(latest=20)
-        return [each for each in runs if run in {each["runId"], each["tags"].get("dagster/root_run_id")}][-1]
+        return [each for each in runs if run in {each["runId"], each["tags"].get("dagster/root_run_id")}]
 
-    def ended(self, run: str) -> bool:
-        """Tell whether a run is over: green, or not to be run again. Dagster says so a moment after the failure."""
-        last = self.last_of(run)
-        return last["status"] == "SUCCESS" or (
-            last["status"] in ENDED and last["tags"].get("dagster/will_retry") == "false"
+    def told_of(self, run: str) -> str:
+        """What became of a run, execution by execution."""
+        return "\n".join(
+            f"  {each['runId']} {each['status']} {each['tags']}\n    "
+            + "\n    ".join(self.station.ui.failures(each["runId"]))
+            for each in self.executions_of(run)
         )
 
-    def green(self, run: str) -> bool:
-        """Tell whether a run, or its last re-execution, was green."""
-        return bool(self.last_of(run)["status"] == "SUCCESS")
+    def ended(self, run: str) -> bool:
+        """Tell whether a run is over: green, or not to be run again. Dagster says so a moment after the failure.
+
+        Both are told by one look: a run whose worker is killed when all is done is green, then failed, then run again.
+        """
+        last = self.executions_of(run)[-1]
+        self.is_green = last["status"] == "SUCCESS"
+        return self.is_green or (last["status"] in ENDED and last["tags"].get("dagster/will_retry") == "false")
 
     def await_(self, condition: Callable[[], bool], otherwise: str) -> None:
         """Wait for long."""
@@ -171,6 +179,7 @@ def main() -> None:
     command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("--syncs", type=int, default=200)
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--kill-every", type=int, default=10, help="a kill in each sync of so many")
     command.add_argument("--at-most-s", type=float, default=float("inf"), help="end sooner, after so many seconds")
     command.add_argument("--pause-while", type=Path, help="start no sync as long as there is this file")
     args = command.parse_args()
@@ -186,8 +195,12 @@ def main() -> None:
                 last = number == args.syncs or time.monotonic() - started_s > args.at_most_s
                 while args.pause_while and args.pause_while.exists():
                     time.sleep(1)
-                if not soak.sync(kill=number % KILL_EVERY == 0, last=last):
+                if not soak.sync(kill=number % args.kill_every == 0, last=last):
                     lost.append(number)
+                    print(
+                        f"Sync {number} is lost, its last victim was {soak.victim}:\n{soak.told_of(soak.current)}",
+                        flush=True,
+                    )
                 if last or number in {1, 2} or number % 10 == 0:
                     print(f"{number:4} syncs, {time.monotonic() - started_s:6.0f} s; {soak.figures()}", flush=True)
                 if last:
