@@ -21,6 +21,8 @@ import requests
 PORT = 18765
 BASE_URL = f"http://127.0.0.1:{PORT}/api"
 BIN = Path(sys.executable).parent
+BY_HAND = ("checked", "plain")
+"""With Pydantic models, and without."""
 
 
 @contextmanager
@@ -71,10 +73,10 @@ def ours(folder: Path, memory_limit: str) -> tuple[float, int]:
     return measured([BIN / "dagster", "asset", "materialize", "-m", "customer_assets", "--select", "*"], environ)
 
 
-def by_hand(folder: Path) -> tuple[float, int]:
+def by_hand(folder: Path, how: str) -> tuple[float, int]:
     """Run what people usually write."""
     script = Path(__file__).parent / "contenders" / "hand_written_sync.py"
-    return measured([sys.executable, script, BASE_URL, str(folder / "customers.json")], os.environ)
+    return measured([sys.executable, script, BASE_URL, str(folder / "customers.json"), how], os.environ)
 
 
 def main() -> None:
@@ -85,18 +87,18 @@ def main() -> None:
     command.add_argument("--repeat", type=int, default=3)
     command.add_argument("--alone", action="store_true", help="leave out what people usually write")
     args = command.parse_args()
-    results: dict[str, list[tuple[float, int]]] = {"ours": [], "by hand": []}
+    results: dict[str, list[tuple[float, int]]] = {"ours": [], **{f"by hand, {how}": [] for how in BY_HAND}}
     with simulator(args.customers):
         for _ in range(args.repeat):
             with tempfile.TemporaryDirectory() as folder:
                 results["ours"].append(ours(Path(folder), args.memory_limit))
-            with tempfile.TemporaryDirectory() as folder:
-                if not args.alone:
-                    results["by hand"].append(by_hand(Path(folder)))
+            for how in () if args.alone else BY_HAND:
+                with tempfile.TemporaryDirectory() as folder:
+                    results[f"by hand, {how}"].append(by_hand(Path(folder), how))
     for name, runs in results.items():
         if runs:
             seconds, peak_mb = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
-            print(f"{name:8} {seconds:7.2f} s {args.customers / seconds:10,.0f} customers/s {peak_mb:6,} MB")
+            print(f"{name:16} {seconds:7.2f} s {args.customers / seconds:10,.0f} customers/s {peak_mb:6,} MB")
 
 
 if __name__ == "__main__":
