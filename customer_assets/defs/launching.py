@@ -7,7 +7,9 @@ from typing import Any, Self
 import dagster as dg
 import psutil
 from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.execution.plan.resume_retry import ReexecutionStrategy
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._core.storage.tags import RETRY_STRATEGY_TAG
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._serdes import ConfigurableClassData
 
@@ -44,8 +46,24 @@ class WatchedRunLauncher(DefaultRunLauncher):
             if event and "pid" in event.engine_event_data.metadata:
                 pid = int(str(event.engine_event_data.metadata["pid"].value))
                 health = worker_health(pid, datetime.fromtimestamp(record.event_log_entry.timestamp, UTC))
-                return health if health.status == WorkerStatus.RUNNING else self._when_it_can_run_again(run, health)
+                if health.status != WorkerStatus.RUNNING:
+                    self._repeat_what_is_done(run)
+                    health = self._when_it_can_run_again(run, health)
+                return health
         return CheckRunHealthResult(WorkerStatus.RUNNING, "no worker has reported yet")
+
+    def _repeat_what_is_done(self, run: dg.DagsterRun) -> None:
+        """Have a run repeated as a whole if its worker died after its last step.
+
+        Dagster runs again what did not succeed, and fails to if all of it did: the run would stay failed.
+        """
+        plan_id, step_success = run.execution_plan_snapshot_id, dg.DagsterEventType.STEP_SUCCESS
+        if plan_id is None or RETRY_STRATEGY_TAG in run.tags:
+            return
+        planned = self._instance.get_execution_plan_snapshot(plan_id).step_keys_to_execute
+        records = self._instance.get_records_for_run(run.run_id, of_type=step_success).records
+        if {record.event_log_entry.step_key for record in records} >= set(planned):
+            self._instance.add_run_tags(run.run_id, {RETRY_STRATEGY_TAG: ReexecutionStrategy.ALL_STEPS.value})
 
     def _when_it_can_run_again(self, run: dg.DagsterRun, health: CheckRunHealthResult) -> CheckRunHealthResult:
         """Keep a death secret until the code server has answered twice.

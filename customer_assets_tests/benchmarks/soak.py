@@ -96,13 +96,25 @@ class Soak:
 
         Unless it is the last, the next one is in the queue by then, so that it starts at once.
         """
-        run, self.queued = self.queued, "" if last else self.station.ui.launch()
+        run, self.queued = self.queued, "" if last else self.launched()
         self.current = run
         if kill:
             self.await_(lambda: self.status(run) in {"STARTED", *ENDED}, f"{run} does not start")
             self.kill()
         self.await_(lambda: self.ended(run), f"{run} has no end")
         return self.is_green
+
+    def launched(self) -> str:
+        """Launch a run, as soon as the webserver has noticed that the code server is back."""
+        runs = list[str]()
+
+        def launch() -> bool:
+            with contextlib.suppress(KeyError):  # the answer is an error
+                runs.append(self.station.ui.launch())
+            return bool(runs)
+
+        self.await_(launch, "nothing can be launched")
+        return runs[0]
 
     def kill(self) -> None:
         """Kill something at a random instant, and start it again."""

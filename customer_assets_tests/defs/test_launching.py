@@ -12,9 +12,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import grpc  # type: ignore[import-untyped]
 import psutil
+import pytest
 from dagster._core.events import EngineEventData
+from dagster._core.execution.plan.objects import StepSuccessData
 from dagster._core.launcher import WorkerStatus
-from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._core.storage.tags import GRPC_INFO_TAG, RETRY_STRATEGY_TAG
 from dagster._grpc.__generated__.dagster_api_pb2 import PingReply, PingRequest
 from dagster._grpc.__generated__.dagster_api_pb2_grpc import DagsterApiServicer, add_DagsterApiServicer_to_server
 
@@ -86,6 +88,28 @@ def test_a_death_is_told_only_when_the_code_server_can_run_it_again() -> None:
             with pinged(port) if answering else nullcontext():
                 told.append(launcher.check_run_worker_health(run).status)
         assert told == [WorkerStatus.RUNNING] * 4 + [WorkerStatus.FAILED]
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_run_whose_worker_died_after_its_last_step_is_repeated_as_a_whole(*, done: bool) -> None:
+    """Dagster finds nothing to run again in it otherwise, and leaves it failed."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        launcher = WatchedRunLauncher()
+        launcher.register_instance(instance)
+        run = instance.create_run_for_job(dg.Definitions(jobs=[job]).resolve_job_def("job"))
+        instance.report_engine_event("Started.", run, EngineEventData.in_process(2**22 + 1))
+        if done:
+            event = dg.DagsterEvent(
+                dg.DagsterEventType.STEP_SUCCESS.value,
+                "job",
+                step_key="nothing",
+                event_specific_data=StepSuccessData(1.0),  # type: ignore[no-untyped-call]
+            )
+            instance.report_dagster_event(event, run.run_id)
+        assert launcher.check_run_worker_health(run).status == WorkerStatus.FAILED
+        told = instance.get_run_by_id(run.run_id)
+        assert told
+        assert (told.tags.get(RETRY_STRATEGY_TAG) == "ALL_STEPS") == done
 
 
 @contextmanager
