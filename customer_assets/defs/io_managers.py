@@ -91,6 +91,8 @@ class ParquetIOManager(dg.UPathIOManager):
             problem = self._problem_of(path, parts)
             if problem is None:
                 return self.engine.scan(parts)
+            if problem != NOT_ON_RECORD:  # no wait mends it
+                break
         raise dg.Failure(f"{path} cannot be read: {problem}. Materialise {name} again.", allow_retries=False)
 
     def get_metadata(

@@ -1,6 +1,6 @@
 """What people usually write for the whole job: one loop over pages, all in memory, json.dump.
 
-With Pydantic models, or, with `plain` behind the address and the file, with dicts that nothing checks.
+With Pydantic models, or, with `plain` behind the address and the file, with records that nothing checks.
 """
 
 import json
