@@ -12,7 +12,7 @@ import redis
 
 from customer_assets.api import pages
 from customer_assets.api.options import ClientOptions
-from customer_assets.api.pages import PageStore, open_store, register_store
+from customer_assets.api.pages import PageStore, open_store, register_store, sqlite
 from customer_assets.api.pages.memory import MemoryPageStore
 from customer_assets.api.pages.sqlite import SQLitePageStore
 from customer_assets.errors import ConfigurationError, PageStoreError
@@ -267,6 +267,35 @@ def test_nothing_of_a_dropped_customer_stays_in_the_file(tmp_path: Path) -> None
     opened.close()
     assert all(b"canary" not in file.read_bytes() for file in tmp_path.iterdir())
     assert path.stat().st_size < 100_000
+
+
+def test_nothing_of_a_dropped_customer_stays_beside_another_crawls_pages(tmp_path: Path) -> None:
+    """The file cannot be cut then."""
+    path = tmp_path / "pages.sqlite"
+    opened = SQLitePageStore(path, Clock())
+    opened.put("other", page(1, b'["sparrow@example.org"]' * 1_000), 60)
+    opened.put("a", page(1, b'["canary@example.org"]' * 1_000), 60)
+    opened.put("other", page(2, b'["sparrow@example.org"]' * 1_000), 60)
+    opened.keep("a", 0)
+    opened.close()
+    assert all(b"canary" not in file.read_bytes() for file in tmp_path.iterdir())
+    assert list(SQLitePageStore(path, Clock()).numbers("other")) == [1, 2]
+
+
+def test_what_a_process_dropped_before_it_was_killed_leaves_the_file_when_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It did not come to cutting the file."""
+    path = tmp_path / "pages.sqlite"
+    opened = SQLitePageStore(path, Clock())
+    opened.put("a", page(1, b'["canary@example.org"]' * 1_000), 60)
+    with monkeypatch.context() as killed:
+        killed.setattr(sqlite, "CUT", "SELECT 1")
+        opened.keep("a", 0)
+    opened.close()
+    assert b"canary" in path.read_bytes()
+    SQLitePageStore(path, Clock()).close()
+    assert b"canary" not in path.read_bytes()
 
 
 def test_expired_pages_leave_the_file_when_it_is_opened(tmp_path: Path) -> None:

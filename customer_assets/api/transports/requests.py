@@ -1,8 +1,13 @@
-"""`requests`: pooled connections that threads share. Sends and reads; decides nothing."""
+"""`requests`: pooled connections that threads share. Sends and reads; decides nothing.
+
+Its adapter knows the way (proxies, certificates) and finds the pool of connections, which is then asked itself: what
+the adapter makes of each request and answer takes more time than sending and reading them.
+"""
 
 import http.client
 import time
-from functools import partial
+from functools import cached_property, partial
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -25,7 +30,7 @@ from customer_assets.api.transports.threads import Threads
 class RequestsTransport:
     """Fetches pages over pooled connections, kept open between requests.
 
-    It uses `requests`' adapter without a session: no cookies, no `.netrc`, no redirect that carries the key away.
+    It uses no session: no cookies, no `.netrc`, no redirect that carries the key away.
 
     Args:
         target: Where pages are.
@@ -51,7 +56,9 @@ class RequestsTransport:
         """
         try:
             return self._followed(self._target.address(page))
-        except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
+        except urllib3.exceptions.NewConnectionError as error:  # a timeout to urllib3, whatever kept it from connecting
+            raise no_answer(error, is_of_the_head=_is_of_the_head) from None
+        except (urllib3.exceptions.TimeoutError, TimeoutError):
             raise self._target.too_late() from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise no_answer(error, is_of_the_head=_is_of_the_head) from None
@@ -75,25 +82,50 @@ class RequestsTransport:
         left_s = started_s + self._target.timeout_s - time.monotonic()
         if left_s <= 0:
             raise self._target.too_late()
-        request = self._prepared.copy()
-        request.url = url
-        with self._adapter.send(
-            request,
-            stream=True,
-            timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, left_s), total=left_s),  # type: ignore[arg-type] # an adapter takes it, its stubs do not know
-            verify=self._surroundings.certificates or True,
-            proxies=self._surroundings.proxies,
-        ) as response:
+        response = self._pool.urlopen(
+            "GET",
+            self._line(url),
+            headers=self._target.headers,
+            redirect=False,
+            retries=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+            timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, left_s), total=left_s),
+        )
+        try:
             headers = {name.lower(): value for name, value in response.headers.items()}
             body = self._body(response)
-        return Answer(response.status_code, headers, body, time.monotonic() - started_s)
+        finally:
+            response.close()  # what was read whole has gone back to the pool by now
+            response.release_conn()
+        return Answer(response.status, headers, body, time.monotonic() - started_s)
 
-    def _body(self, response: requests.Response) -> bytes:
-        if response.status_code != requests.codes.ok:
+    @cached_property
+    def _pool(self) -> urllib3.HTTPConnectionPool:
+        way = self._surroundings
+        return self._adapter.get_connection_with_tls_context(  # type: ignore[return-value] # its stubs know a base class
+            self._prepared, verify=way.certificates or True, proxies=way.proxies
+        )
+
+    @cached_property
+    def _is_sent_whole(self) -> bool:
+        """A proxy is told the whole address, unless it only passes bytes on."""
+        return self._adapter.request_url(self._prepared, self._surroundings.proxies) == self._prepared.url
+
+    def _line(self, url: str) -> str:
+        """What a request's first line asks for."""
+        if self._is_sent_whole:
+            return url
+        _, _, path, query, _ = urlsplit(url)
+        return f"{path}?{query}" if query else path
+
+    def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        if response.status != requests.codes.ok:
             _drain(response)
             return b""
         body = Body(response.headers.get("content-encoding", ""), self._target.max_body_bytes)
-        while chunk := response.raw.read(CHUNK_BYTES, decode_content=False):
+        while chunk := response.read(CHUNK_BYTES, decode_content=False):
             body.add(chunk)
         return body.whole()
 
@@ -102,9 +134,9 @@ def _is_of_the_head(error: BaseException) -> bool:
     return isinstance(error, http.client.HTTPException) and str(error).startswith("got more than")
 
 
-def _drain(response: requests.Response) -> None:
+def _drain(response: urllib3.BaseHTTPResponse) -> None:
     """Read a body that nobody needs; the status stands, whatever becomes of it."""
     try:
-        response.raw.read(DRAINED_BYTES, decode_content=False)
+        response.read(DRAINED_BYTES, decode_content=False)
     except (urllib3.exceptions.HTTPError, OSError, ValueError):
-        response.raw.close()
+        response.close()
