@@ -17,6 +17,7 @@ from customer_assets.defs.executors import EXECUTORS, open_executor
 from customer_assets.defs.io_managers import parquet_io_manager
 from customer_assets.defs.jobs import build_schedule, customer_sync_job
 from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
+from customer_assets.defs.retention import build_deletion_job, build_deletion_schedule
 from customer_assets.defs.run_config import keeping_settings
 from customer_assets.defs.sensors import failed_run_sensor
 from customer_assets.defs.syncs import OWN, Sync
@@ -47,12 +48,12 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
             raise ConfigurationError(
                 name, "there is no such resource or setting", f"Name one of {', '.join(resources)}."
             )
-    sync, listeners = build_sync(environ), build_listeners(environ)
+    sync, listeners, deletion = build_sync(environ), build_listeners(environ), build_deletion(environ)
     return dg.Definitions(
         assets=with_freshness(ASSETS, sync.freshness),
         asset_checks=CHECKS,
-        jobs=[customer_sync_job],
-        schedules=[build_schedule(sync, customer_sync_job)],
+        jobs=[customer_sync_job, deletion.job],
+        schedules=[build_schedule(sync, customer_sync_job), deletion],
         sensors=[failed_run_sensor(sync.sensor, listeners)],
         resources={name: keeping_settings(resource, secrets.get(name)) for name, resource in resources.items()},
         executor=told(build_executor(environ), listeners),
@@ -98,6 +99,20 @@ def build_sync(environ: Mapping[str, str]) -> Sync:
         execution_timezone=settings.time_zone(environ, "CUSTOMER_SCHEDULE_TIMEZONE", OWN.execution_timezone),
         missed_after=missed_after,
         late_after=OWN.late_after * (missed_after / OWN.missed_after),
+    )
+
+
+def build_deletion(environ: Mapping[str, str]) -> dg.ScheduleDefinition:
+    """Make the schedule that deletes old runs, with its job: as long after them as the environment says.
+
+    Raises:
+        ConfigurationError: The days, or the time zone, cannot be used.
+    """
+    keep_days = settings.days(environ, "CUSTOMER_KEEP_RUNS_DAYS")
+    return build_deletion_schedule(
+        build_deletion_job(keep_days),
+        keep_days,
+        settings.time_zone(environ, "CUSTOMER_SCHEDULE_TIMEZONE", OWN.execution_timezone),
     )
 
 

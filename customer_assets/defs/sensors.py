@@ -1,6 +1,7 @@
 """What Dagster's daemon watches for: failed runs of which nobody has been told."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import dagster as dg
@@ -8,6 +9,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from dagster._core.events import JobFailureData
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
+from customer_assets.defs.retention import JOB as DELETION_JOB
 from customer_assets.defs.stories import story_of, with_reason
 from customer_assets.defs.telling import Listeners
 from customer_assets.monitoring.stories import Outcome
@@ -51,6 +53,8 @@ def _told(context: dg.RunFailureSensorContext, listeners: Listeners) -> dg.SkipR
     started_at_s = (record.start_time if record else None) or 0.0
     ended_at_s = (record.end_time if record else None) or started_at_s
     story = story_of(context.instance, run, Outcome.FAILED, started_at_s or ended_at_s, ended_at_s)
+    if run.job_name == DELETION_JOB:  # it is an alarm, but no sync: the metrics are a sync's
+        listeners = replace(listeners, pushgateway_url="")
     missed = listeners.tell(with_reason(story, _reason(context.failure_event)), context.instance, run.tags)
     if missed:
         raise dg.Failure(f"Of run {run.run_id} could not be told: {', '.join(missed)}.")

@@ -32,6 +32,7 @@ VARIABLES = (
     "CUSTOMER_SCHEDULE",
     "CUSTOMER_SCHEDULE_TIMEZONE",
     "CUSTOMER_MISSED_AFTER_HOURS",
+    "CUSTOMER_KEEP_RUNS_DAYS",
     "CUSTOMER_MIN_MEAN_QUALITY",
     "CUSTOMER_TARGET_MEAN_QUALITY",
     "CUSTOMER_MAX_LOW_QUALITY_SHARE",
@@ -62,6 +63,9 @@ BY_FIELD = {
 
 FEWEST_HOURS, MOST_HOURS = 0.025, 87_600.0
 """Dagster judges no age below a minute, and a warning comes before a miss. Ten years is never."""
+
+MOST_DAYS = 36_500.0
+"""A hundred years is for ever; what is far beyond is no time that Python knows."""
 
 
 def text(environ: Mapping[str, str], variable: str, default: str) -> str:
@@ -169,6 +173,30 @@ def age(environ: Mapping[str, str], variable: str, default: timedelta) -> timede
             "Set it to some more hours than lie between two syncs.",
         )
     return timedelta(hours=hours)
+
+
+def days(environ: Mapping[str, str], variable: str) -> float:
+    """Return the variable's days, fractions allowed; blank, unset or 0 → 0, which means off.
+
+    Raises:
+        ConfigurationError: They are no number, or below 0, or too many.
+    """
+    return checked_days(variable, number(environ, variable, 0.0))
+
+
+def checked_days(name: str, given: float) -> float:
+    """Return days that can be reckoned with.
+
+    Args:
+        name: What they are called where they were set.
+        given: The days.
+
+    Raises:
+        ConfigurationError: They are below 0, or too many.
+    """
+    if not 0.0 <= given <= MOST_DAYS:
+        raise ConfigurationError(name, f"{given:g} is outside 0..{MOST_DAYS:g}", "Set it to some days, or to 0: off.")
+    return given
 
 
 def address(environ: Mapping[str, str], variable: str) -> str:

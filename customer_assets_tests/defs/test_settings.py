@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from customer_assets.definitions import build_definitions, build_listeners, build_resources, build_sync
+from customer_assets.definitions import build_definitions, build_deletion, build_listeners, build_resources, build_sync
 from customer_assets.defs import settings
 from customer_assets.defs.resources import CustomerAPIResource
 from customer_assets.errors import ConfigurationError
@@ -152,6 +152,8 @@ def test_times_are_read() -> None:
         ("CUSTOMER_MISSED_AFTER_HOURS", "0.02"),
         ("CUSTOMER_MISSED_AFTER_HOURS", "inf"),
         ("CUSTOMER_MISSED_AFTER_HOURS", "nan"),
+        ("CUSTOMER_KEEP_RUNS_DAYS", "a week"),
+        ("CUSTOMER_KEEP_RUNS_DAYS", "-1"),
     ],
 )
 def test_unusable_times_are_refused_by_their_name(variable: str, value: str) -> None:
@@ -178,4 +180,5 @@ def test_every_variable_that_is_read_is_listed() -> None:
     build_resources(Recorder())
     build_sync(Recorder())
     build_listeners(Recorder())
+    build_deletion(Recorder())
     assert read == set(settings.VARIABLES)

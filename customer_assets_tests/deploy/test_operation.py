@@ -68,6 +68,7 @@ def plant(tmp_path: Path, api: API) -> Iterator[Station]:
         CUSTOMER_API_MAX_CONCURRENCY="1",
         CUSTOMER_SCHEDULE="* * * * *",
         CUSTOMER_MISSED_AFTER_HOURS="0.025",
+        CUSTOMER_KEEP_RUNS_DAYS="0",  # at four in the morning, too, there are no runs but the syncs
         FRESHNESS_DAEMON_INTERVAL_SECONDS="2",
     ) as made:
         yield made
