@@ -1,11 +1,13 @@
 """Many syncs back to back through the deployment of `deploy/`, at 20 % faults, with a kill -9 every tenth.
 
-    python -m customer_assets_tests.benchmarks.soak [--syncs 200] [--seed 0]
+    python -m customer_assets_tests.benchmarks.soak [--syncs 200] [--seed 0] [--keep-runs-s 150]
 
 PostgreSQL, code server, webserver and daemon are started as the systemd units say; but for two intervals, which are
 shortened, the instance is `deploy/dagster.yaml`. Each tenth sync has its run's worker, the daemon, or the code server
-with everything below it killed at a random instant; systemd's part, starting it again, is done here. Exits 1 if a run
-is lost, or if anything is left lying about; prints memory and disk as it goes.
+with everything below it killed at a random instant; systemd's part, starting it again, is done here. After each tenth
+sync, `delete_old_runs` deletes all runs but those of the last minutes, as it does every day in production with days.
+Exits 1 if a run is lost, if anything is left lying about, or if home and database still grow when runs are deleted as
+fast as they come; prints memory and disk as it goes.
 """
 
 import argparse
@@ -24,15 +26,24 @@ from typing import Any
 import psutil
 import sqlalchemy
 
+from customer_assets.defs.retention import JOB as DELETION_JOB
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets_tests.deploy.station import Station, station
 from customer_assets_tests.services import PG_DATABASE, PG_PASSWORD, PG_USER
+from customer_assets_tests.ui import JOB as SYNC_JOB
 
 CUSTOMERS, PAGE_SIZE, FAILURE_RATE = 400, 20, 0.2
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 VICTIMS = ("worker", "daemon", "code")
 LONGEST_DELAY_S = 4.0
 GIVEN_UP_AFTER_S = 3600.0
+DELETION_EVERY = 10
+KEPT_FOR_S = 150.0
+"""Some twenty syncs."""
+FLAT_FROM, FLAT_FACTOR = 50, 1.25
+"""At the end, home and database take at most so many times what they took at that sync: deleted rows make room for
+new ones only when PostgreSQL's autovacuum has passed, which it does once a minute."""
+DAY_S = 86_400.0
 
 
 def megabytes_of(station: Station, service: str) -> float:
@@ -91,26 +102,34 @@ class Soak:
         self.victim, self.is_green = "none", False
         self.queued = self.current = station.ui.launch()
 
-    def sync(self, *, kill: bool, last: bool) -> bool:
+    def sync(self, *, kill: bool, queue: bool) -> bool:
         """See one sync to its end, over kills and Dagster's own re-executions; tell whether it was green.
 
-        Unless it is the last, the next one is in the queue by then, so that it starts at once.
+        Args:
+            kill: Kill something meanwhile.
+            queue: Have the next one in the queue by then, so that it starts at once.
         """
-        run, self.queued = self.queued, "" if last else self.launched()
-        self.current = run
+        run = self.queued or self.launched()
+        self.current, self.queued = run, self.launched() if queue else ""
         if kill:
             self.await_(lambda: self.status(run) in {"STARTED", *ENDED}, f"{run} does not start")
             self.kill()
         self.await_(lambda: self.ended(run), f"{run} has no end")
         return self.is_green
 
-    def launched(self) -> str:
+    def delete_old_runs(self) -> bool:
+        """Have old runs deleted; tell whether all went well."""
+        self.current = self.launched(DELETION_JOB)
+        self.await_(lambda: self.ended(self.current), f"{self.current} has no end")
+        return self.is_green
+
+    def launched(self, job: str = SYNC_JOB) -> str:
         """Launch a run, as soon as the webserver has noticed that the code server is back."""
         runs = list[str]()
 
         def launch() -> bool:
             with contextlib.suppress(KeyError):  # the answer is an error
-                runs.append(self.station.ui.launch())
+                runs.append(self.station.ui.launch(jobName=job))
             return bool(runs)
 
         self.await_(launch, "nothing can be launched")
@@ -163,6 +182,10 @@ class Soak:
         """Wait for long."""
         self.station.await_(condition, otherwise, GIVEN_UP_AFTER_S, every_s=1.0)
 
+    def history_mb(self) -> float:
+        """What Dagster keeps of its runs, in home and database, in megabytes."""
+        return megabytes_in(self.station.home) + megabytes_of_database(self.station)
+
     def figures(self) -> str:
         """Memory and disk now."""
         memory = " ".join(f"{name} {megabytes_of(self.station, name):.0f}" for name in sorted(self.station.running))
@@ -186,42 +209,73 @@ def quicker(station: Station) -> None:
     file.write_text(text, encoding="utf-8")
 
 
-def main() -> None:
-    """Soak, and judge."""
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
     command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("--syncs", type=int, default=200)
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--kill-every", type=int, default=10, help="a kill in each sync of so many")
     command.add_argument("--at-most-s", type=float, default=float("inf"), help="end sooner, after so many seconds")
     command.add_argument("--pause-while", type=Path, help="start no sync as long as there is this file")
-    args = command.parse_args()
+    command.add_argument("--keep-runs-s", type=float, default=KEPT_FOR_S, help="runs that ended earlier are deleted")
+    return command.parse_args()
+
+
+def flatness(flat_mb: float, end_mb: float) -> tuple[bool, str]:
+    """Judge whether the history grows.
+
+    Args:
+        flat_mb: What it took when it should have been flat; 0: the soak did not run that long.
+        end_mb: What it takes at the end.
+    """
+    if not flat_mb:
+        return True, f"history: {end_mb:.1f} MB; judged from {FLAT_FROM} syncs on"
+    is_flat, limit_mb = end_mb <= FLAT_FACTOR * flat_mb, FLAT_FACTOR * flat_mb
+    told = f"{end_mb:.1f} MB at the end, {flat_mb:.1f} at sync {FLAT_FROM}, {limit_mb:.1f} at most"
+    return is_flat, f"history: {'flat' if is_flat else 'GROWS'}: {told}"
+
+
+def main() -> None:
+    """Soak, and judge."""
+    args = arguments()
     api = SimulatorSettings(customers=CUSTOMERS, page_size=PAGE_SIZE, failure_rate=FAILURE_RATE, latency_ms=20)
     with tempfile.TemporaryDirectory(prefix="soak") as folder, running_simulator(api) as simulator:
         environ = {"CUSTOMER_API_BASE_URL": simulator.base_url, "CUSTOMER_API_KEY": "any"}
+        environ |= {"CUSTOMER_KEEP_RUNS_DAYS": str(args.keep_runs_s / DAY_S)}
         with station(Path(folder), **environ) as place:
             quicker(place)
             place.start("code", "webserver", "daemon")
             place.await_(place.ui.loaded, "The webserver shows no code location.")
-            soak, lost, started_s = Soak(place, random.Random(args.seed)), [], time.monotonic()
+            soak, started_s = Soak(place, random.Random(args.seed)), time.monotonic()
+            lost, undeleted, flat_mb = list[int](), list[int](), 0.0
             for number in range(1, args.syncs + 1):
                 last = number == args.syncs or time.monotonic() - started_s > args.at_most_s
                 while args.pause_while and args.pause_while.exists():
                     time.sleep(1)
-                if not soak.sync(kill=number % args.kill_every == 0, last=last):
+                deletes = number % DELETION_EVERY == 0
+                if not soak.sync(kill=number % args.kill_every == 0, queue=not (last or deletes)):
                     lost.append(number)
                     print(
                         f"Sync {number} is lost, its last victim was {soak.victim}:\n{soak.told_of(soak.current)}",
                         flush=True,
                     )
+                if deletes and not soak.delete_old_runs():
+                    undeleted.append(number)
+                    print(f"After sync {number} old runs stay:\n{soak.told_of(soak.current)}", flush=True)
+                if number == FLAT_FROM:
+                    flat_mb = soak.history_mb()
                 if last or number in {1, 2} or number % 10 == 0:
                     print(f"{number:4} syncs, {time.monotonic() - started_s:6.0f} s; {soak.figures()}", flush=True)
                 if last:
                     break
+            is_flat, history = flatness(flat_mb, soak.history_mb())
             left, runs = left_over(place.data), Counter(str(run["status"]) for run in place.ui.runs())
         stats = simulator.stats()
     print(f"kills: {dict(soak.kills)}; runs: {dict(runs)}; the API answered {stats['by_status']}")
-    print(f"lost: {lost or 'none'}; left over: {left or 'nothing'}")
-    sys.exit(bool(lost or left))
+    print(
+        f"lost: {lost or 'none'}; left over: {left or 'nothing'}; not deleted after: {undeleted or 'none'}; {history}"
+    )
+    sys.exit(bool(lost or left or undeleted or not is_flat))
 
 
 if __name__ == "__main__":
