@@ -317,6 +317,7 @@ def test_a_deletion_that_is_killed_is_taken_up(
         with pytest.raises(KeyboardInterrupt):
             run_records.delete_runs(instance, datetime.now(UTC), lambda _: True, logging.getLogger())
     assert first in remaining(instance)
+    assert list(instance.all_logs(first)) == []  # events without a record would never be found again
     assert deletion(instance).success
     assert traces(home, first) == []
 
