@@ -61,8 +61,9 @@ class Site:
 
 
 @pytest.fixture
-def site(serve: Serve, resources: Resources, instance: dg.DagsterInstance) -> Site:
-    """A data directory with a good export."""
+def site(serve: Serve, resources: Resources, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A data directory with a good export, into which no other run publishes: there is nothing to wait for."""
+    monkeypatch.setattr("customer_assets.defs.io_managers.WAITS_S", (0.0,))
     api = serve(PlainAPI([customer(number) for number in range(1, 13)]))
     return Site(api, resources(api), instance)
 
