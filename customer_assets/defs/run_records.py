@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.tags import WILL_RETRY_TAG
 
 ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
@@ -35,9 +36,14 @@ def runs_in_use(instance: dg.DagsterInstance) -> set[str]:
     """Find the runs that Dagster itself still asks for, whatever their age.
 
     Those that an asset was materialised by last, or was to be: staleness, data versions and freshness are judged by
-    them. Those that a check was evaluated in last. Those that a run goes back to which has not ended.
+    them. Those that a check was evaluated in last. Those that have not ended, or are about to be run again. And those
+    that one of these goes back to: Dagster finds no retry whose first run is gone.
     """
-    return {*_of_assets(instance), *_of_checks(instance), *_gone_back_to(instance)}
+    in_use = {*_of_assets(instance), *_of_checks(instance)} - {""}
+    runs = (
+        [*instance.get_runs(dg.RunsFilter(run_ids=[*in_use])), *_not_over(instance)] if in_use else _not_over(instance)
+    )
+    return in_use | {run_id for run in runs for run_id in (run.run_id, run.root_run_id, run.parent_run_id) if run_id}
 
 
 def _of_assets(instance: dg.DagsterInstance) -> Iterator[str]:
@@ -62,10 +68,11 @@ def _of_checks(instance: dg.DagsterInstance) -> Iterator[str]:
             yield from connection.execute(sa.select(row.run_id).where(row.id.in_(latest))).scalars().all()
 
 
-def _gone_back_to(instance: dg.DagsterInstance) -> Iterator[str]:
-    not_over = [status for status in dg.DagsterRunStatus if status not in ENDED]
-    for run in instance.get_runs(dg.RunsFilter(statuses=not_over)):
-        yield from (run.root_run_id or "", run.parent_run_id or "")
+def _not_over(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    going_on = [status for status in dg.DagsterRunStatus if status not in ENDED]
+    marked = instance.get_runs(dg.RunsFilter(statuses=ENDED, tags={WILL_RETRY_TAG: "true"}))
+    waiting = [run for run in marked if run.is_complete_and_waiting_to_retry]
+    return [*instance.get_runs(dg.RunsFilter(statuses=going_on)), *waiting]
 
 
 def delete_runs(

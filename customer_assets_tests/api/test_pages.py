@@ -257,12 +257,13 @@ def test_a_clock_that_is_set_back_makes_no_page_older(tmp_path: Path) -> None:
     opened.close()
 
 
-def test_nothing_of_a_dropped_customer_stays_in_the_file(tmp_path: Path) -> None:
-    """Once the crawl is whole."""
+@pytest.mark.parametrize(("pages", "records"), [(1, 1), (1, 40), (6, 40), (1, 400), (2, 700), (19, 1_000)])
+def test_nothing_of_a_dropped_customer_stays_in_the_file(tmp_path: Path, pages: int, records: int) -> None:
+    """Once the crawl is whole; few customers free no page of the file."""
     path = tmp_path / "pages.sqlite"
     opened = SQLitePageStore(path, Clock())
-    for number in range(1, 20):
-        opened.put("a", page(number, b'["canary@example.org"]' * 1_000), 60)
+    for number in range(1, pages + 1):
+        opened.put("a", page(number, b'["canary@example.org"]' * records), 60)
     opened.keep("a", 0)
     opened.close()
     assert all(b"canary" not in file.read_bytes() for file in tmp_path.iterdir())

@@ -59,6 +59,17 @@ def test_an_answer_comes_whole(serve: Serve, library: str, answer: Step) -> None
 
 
 @LIBRARIES
+def test_header_lines_of_one_name_are_one_header(serve: Serve, library: str) -> None:
+    """Limits may be told a line each."""
+    answer = http(200, PAGE).replace(
+        b"\r\n", b'\r\nRateLimit: "minute";r=0;t=50\r\nratelimit: "day";r=9000;t=40000\r\n', 1
+    )
+    outcome = fetched(library, serve([answer]).url)
+    assert isinstance(outcome, Answer)
+    assert outcome.headers["ratelimit"] == '"minute";r=0;t=50, "day";r=9000;t=40000'
+
+
+@LIBRARIES
 def test_of_two_answers_the_second_is_nobodys(serve: Serve, library: str) -> None:
     """An answer that was not asked for is never taken for that to the next request."""
     twice = http(200, PAGE) + http(200, b"not asked for")

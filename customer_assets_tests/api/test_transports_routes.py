@@ -146,6 +146,43 @@ def test_connections_are_kept(library: str) -> None:
         transport.close()
 
 
+@LIBRARIES
+def test_a_closed_transport_holds_no_connection(library: str) -> None:
+    """Nor does one that was closed while a request was under way, once its answer has come."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        target = Target(f"http://127.0.0.1:{listening.getsockname()[1]}/users", KEY)
+        for is_under_way in (False, library == "requests"):  # aiohttp's requests end with it
+            transport = open_transport(library, target, 2)
+            arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
+            transport.send(1, arrived.put)
+            connection, _ = listening.accept()
+            with connection:
+                connection.settimeout(10)
+                assert connection.recv(65_536)
+                if is_under_way:
+                    transport.close()
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(PAGE) + PAGE)
+                assert isinstance(arrived.get(timeout=10), Answer)
+                if not is_under_way:
+                    transport.close()
+                assert connection.recv(65_536) == b""
+
+
+@LIBRARIES
+def test_a_proxy_is_told_the_whole_address_and_its_own_password(
+    serve: Serve, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the address looks like; the password goes no further."""
+    proxy = serve([http(200, PAGE)])
+    monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/api").replace("//", "//me:secret@"))
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", "")
+    outcome = fetched(library, "http://customers.invalid/api;v=1;")
+    assert isinstance(outcome, Answer)
+    assert proxy.requests[0].startswith("GET http://customers.invalid/api;v=1;/users?page=1 ")
+    assert "proxy-authorization: basic " in proxy.requests[0].lower()
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for loopback that nobody trusts, and its key, in one file."""
@@ -206,6 +243,19 @@ def test_a_certificate_that_nobody_trusts_gets_no_key(library: str, certificate:
         outcome = fetched(library, url, timeout_s=5.0)
     assert isinstance(outcome, TransportError)
     assert outcome.cause is Cause.CONNECTION
+    assert received == []
+
+
+@pytest.mark.service
+@LIBRARIES
+def test_only_the_bundle_is_trusted(library: str, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what OpenSSL is told to trust: both libraries trust what `requests` does."""
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_suffix(".crt")))
+    with behind_tls(certificate, http(200, PAGE)) as (url, received):
+        outcome = fetched(library, url, timeout_s=5.0)
+    assert isinstance(outcome, TransportError)
     assert received == []
 
 

@@ -19,6 +19,7 @@ from dagster._core.storage.event_log import SqlEventLogStorage
 from dagster._core.storage.runs.schema import RunsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster_shared.record import copy
 
 from customer_assets.definitions import build_definitions
 from customer_assets.defs import run_records
@@ -211,6 +212,23 @@ def test_a_run_that_is_about_to_be_run_again_stays(instance: dg.DagsterInstance)
     ended(instance, Status.FAILURE, tags={WILL_RETRY_TAG: "false"})
     result = deletion(instance)
     assert remaining(instance, result) == {run}
+
+
+def test_the_first_run_of_a_retry_that_stays_stays(instance: dg.DagsterInstance) -> None:
+    """Dagster finds no retry of a run that is gone."""
+    roots = [ended(instance, Status.FAILURE) for _ in range(2)]
+    waiting = ended(
+        instance, Status.FAILURE, root_run_id=roots[0], parent_run_id=roots[0], tags={WILL_RETRY_TAG: "true"}
+    )
+    made = materialized(instance)
+    run = copy(instance.get_runs(dg.RunsFilter(run_ids=[made]))[0], root_run_id=roots[1], parent_run_id=roots[1])
+    assert isinstance(instance.run_storage, SqlRunStorage)
+    with instance.run_storage.connect() as connection:
+        connection.execute(
+            RunsTable.update().where(RunsTable.c.run_id == made).values(run_body=dg.serialize_value(run))
+        )
+    result = deletion(instance)
+    assert remaining(instance, result) == {*roots, waiting, made}
 
 
 def test_a_long_run_counts_from_its_end(instance: dg.DagsterInstance) -> None:

@@ -212,15 +212,21 @@ def _drop(which: str, named: Mapping[str, object], connection: sqlite3.Connectio
     stays = connection.execute(f"SELECT 1 FROM pages WHERE NOT ({which}) LIMIT 1", named).fetchone()  # noqa: S608 - put together from constants
     with nullcontext() if stays else _not_overwriting(connection):
         connection.execute(f"DELETE FROM pages WHERE {which}", named)  # noqa: S608 - the same
-    if not stays and connection.execute("PRAGMA freelist_count").fetchone() != (0,):
+    if not stays:
+        _cut(connection)
+
+
+def _cut(connection: sqlite3.Connection) -> None:
+    """Give the file's free pages back to the system."""
+    if connection.execute("PRAGMA freelist_count").fetchone() != (0,):
         with suppress(sqlite3.OperationalError):  # another process is at it
             connection.execute(CUT)
 
 
 @contextmanager
 def _not_overwriting(connection: sqlite3.Connection) -> Iterator[None]:
-    """Leave what is deleted as it is. Scripts: the pragma acts when compiled, and statements are kept compiled."""
-    connection.executescript("PRAGMA secure_delete = OFF")
+    """Leave pages that become free as they are. Scripts: the pragma acts when compiled, and statements are kept so."""
+    connection.executescript("PRAGMA secure_delete = FAST")
     try:
         yield
     finally:

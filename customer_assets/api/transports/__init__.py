@@ -1,6 +1,6 @@
 """How requests are sent: one I/O library a file, all with the same shape. They send and read; they decide nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
@@ -103,6 +103,15 @@ def _reasons(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def merged(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Join header lines of the same name, as HTTP reads them; names in lower case."""
+    headers: dict[str, str] = {}
+    for name, value in lines:
+        known = headers.get(name.lower())
+        headers[name.lower()] = value if known is None else f"{known}, {value}"
+    return headers
 
 
 Deliver = Callable[[Answer | BaseException], None]

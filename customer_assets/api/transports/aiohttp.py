@@ -18,6 +18,7 @@ from customer_assets.api.transports import (
     HEADER_LINES,
     Deliver,
     Target,
+    merged,
     no_answer,
 )
 from customer_assets.api.transports.bodies import Body
@@ -76,7 +77,7 @@ class AiohttpTransport:
 
     async def _answer(self, url: str, started_s: float) -> Answer:
         async with self._opened().get(url, allow_redirects=False, proxy=self._proxy) as response:
-            headers = {name.lower(): value for name, value in response.headers.items()}
+            headers = merged(response.headers.items())
             body = await self._body(response)
         return Answer(response.status, headers, body, time.monotonic() - started_s)
 

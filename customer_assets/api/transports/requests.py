@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from customer_assets.api.envelope import Answer
 from customer_assets.api.transports import (
@@ -19,6 +20,7 @@ from customer_assets.api.transports import (
     DRAINED_BYTES,
     Deliver,
     Target,
+    merged,
     no_answer,
 )
 from customer_assets.api.transports.bodies import Body
@@ -66,6 +68,7 @@ class RequestsTransport:
     def close(self) -> None:
         """Close all connections that are not in use; threads end with their requests."""
         self._threads.close()
+        vars(self).pop("_pool", None)  # urllib3 closes its connections when nobody holds it any more
         self._adapter.close()
 
     def _followed(self, url: str) -> Answer:
@@ -94,7 +97,7 @@ class RequestsTransport:
             timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, left_s), total=left_s),
         )
         try:
-            headers = {name.lower(): value for name, value in response.headers.items()}
+            headers = merged(response.headers.items())
             body = self._body(response)
         finally:
             response.close()  # what was read whole has gone back to the pool by now
@@ -105,13 +108,13 @@ class RequestsTransport:
     def _pool(self) -> urllib3.HTTPConnectionPool:
         way = self._surroundings
         return self._adapter.get_connection_with_tls_context(  # type: ignore[return-value] # its stubs know a base class
-            self._prepared, verify=way.certificates or True, proxies=way.proxies
+            self._prepared, verify=way.certificates or DEFAULT_CA_BUNDLE_PATH, proxies=way.proxies
         )
 
     @cached_property
     def _is_sent_whole(self) -> bool:
         """A proxy is told the whole address, unless it only passes bytes on."""
-        return self._adapter.request_url(self._prepared, self._surroundings.proxies) == self._prepared.url
+        return self._pool.proxy is not None and self._pool.scheme == "http"
 
     def _line(self, url: str) -> str:
         """What a request's first line asks for."""
