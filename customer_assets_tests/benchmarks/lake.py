@@ -35,6 +35,7 @@ def make_lake(path: Path, rows: int) -> None:
     """Write a raw lake: 3 % of the ids come again, 2 % of each field are missing or broken, a third has a score."""
     if path.exists():
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -24,6 +25,8 @@ ENGINES = ("duckdb", "polars", "pyspark")
 BY_HAND = {"duckdb": "duckdb_by_hand", "polars": "polars_by_hand"}
 USUAL = {"pandas_frames": 10_000_000, "pydantic_loop": 1_000_000}
 """What people usually write, and the rows up to which it is worth the wait and the memory."""
+NEEDS = {"pandas_frames": "pandas"}
+"""What a contender imports that the tests do without."""
 
 
 def peak_mb() -> int:
@@ -64,10 +67,19 @@ def measured(name: str, args: argparse.Namespace, lake: Path) -> dict[str, float
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
+def is_installed(name: str) -> bool:
+    """Tell whether a contender can run, and if not, what it lacks."""
+    package = NEEDS.get(name)
+    if package is None or find_spec(package) is not None:
+        return True
+    print(f"{name} is left out: pip install {package}")
+    return False
+
+
 def report(args: argparse.Namespace, lake: Path) -> None:
     """Run all contenders that can hold so many rows and print a line for each."""
     names = ["ours", *filter(None, [BY_HAND.get(args.engine)])]
-    names += [name for name, most in USUAL.items() if args.rows <= most and not args.quick]
+    names += [name for name, most in USUAL.items() if args.rows <= most and not args.quick and is_installed(name)]
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for _ in range(args.repeat):
         for name in names:
