@@ -280,7 +280,9 @@ def test_nothing_of_a_dropped_customer_stays_beside_another_crawls_pages(tmp_pat
     opened.keep("a", 0)
     opened.close()
     assert all(b"canary" not in file.read_bytes() for file in tmp_path.iterdir())
-    assert list(SQLitePageStore(path, Clock()).numbers("other")) == [1, 2]
+    again = SQLitePageStore(path, Clock())
+    assert list(again.numbers("other")) == [1, 2]
+    again.close()
 
 
 def test_what_a_process_dropped_before_it_was_killed_leaves_the_file_when_it_is_opened(
