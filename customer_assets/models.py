@@ -214,7 +214,6 @@ class CrawlRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     fingerprint: Annotated[str, Field(description="Hash of the pages read, whatever their order.")]
-    digest: Annotated[str | None, Field(description="Hash of the raw lake's file; null: not on record.")] = None
     landed: Annotated[int, Field(ge=0, description="Records that the API handed over.")]
     rejected: Annotated[int, Field(ge=0, description="Of these, the quarantined ones.")]
     total: Annotated[int, Field(ge=0, description="Customers in all, by the API's last answer.")]
@@ -251,4 +250,3 @@ class CleanRecord(BaseModel):
     fingerprint: Annotated[
         str | None, Field(description="That of the crawl they were made from; null: not on record.")
     ] = None
-    digest: Annotated[str | None, Field(description="Hash of the clean customers' file; null: not on record.")] = None

@@ -98,9 +98,9 @@ def clean_customers(
         clean, defects = engine.scan(staged), defect_figures(raw_customers, as_of)
         with data_directory.last_export() as last_export:
             changes = changes_since(last_export, clean, engine)
-        record = clean_record(defects, as_of, changes, crawl.fingerprint, file_digest(staged))
+        record = clean_record(defects, as_of, changes, crawl.fingerprint)
         figures = quality_figures(raw_customers, clean, crawl, record)
-        data_directory.publish_clean_record(record)
+        data_directory.publish_clean_record(record, file_digest(staged))
     return dg.MaterializeResult(
         value=clean,
         metadata={STAGED_FILE: dg.MetadataValue.path(staged), **clean_metadata(figures, record)},

@@ -1,6 +1,5 @@
 """The IO manager: how frames pass from asset to asset, as Parquet files that are published whole or not at all."""
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from customer_assets.defs.metadata import column_schema
 from customer_assets.defs.syncs import OWN, Sync
 from customer_assets.export.files import is_local, linked, move_into_place
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine
-from customer_assets.processing.lake import file_digest, problem_of
+from customer_assets.processing.lake import problem_of
 from customer_assets.processing.landing import RAW_SCHEMA
 
 STAGED_FILE = "staged_file"
@@ -24,12 +23,7 @@ STAGED_FILE = "staged_file"
 COLUMNS = {"raw_customers": RAW_SCHEMA.names, "clean_customers": CLEAN_SCHEMA.names}
 """What an asset's file must hold to be read; a version before or after this one may have written it."""
 
-WAITS_S = (0.0, 0.1, 0.2, 0.4)
-"""A record is published just before its file: another run may be between the two. Seconds before each look."""
-
-NOT_ON_RECORD = (
-    "it is not the file that was published with its record: damaged, replaced, or not put in place by a killed run"
-)
+NOT_ON_RECORD = "no record tells of it: it was damaged, or replaced by hand, or another version published it"
 
 
 class ParquetIOManager(dg.UPathIOManager):
@@ -43,8 +37,7 @@ class ParquetIOManager(dg.UPathIOManager):
         base_dir: Where the files are.
         engine: Reads and writes them.
         staged_file: Names a new file on this machine, for what is written or was fetched.
-        digest_on_record: Tells the hash of the file that an asset published; None: whatever is there is read.
-        sleep: Waits for seconds.
+        as_published: Tells whether an asset's file is just as it was published.
     """
 
     extension = ".parquet"
@@ -54,11 +47,9 @@ class ParquetIOManager(dg.UPathIOManager):
         base_dir: UPath,
         engine: Engine,
         staged_file: Callable[[str], Path],
-        digest_on_record: Callable[[str], str | None] = lambda _: None,
-        sleep: Callable[[float], None] = time.sleep,
+        as_published: Callable[[str, Path], bool] = lambda _asset, _file: True,
     ) -> None:
-        self.engine, self._staged_file = engine, staged_file
-        self._digest_on_record, self._sleep = digest_on_record, sleep
+        self.engine, self._staged_file, self._as_published = engine, staged_file, as_published
         super().__init__(base_path=base_dir)
 
     def dump_to_path(self, context: dg.OutputContext, obj: nw.LazyFrame, path: UPath) -> None:
@@ -79,20 +70,16 @@ class ParquetIOManager(dg.UPathIOManager):
         Raises:
             Failure: Nothing was published there yet, or it is damaged, of another version or not what is on record.
         """
-        name, problem = context.asset_key.to_user_string(), None
+        name = context.asset_key.to_user_string()
         if not path.exists():
             raise dg.Failure(
                 f"{name} was never materialised below {path.parent}. Materialise it first, or all assets at once.",
                 allow_retries=False,
             )
-        for wait_s in WAITS_S:
-            self._sleep(wait_s)
-            parts = [self._fetched(part) for part in _parts(path)]
-            problem = self._problem_of(path, parts)
-            if problem is None:
-                return self.engine.scan(parts)
-            if problem != NOT_ON_RECORD:  # no wait mends it
-                break
+        parts = [self._fetched(part) for part in _parts(path)]
+        problem = self._problem_of(path, parts)
+        if problem is None:
+            return self.engine.scan(parts)
         raise dg.Failure(f"{path} cannot be read: {problem}. Materialise {name} again.", allow_retries=False)
 
     def get_metadata(
@@ -117,8 +104,7 @@ class ParquetIOManager(dg.UPathIOManager):
         """Say what keeps an asset's files from being read; several parts are another's, and on no record of ours."""
         asset = path.name.removesuffix(self.extension)
         problem = problem_of(parts, COLUMNS.get(asset, ()))
-        expected = None if path.is_dir() else self._digest_on_record(asset)
-        if problem is None and expected is not None and [file_digest(part) for part in parts] != [expected]:
+        if problem is None and not path.is_dir() and not self._as_published(asset, *parts):
             return NOT_ON_RECORD
         return problem
 
@@ -143,9 +129,7 @@ def build_io_manager(sync: Sync) -> dg.IOManagerDefinition:
     def parquet_io_manager(context: dg.InitResourceContext) -> ParquetIOManager:
         """Keep frames as Parquet files in the data directory's lake, read and written by the chosen engine."""
         directory, processing = (getattr(context.resources, key) for key in keys)
-        return ParquetIOManager(
-            directory.lake, processing.open_engine(), directory.staged_file, directory.digest_on_record
-        )
+        return ParquetIOManager(directory.lake, processing.open_engine(), directory.staged_file, directory.take_at_hand)
 
     return parquet_io_manager
 

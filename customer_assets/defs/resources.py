@@ -1,7 +1,7 @@
 """What assets are given: thin makers of the plain classes below, with every setting as a described field."""
 
 import atexit
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 from upath import UPath
 
 from customer_assets.api import CrawlFigures, CustomerAPIClient
@@ -23,6 +23,7 @@ from customer_assets.errors import ConfigurationError, QualityGateError
 from customer_assets.export.files import is_local, move_into_place, publish
 from customer_assets.export.full_report import full_report
 from customer_assets.export.history import keep_export, linked_or_copied
+from customer_assets.export.records import Records
 from customer_assets.export.report_files import last_report, publish_report
 from customer_assets.export.staging import StagingArea
 from customer_assets.models import CleanRecord, CrawlRecord
@@ -47,6 +48,9 @@ EMBEDDED_KEY = "embedded-simulator"
 
 EMBEDDED_IDENTITY = "embedded-simulator:"
 """The simulator's port is another each time; its pages are the same for the same settings."""
+
+RAW, CLEAN = "raw_customers", "clean_customers"
+"""The assets that keep a record of each version: what its rows alone do not tell."""
 
 NOT_REAL = "No base URL is set: these customers are the embedded simulator's, made up; no real API is asked."
 """Said once a crawl, so that nobody takes the simulator's customers for real ones."""
@@ -318,6 +322,8 @@ class DataDirectory(dg.ConfigurableResource[None]):
         "s3://bucket/customers.",
     )
     keep_exports: int = Field(default=0, ge=0, description="Past exports to keep in export/history/; 0: none.")
+    _at_hand: dict[str, str] = PrivateAttr(default_factory=dict)
+    """By asset, the hash of the file that this run published or loaded last: of that file records tell."""
 
     def check(self) -> None:
         """Check that there is such a store as `lake_url` names, without opening it.
@@ -373,14 +379,17 @@ class DataDirectory(dg.ConfigurableResource[None]):
     def publish_landing(self, landing: "Landing", figures: CrawlFigures) -> CrawlRecord:
         """Publish what stands beside the raw lake: the quarantine and the crawl's record."""
         landing.writer.close()
-        record = crawl_record(landing.writer, figures, file_digest(landing.raw_file))
+        digest = file_digest(landing.raw_file)
+        record = crawl_record(landing.writer, figures)
         publish(landing.quarantine_file, self.quarantine_file)
-        self._publish_record(record, self._record_file)
+        self._crawl_records.publish(record, digest)
+        self._at_hand[RAW] = digest
         return record
 
-    def publish_clean_record(self, record: CleanRecord) -> None:
-        """Publish what stands beside the clean customers."""
-        self._publish_record(record, self._clean_record_file)
+    def publish_clean_record(self, record: CleanRecord, digest: str) -> None:
+        """Publish what stands beside the file of clean customers with this hash."""
+        self._clean_records.publish(record, digest)
+        self._at_hand[CLEAN] = digest
 
     def publish_last_export(self, staged: Path) -> None:
         """Keep what the export that was just published holds, for the next run to compare with; and the export."""
@@ -418,54 +427,43 @@ class DataDirectory(dg.ConfigurableResource[None]):
         return report
 
     def clean_record(self) -> CleanRecord:
-        """Read what cleaning found.
+        """Read what cleaning found: of the clean customers that this run has at hand, else of the last ones.
 
         Raises:
             ConfigurationError: There is no record yet, or it cannot be read.
         """
-        try:
-            return CleanRecord.model_validate_json(self._clean_record_file.read_bytes())
-        except (FileNotFoundError, ValueError):
-            raise ConfigurationError(
-                "CUSTOMER_DATA_DIR",
-                f"{self._clean_record_file} is missing or unreadable",
-                "Materialise clean_customers first.",
-            ) from None
+        return self._clean_records.read(self._at_hand.get(CLEAN))
 
     def crawl_record(self) -> CrawlRecord:
-        """Read what the last crawl brought.
+        """Read what a crawl brought: the one whose customers this run has at hand, else the last one.
 
         Raises:
             ConfigurationError: There is none yet, or it cannot be read.
         """
-        try:
-            return CrawlRecord.model_validate_json(self._record_file.read_bytes())
-        except (FileNotFoundError, ValueError):
-            raise ConfigurationError(
-                "CUSTOMER_DATA_DIR", f"{self._record_file} is missing or unreadable", "Materialise raw_customers first."
-            ) from None
+        return self._crawl_records.read(self._at_hand.get(RAW))
 
-    def digest_on_record(self, asset: str) -> str | None:
-        """Tell the hash of the file that an asset published; None where no record tells it."""
-        records: dict[str, Callable[[], CrawlRecord | CleanRecord]]
-        records = {"raw_customers": self.crawl_record, "clean_customers": self.clean_record}
-        try:
-            return records[asset]().digest
-        except (KeyError, ConfigurationError, OSError):  # whoever needs the record tells what is wrong with it
-            return None
+    def take_at_hand(self, asset: str, file: Path) -> bool:
+        """Whether a file is just as an asset published it; if so, records tell of this one from now on.
 
-    def _publish_record(self, record: BaseModel, file: UPath) -> None:
-        staged = self.staged_file(file.name)
-        staged.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        move_into_place(staged, file)
+        Any file of an asset that keeps no records is.
+        """
+        records: dict[str, Records[CrawlRecord] | Records[CleanRecord]]
+        records = {RAW: self._crawl_records, CLEAN: self._clean_records}
+        if asset not in records:
+            return True
+        digest = file_digest(file)
+        on_record = records[asset].tell_of(digest)
+        if on_record:
+            self._at_hand[asset] = digest
+        return on_record
 
     @property
-    def _record_file(self) -> UPath:
-        return self.lake / "raw_customers.crawl.json"
+    def _crawl_records(self) -> Records[CrawlRecord]:
+        return Records(self.lake / "records", RAW, CrawlRecord, self.staged_file)
 
     @property
-    def _clean_record_file(self) -> UPath:
-        return self.lake / "clean_customers.record.json"
+    def _clean_records(self) -> Records[CleanRecord]:
+        return Records(self.lake / "records", CLEAN, CleanRecord, self.staged_file)
 
     @property
     def _last_export_file(self) -> UPath:
@@ -490,11 +488,10 @@ class Landing:
             self.writer.abort()
 
 
-def crawl_record(landing: LandingWriter, figures: CrawlFigures, digest: str) -> CrawlRecord:
-    """Sum up a crawl for the checks, and which file holds it."""
+def crawl_record(landing: LandingWriter, figures: CrawlFigures) -> CrawlRecord:
+    """Sum up a crawl for the checks."""
     return CrawlRecord(
         fingerprint=landing.fingerprint(),
-        digest=digest,
         landed=figures.records,
         rejected=figures.rejected,
         total=figures.total,

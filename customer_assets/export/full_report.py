@@ -57,7 +57,7 @@ def full_report(
         },
         "rejected_by_reason": dict(rejected_by_reason),
         "defects": dict(clean.defects),
-        "crawl": crawl.model_dump(exclude={"fingerprint", "digest", "landed", "rejected"}),
+        "crawl": crawl.model_dump(exclude={"fingerprint", "landed", "rejected"}),
         "changes": None if clean.changes is None else clean.changes.model_dump(),
     }
     return {**report, "since_last_report": since(previous, report)}

@@ -44,17 +44,14 @@ def defect_figures(raw: Frame, as_of: datetime) -> DefectFigures:
     return DefectFigures(records, dict(zip(fields, defects, strict=True)), inactive)
 
 
-def clean_record(
-    figures: DefectFigures, as_of: datetime, changes: Changes | None, fingerprint: str, digest: str
-) -> CleanRecord:
-    """Sum up what cleaning found, in which crawl, and which file holds the outcome."""
+def clean_record(figures: DefectFigures, as_of: datetime, changes: Changes | None, fingerprint: str) -> CleanRecord:
+    """Sum up what cleaning found, and in which crawl."""
     return CleanRecord(
         as_of=as_of.isoformat(),
         records=figures.records,
         defects=dict(figures.defects),
         changes=changes,
         fingerprint=fingerprint,
-        digest=digest,
     )
 
 

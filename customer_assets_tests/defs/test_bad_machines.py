@@ -145,7 +145,7 @@ def a_loop(path: Path) -> None:
         pytest.param("export", a_file, id="a file for the export's directory"),
         pytest.param("quarantine/rejected_customers.parquet", a_directory, id="a directory for the quarantine's file"),
         pytest.param("lake/raw_customers.parquet", a_directory, id="a directory for the raw lake"),
-        pytest.param("lake/raw_customers.crawl.json", a_directory, id="a directory for the crawl's record"),
+        pytest.param("lake/records", a_file, id="a file for the records"),
         pytest.param("lake/clean_customers.parquet", a_directory, id="a directory for the clean customers"),
         pytest.param("export/customers.json", a_directory, id="a directory for the export"),
         pytest.param("export/summary_report.md", a_directory, id="a directory for the report"),
@@ -286,9 +286,10 @@ def test_a_damaged_lake_is_named(
 def test_a_damaged_record_of_the_crawl_is_named(site: Site, content: bytes) -> None:
     """Cut off, empty or of another version."""
     before = site.exported()
-    (site.data / "lake" / "raw_customers.crawl.json").write_bytes(content)
+    (record,) = (site.data / "lake" / "records").glob("raw_customers.*.json")
+    record.write_bytes(content)
     (told,) = site.run("customer_export")
-    assert "raw_customers.crawl.json is missing or unreadable. Materialise raw_customers first." in told
+    assert f"{record} is missing or unreadable. Materialise raw_customers first." in told
     assert site.exported() == before
     site.is_good_again()
 

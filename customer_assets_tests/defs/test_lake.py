@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
 from customer_assets.definitions import build_resources
+from customer_assets.defs.resources import DataDirectory
 from customer_assets.errors import ConfigurationError, PublishError
 from customer_assets.export.files import move_into_place
+from customer_assets.models import CleanRecord
 from customer_assets_tests import services
 from customer_assets_tests.defs.conftest import PlainAPI, customer
 from customer_assets_tests.defs.test_assets import export_of, run
@@ -62,13 +65,7 @@ def keeps_frames_at(url: str, made: dict[str, Any]) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         assert run(made, instance).success
         kept = {path.name for path in UPath(url).iterdir()}
-        assert kept == {
-            "raw_customers.parquet",
-            "raw_customers.crawl.json",
-            "clean_customers.parquet",
-            "clean_customers.record.json",
-            "exported_customers.parquet",
-        }
+        assert kept == {"raw_customers.parquet", "clean_customers.parquet", "exported_customers.parquet", "records"}
         assert len(json.loads(export_of(made).read_bytes())["customers"]) == 7
         (event,) = run(made, instance, "clean_customers").asset_materializations_for_node("clean_customers")
         assert event.metadata["customers_unchanged"].value == 7
@@ -89,6 +86,19 @@ def test_frames_may_be_kept_in_s3(serve: Serve, resources: Resources, s3: str) -
     """The same over a socket."""
     api = serve(PlainAPI([customer(number) for number in range(1, 8)]))
     keeps_frames_at(s3, resources(api, CUSTOMER_LAKE_URL=s3))
+
+
+@pytest.mark.service
+def test_a_record_that_another_machine_published_in_s3_is_found(s3: str, tmp_path: Path) -> None:
+    """Though s3fs remembers what it listed."""
+    directory = DataDirectory(path=str(tmp_path), lake_url=f"{s3}-of-two")
+    ours, theirs = (CleanRecord(as_of=as_of, records=0, defects={}) for as_of in ("ours", "theirs"))
+    directory.publish_clean_record(ours, "1" * 64)
+    (record,) = (directory.lake / "records").iterdir()
+    elsewhere = fsspec.filesystem("s3", skip_instance_cache=True)
+    path = record.path.replace("1" * 64, "2" * 64).replace("customers.2", "customers.3")
+    elsewhere.pipe_file(path, theirs.model_dump_json().encode())
+    assert DataDirectory(path=str(tmp_path), lake_url=f"{s3}-of-two").clean_record() == theirs
 
 
 def test_frames_may_be_kept_in_another_directory(serve: Serve, resources: Resources, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 import json
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,15 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from upath import UPath
 
 from customer_assets.definitions import build_definitions
-from customer_assets.defs.io_managers import WAITS_S, ParquetIOManager
-from customer_assets.processing.engines import open_engine
+from customer_assets.defs.io_managers import STAGED_FILE, ParquetIOManager
+from customer_assets.defs.resources import DataDirectory
+from customer_assets.errors import ConfigurationError
+from customer_assets.export.records import KEPT
+from customer_assets.models import CleanRecord
+from customer_assets.processing.engines import CLEAN_SCHEMA, open_engine
+from customer_assets.processing.lake import file_digest
 from customer_assets.processing.quality import MADE_FROM_ANOTHER_CRAWL
 from customer_assets_tests.defs.conftest import PlainAPI, customer
 from customer_assets_tests.defs.test_assets import export_of, failure_of, instance, run
@@ -23,7 +30,6 @@ Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
 
 RAW, CLEAN = "raw_customers.parquet", "clean_customers.parquet"
-CRAWL_RECORD, CLEAN_RECORD = "raw_customers.crawl.json", "clean_customers.record.json"
 NAMES = {RAW: "first_name", CLEAN: "full_name"}
 READERS = [pytest.param(RAW, "clean_customers", id="raw"), pytest.param(CLEAN, "customer_export", id="clean")]
 
@@ -55,15 +61,28 @@ class Site:
         result = alone.execute_in_process(instance=self._instance, raise_on_error=False)
         return {each.check_name: (each.passed, each.description) for each in result.get_asset_check_evaluations()}
 
+    def record_of(self, name: str) -> Path:
+        """The record of the file that is in place."""
+        asset = name.removesuffix(".parquet")
+        (record,) = (self.lake / "records").glob(f"{asset}.*.{digest_of(self.lake / name)}.json")
+        return record
+
+    @contextmanager
+    def recorded_anew(self, name: str) -> Iterator[Path]:
+        """Let a test alter a file as nothing would that does not alter its record as well."""
+        record, path = self.record_of(name), self.lake / name
+        digest = digest_of(path)
+        yield path
+        record.rename(record.with_name(record.name.replace(digest, digest_of(path))))
+
     def swap_a_customer(self) -> None:
         """Let the API have another customer in the last one's place: no count changes."""
         self.api.records[-1] = customer(777)
 
 
 @pytest.fixture
-def site(serve: Serve, resources: Resources, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """A data directory with a good export, into which no other run publishes: there is nothing to wait for."""
-    monkeypatch.setattr("customer_assets.defs.io_managers.WAITS_S", (0.0,))
+def site(serve: Serve, resources: Resources, instance: dg.DagsterInstance) -> Site:
+    """A data directory with a good export."""
     api = serve(PlainAPI([customer(number) for number in range(1, 13)]))
     return Site(api, resources(api), instance)
 
@@ -74,12 +93,6 @@ def altered(path: Path) -> None:
     column = NAMES[path.name]
     values = ["Someone Else", *table.column(column).to_pylist()[1:]]
     pq.write_table(table.set_column(table.column_names.index(column), column, pa.array(values)), path)
-
-
-def without(record: Path, *fields: str) -> None:
-    """Take fields out of a record, as an older version would have written it."""
-    kept = {name: value for name, value in json.loads(record.read_bytes()).items() if name not in fields}
-    record.write_text(json.dumps(kept), encoding="utf-8")
 
 
 def test_customers_of_an_earlier_crawl_are_not_published(site: Site) -> None:
@@ -105,7 +118,10 @@ def test_the_check_notices_customers_of_an_earlier_crawl(site: Site) -> None:
 
 def test_a_record_that_names_no_crawl_is_none_of_this_one(site: Site) -> None:
     """An older version's does not."""
-    without(site.lake / CLEAN_RECORD, "fingerprint")
+    record = site.record_of(CLEAN)
+    told = json.loads(record.read_bytes())
+    del told["fingerprint"]
+    record.write_text(json.dumps(told), encoding="utf-8")
     assert MADE_FROM_ANOTHER_CRAWL in failure_of(site.run("customer_export"))
 
 
@@ -127,24 +143,39 @@ def test_a_file_that_was_altered_is_refused(
     assert b"Someone Else" not in site.export.read_bytes()
 
 
-@pytest.mark.parametrize(("name", "reader"), READERS)
-def test_a_file_whose_publishing_was_killed_is_refused(site: Site, name: str, reader: str) -> None:
-    """Its record is new, itself it is the one before: old customers must not pass for those of the new crawl."""
-    good, old = site.export.read_bytes(), (site.lake / name).read_bytes()
+@pytest.mark.parametrize("names", [(RAW,), (CLEAN,), (RAW, CLEAN)])
+def test_a_file_whose_publishing_was_killed_is_the_one_before(site: Site, names: tuple[str, ...]) -> None:
+    """Though the new one is on record: it is read with its own, and passes for no customers of the new crawl."""
+    good, old = site.export.read_bytes(), {name: (site.lake / name).read_bytes() for name in names}
     site.swap_a_customer()
     assert site.run("raw_customers", "clean_customers").success
-    (site.lake / name).write_bytes(old)
-    told = failure_of(site.run(reader))
-    assert "not put in place by a killed run" in told
-    assert site.export.read_bytes() == good
+    for name in names:
+        (site.lake / name).write_bytes(old[name])
+    result = site.run("customer_export")
+    if names == (RAW, CLEAN):
+        assert result.success
+        assert json.loads(site.export.read_bytes())["customers"] == json.loads(good)["customers"]
+    else:
+        assert MADE_FROM_ANOTHER_CRAWL in failure_of(result)
+        assert site.export.read_bytes() == good
+    assert site.run().success
+    assert b"cust_777" in site.export.read_bytes()
 
 
 @pytest.mark.parametrize(("name", "reader"), READERS)
-def test_a_file_of_which_no_record_tells_is_read(site: Site, name: str, reader: str) -> None:
-    """An older version's records tell no digest."""
-    without(site.lake / {RAW: CRAWL_RECORD, CLEAN: CLEAN_RECORD}[name], "digest")
-    altered(site.lake / name)
-    assert site.run(reader).success
+def test_a_file_of_which_no_record_tells_is_refused(site: Site, name: str, reader: str) -> None:
+    """An older version's, or one whose record somebody removed."""
+    site.record_of(name).unlink()
+    told = failure_of(site.run(reader))
+    assert "no record tells of it" in told
+    assert f"Materialise {name.removesuffix('.parquet')} again" in told
+    assert site.run().success
+
+
+def test_an_asset_that_keeps_no_records_is_read(tmp_path: Path) -> None:
+    """One of your own, by the same IO manager."""
+    (tmp_path / "x.parquet").write_bytes(b"anything")
+    assert DataDirectory(path=str(tmp_path)).take_at_hand("x", tmp_path / "x.parquet")
 
 
 @pytest.mark.parametrize(("name", "reader"), READERS)
@@ -161,10 +192,10 @@ def test_several_parts_are_read_whatever_is_on_record(site: Site, name: str, rea
 @pytest.mark.parametrize(("name", "reader"), READERS)
 def test_what_an_engine_says_of_a_strange_lake_is_not_kept(site: Site, name: str, reader: str) -> None:
     """DuckDB quotes text that is no UTF-8; Dagster keeps the class of its error, and no customer."""
-    without(site.lake / {RAW: CRAWL_RECORD, CLEAN: CLEAN_RECORD}[name], "digest")
-    table = pq.read_table(site.lake / name)
-    strange = pa.array([b"Canary\xff"] * table.num_rows, pa.binary()).view(pa.string())
-    pq.write_table(table.set_column(table.column_names.index(NAMES[name]), NAMES[name], strange), site.lake / name)
+    with site.recorded_anew(name) as path:
+        table = pq.read_table(path)
+        strange = pa.array([b"Canary\xff"] * table.num_rows, pa.binary()).view(pa.string())
+        pq.write_table(table.set_column(table.column_names.index(NAMES[name]), NAMES[name], strange), path)
     result = site.run(reader)
     (failed,) = (event for event in result.all_events if event.is_step_failure)
     assert failed.step_failure_data.error is not None
@@ -175,46 +206,115 @@ def test_what_an_engine_says_of_a_strange_lake_is_not_kept(site: Site, name: str
 
 def test_a_lake_that_lost_rows_is_not_published(site: Site) -> None:
     """Though raw lake and clean customers agree with each other."""
-    for record in (CRAWL_RECORD, CLEAN_RECORD):
-        without(site.lake / record, "digest")
     for name in (RAW, CLEAN):
-        pq.write_table(pq.read_table(site.lake / name).slice(0, 11), site.lake / name)
+        with site.recorded_anew(name) as path:
+            pq.write_table(pq.read_table(path).slice(0, 11), path)
     assert "the raw lake holds 11 of them: materialise raw_customers" in failure_of(site.run("customer_export"))
 
 
-class Publishing:
-    """A sync that is between a record and its file: the file comes while somebody waits."""
+class Run:
+    """One of several runs that publish clean customers in one lake, step by step.
 
-    def __init__(self, path: Path, staged: Path, at_wait: int) -> None:
-        self._path, self._staged, self._at_wait = path, staged, at_wait
-        self.waits: list[float] = []
+    Attributes:
+        made_at: What its record says, and no other's.
+        staged: Its file, until it is published.
+    """
 
-    def sleep(self, seconds: float) -> None:
-        """Wait; put the file in place at the wait that was named."""
-        self.waits.append(seconds)
-        if len(self.waits) == self._at_wait:
-            self._staged.replace(self._path)
+    def __init__(self, path: Path, lake: str, number: int) -> None:
+        self.directory = DataDirectory(path=str(path), lake_url=lake)
+        self.manager = ParquetIOManager(
+            self.directory.lake,
+            open_engine("duckdb"),
+            self.directory.staged_file,
+            self.directory.take_at_hand,
+        )
+        self.made_at, self._path = f"run {number}", self.directory.lake / CLEAN
+        self.staged = self.directory.staged_file(CLEAN)
+        rows = [dict.fromkeys(CLEAN_SCHEMA.names) | {"customer_id": number}] * number
+        pq.write_table(pa.Table.from_pylist(rows, CLEAN_SCHEMA), self.staged)
+
+    def publish_record(self) -> None:
+        """As the asset does."""
+        record = CleanRecord(as_of=self.made_at, records=0, defects={})
+        self.directory.publish_clean_record(record, file_digest(self.staged))
+
+    def publish_file(self) -> None:
+        """As the IO manager does when the asset has ended."""
+        metadata = {STAGED_FILE: dg.MetadataValue.path(self.staged)}
+        context = dg.build_output_context(asset_key=dg.AssetKey("clean_customers"), output_metadata=metadata)
+        self.manager.dump_to_path(context, self.manager.engine.scan(self.staged), self._path)
+
+    def loaded(self) -> tuple[int, str]:
+        """How many customers the next asset is given, and what their record says."""
+        context = dg.build_input_context(asset_key=dg.AssetKey("clean_customers"))
+        rows = len(self.manager.load_from_path(context, self._path).collect())
+        return rows, self.directory.clean_record().as_of
 
 
-@pytest.mark.parametrize(("at_wait", "waits"), [(1, 1), (3, 3), (9, len(WAITS_S))])
-def test_another_run_that_is_just_publishing_is_waited_for(tmp_path: Path, at_wait: int, waits: int) -> None:
-    """For less than a second."""
-    old, new = tmp_path / "x.parquet", tmp_path / "new.parquet"
-    for path, value in ((old, 1), (new, 2)):
-        pq.write_table(pa.table({"x": [value]}), path)
-    publishing = Publishing(old, new, at_wait)
-    digest = digest_of(new)
-    manager = ParquetIOManager(
-        UPath(tmp_path), open_engine("duckdb"), lambda name: tmp_path / f"1-{name}", lambda _: digest, publishing.sleep
-    )
-    context = dg.build_input_context(asset_key=dg.AssetKey("x"))
-    if at_wait > len(WAITS_S):
-        with pytest.raises(dg.Failure, match="Materialise x again"):
-            manager.load_from_path(context, UPath(old))
-    else:
-        assert manager.load_from_path(context, UPath(old)).collect().item() == 2
-    assert publishing.waits == list(WAITS_S[:waits])
-    assert sum(WAITS_S) < 1
+STEPS = [("publish_record", 0), ("publish_file", 0), ("publish_record", 1), ("publish_file", 1)]
+ORDERS = [
+    order
+    for order in permutations(STEPS)
+    if all(order.index(STEPS[run]) < order.index(STEPS[run + 1]) for run in (0, 2))
+]
+
+
+@pytest.mark.parametrize("store", ["", "memory://"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_runs_that_publish_at_once_read_no_mixture(
+    tmp_path: Path, store: str, order: tuple[tuple[str, int], ...]
+) -> None:
+    """In whichever order: between any two steps, every reader has a file and the record of just that file."""
+    lake = store and f"{store}lake-{time.monotonic_ns()}"
+    runs = [Run(tmp_path, lake, number) for number in (2, 3)]
+    before, reader = Run(tmp_path, lake, 1), Run(tmp_path, lake, 4)
+    before.publish_record()
+    before.publish_file()
+    in_place = (1, before.made_at)
+    for step, number in order:
+        getattr(runs[number], step)()
+        if step == "publish_file":
+            in_place = (number + 2, runs[number].made_at)
+        assert [each.loaded() for each in (reader, Run(tmp_path, lake, 5))] == [in_place] * 2
+
+
+def test_records_tell_of_what_was_read_though_another_run_published_since(tmp_path: Path) -> None:
+    """What one reads stays what it is, and so does what is on record of it."""
+    first, second = Run(tmp_path, "", 1), Run(tmp_path, "", 2)
+    for run_ in (first, second):
+        run_.publish_record()
+        run_.publish_file()
+    assert first.directory.clean_record().as_of == first.made_at
+    assert first.loaded() == (2, second.made_at)
+    assert first.directory.clean_record().as_of == second.made_at
+
+
+@pytest.mark.parametrize("store", ["", "memory://"])
+def test_old_records_are_removed(tmp_path: Path, store: str) -> None:
+    """So that they do not gather; those that a run may still be about to use stay."""
+    directory = DataDirectory(path=str(tmp_path), lake_url=store and f"{store}lake-{time.monotonic_ns()}")
+    for number in range(KEPT + 5):
+        directory.publish_clean_record(CleanRecord(as_of=str(number), records=0, defects={}), f"{number:064x}")
+    kept = sorted((directory.lake / "records").iterdir(), key=str)
+    assert [json.loads(path.read_bytes())["as_of"] for path in kept] == [str(number) for number in range(5, KEPT + 5)]
+    assert DataDirectory(path=directory.path, lake_url=directory.lake_url).clean_record().as_of == str(KEPT + 4)
+
+
+def test_a_record_is_for_its_owner_only(tmp_path: Path) -> None:
+    """As everything in the data directory."""
+    Run(tmp_path, "", 1).publish_record()
+    (record,) = (tmp_path / "lake" / "records").iterdir()
+    assert (record.stat().st_mode & 0o777, record.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_no_record_of_a_version_that_was_removed_is_made_up(tmp_path: Path) -> None:
+    """Another version's would tell of other customers."""
+    run_ = Run(tmp_path, "", 1)
+    run_.publish_record()
+    Run(tmp_path, "", 2).publish_record()
+    next((tmp_path / "lake" / "records").glob(f"*.{file_digest(run_.staged)}.json")).unlink()
+    with pytest.raises(ConfigurationError, match="Materialise clean_customers first"):
+        run_.directory.clean_record()
 
 
 def digest_of(path: Path) -> str:
