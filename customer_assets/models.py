@@ -216,6 +216,9 @@ class CrawlRecord(BaseModel):
     fingerprint: Annotated[str, Field(description="Hash of the pages read, whatever their order.")]
     landed: Annotated[int, Field(ge=0, description="Records that the API handed over.")]
     rejected: Annotated[int, Field(ge=0, description="Of these, the quarantined ones.")]
+    rejected_by_reason: Annotated[
+        dict[str, int], Field(description="The same by reason, the most frequent first.")
+    ] = {}
     total: Annotated[int, Field(ge=0, description="Customers in all, by the API's last answer.")]
     missing_customers: Annotated[int, Field(description="Customers that the API counts and did not hand over.")]
     source_duplicates: Annotated[int, Field(description="Records that repeat a customer at the source itself.")] = 0

@@ -30,7 +30,10 @@ def clean_checks(sync: Sync) -> list[dg.AssetCheckSpec]:
 
 
 @BLUEPRINT.of(lambda sync: dg.asset_check(asset=sync.key("raw_customers"), blocking=True))
-def every_customer_was_fetched(data_directory: DataDirectory) -> dg.AssetCheckResult:
+def every_customer_was_fetched(
+    raw_customers: nw.LazyFrame,  # noqa: ARG001 - the record is that of what was loaded
+    data_directory: DataDirectory,
+) -> dg.AssetCheckResult:
     """The API handed over as many customers as it says it has."""
     with told_to_dagster():
         record = data_directory.crawl_record()

@@ -12,7 +12,7 @@ from customer_assets.defs.failures import told_to_dagster
 from customer_assets.defs.lineage import column_lineage
 from customer_assets.defs.metadata import column_schema
 from customer_assets.defs.syncs import OWN, Sync
-from customer_assets.export.files import is_local, linked, move_into_place
+from customer_assets.export.files import is_local, linked_or_copied, move_into_place
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine
 from customer_assets.processing.lake import problem_of
 from customer_assets.processing.landing import RAW_SCHEMA
@@ -38,6 +38,7 @@ class ParquetIOManager(dg.UPathIOManager):
         engine: Reads and writes them.
         staged_file: Names a new file on this machine, for what is written or was fetched.
         as_published: Tells whether an asset's file is just as it was published.
+        on_published: Called when an asset's file is in place.
     """
 
     extension = ".parquet"
@@ -48,8 +49,10 @@ class ParquetIOManager(dg.UPathIOManager):
         engine: Engine,
         staged_file: Callable[[str], Path],
         as_published: Callable[[str, Path], bool] = lambda _asset, _file: True,
+        on_published: Callable[[str], None] = lambda _asset: None,
     ) -> None:
-        self.engine, self._staged_file, self._as_published = engine, staged_file, as_published
+        self.engine, self._staged_file = engine, staged_file
+        self._as_published, self._on_published = as_published, on_published
         super().__init__(base_path=base_dir)
 
     def dump_to_path(self, context: dg.OutputContext, obj: nw.LazyFrame, path: UPath) -> None:
@@ -61,6 +64,7 @@ class ParquetIOManager(dg.UPathIOManager):
                 self.engine.sink(obj, staged)
         try:
             move_into_place(staged, path)
+            self._on_published(self._asset_of(path))
         finally:
             staged.unlink(missing_ok=True)
 
@@ -71,13 +75,15 @@ class ParquetIOManager(dg.UPathIOManager):
             Failure: Nothing was published there yet, or it is damaged, of another version or not what is on record.
         """
         name = context.asset_key.to_user_string()
+        path.fs.invalidate_cache()  # another machine may have published
         if not path.exists():
             raise dg.Failure(
                 f"{name} was never materialised below {path.parent}. Materialise it first, or all assets at once.",
                 allow_retries=False,
             )
-        parts = [self._fetched(part) for part in _parts(path)]
-        problem = self._problem_of(path, parts)
+        with told_to_dagster():
+            parts = [self._fetched(part) for part in _parts(path)]
+            problem = self._problem_of(path, parts)
         if problem is None:
             return self.engine.scan(parts)
         raise dg.Failure(f"{path} cannot be read: {problem}. Materialise {name} again.", allow_retries=False)
@@ -102,17 +108,23 @@ class ParquetIOManager(dg.UPathIOManager):
 
     def _problem_of(self, path: UPath, parts: Sequence[Path]) -> str | None:
         """Say what keeps an asset's files from being read; several parts are another's, and on no record of ours."""
-        asset = path.name.removesuffix(self.extension)
+        asset = self._asset_of(path)
         problem = problem_of(parts, COLUMNS.get(asset, ()))
         if problem is None and not path.is_dir() and not self._as_published(asset, *parts):
             return NOT_ON_RECORD
         return problem
 
+    def _asset_of(self, path: UPath) -> str:
+        return path.name.removesuffix(self.extension)
+
     def _fetched(self, path: UPath) -> Path:
         """A file of this machine that stays as it is: another run may publish while this one reads."""
         staged = self._staged_file(path.name)
         if is_local(path):
-            return linked(Path(path.path), staged.with_name(f"reading-{path.parent.name}-{path.name}"))
+            reading = staged.with_name(f"reading-{path.parent.name}-{path.name}")
+            reading.unlink(missing_ok=True)  # of the version that this process read last
+            linked_or_copied(Path(path.path), reading)
+            return reading
         path.fs.get_file(str(path.path), str(staged))
         return staged
 
@@ -129,7 +141,13 @@ def build_io_manager(sync: Sync) -> dg.IOManagerDefinition:
     def parquet_io_manager(context: dg.InitResourceContext) -> ParquetIOManager:
         """Keep frames as Parquet files in the data directory's lake, read and written by the chosen engine."""
         directory, processing = (getattr(context.resources, key) for key in keys)
-        return ParquetIOManager(directory.lake, processing.open_engine(), directory.staged_file, directory.take_at_hand)
+        return ParquetIOManager(
+            directory.lake,
+            processing.open_engine(),
+            directory.staged_file,
+            directory.take_at_hand,
+            directory.forget_old,
+        )
 
     return parquet_io_manager
 

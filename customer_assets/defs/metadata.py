@@ -114,7 +114,7 @@ def progress_metadata(snapshot: Snapshot, running_s: float) -> dict[str, dg.Meta
 
 def crawl_record_metadata(record: CrawlRecord) -> dict[str, dg.MetadataValue]:
     """Tell what a crawl left on record."""
-    return numeric(record.model_dump(exclude={"fingerprint"}))
+    return numeric(record.model_dump(exclude={"fingerprint", "rejected_by_reason"}))
 
 
 def exported_columns() -> dict[str, dg.MetadataValue]:

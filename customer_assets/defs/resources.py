@@ -20,9 +20,9 @@ from customer_assets.defs.run_config import UNSAID, hidden_value
 from customer_assets.defs.stores import check_store, open_store
 from customer_assets.defs.terminal import TERMINAL
 from customer_assets.errors import ConfigurationError, QualityGateError
-from customer_assets.export.files import is_local, move_into_place, publish
+from customer_assets.export.files import is_local, linked_or_copied, move_into_place, publish
 from customer_assets.export.full_report import full_report
-from customer_assets.export.history import keep_export, linked_or_copied
+from customer_assets.export.history import keep_export
 from customer_assets.export.records import Records
 from customer_assets.export.report_files import last_report, publish_report
 from customer_assets.export.staging import StagingArea
@@ -380,7 +380,7 @@ class DataDirectory(dg.ConfigurableResource[None]):
         """Publish what stands beside the raw lake: the quarantine and the crawl's record."""
         landing.writer.close()
         digest = file_digest(landing.raw_file)
-        record = crawl_record(landing.writer, figures)
+        record = crawl_record(landing.writer, figures, rejected_by_reason(landing.quarantine_file))
         publish(landing.quarantine_file, self.quarantine_file)
         self._crawl_records.publish(record, digest)
         self._at_hand[RAW] = digest
@@ -415,11 +415,11 @@ class DataDirectory(dg.ConfigurableResource[None]):
 
     def publish_report(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """Put a report together from the customers' sums and what is on record, publish it, and return it."""
+        clean = self.clean_record()
         report = full_report(
             sums,
-            crawl=self.crawl_record(),
-            clean=self.clean_record(),
-            rejected_by_reason=rejected_by_reason(self.quarantine_file),
+            crawl=self._crawl_behind(clean),
+            clean=clean,
             previous=last_report(self.report_file),
             generated_at=datetime.now(UTC),
         )
@@ -442,20 +442,38 @@ class DataDirectory(dg.ConfigurableResource[None]):
         """
         return self._crawl_records.read(self._at_hand.get(RAW))
 
+    def _crawl_behind(self, clean: CleanRecord) -> CrawlRecord:
+        """Read what the crawl brought whose customers were cleaned: the last one may be another."""
+        for crawl in self._crawl_records.all():
+            if crawl.fingerprint == clean.fingerprint:
+                return crawl
+        raise ConfigurationError(
+            "CUSTOMER_DATA_DIR",
+            "no record tells of the crawl that clean_customers were made from",
+            "Materialise raw_customers and clean_customers.",
+        )
+
     def take_at_hand(self, asset: str, file: Path) -> bool:
         """Whether a file is just as an asset published it; if so, records tell of this one from now on.
 
         Any file of an asset that keeps no records is.
         """
-        records: dict[str, Records[CrawlRecord] | Records[CleanRecord]]
-        records = {RAW: self._crawl_records, CLEAN: self._clean_records}
-        if asset not in records:
+        if asset not in self._records:
             return True
         digest = file_digest(file)
-        on_record = records[asset].tell_of(digest)
+        on_record = self._records[asset].tell_of(digest)
         if on_record:
             self._at_hand[asset] = digest
         return on_record
+
+    def forget_old(self, asset: str) -> None:
+        """Remove records that nobody needs any more, now that the file at hand is in place."""
+        if asset in self._records:
+            self._records[asset].forget_old(self._at_hand.get(asset))
+
+    @property
+    def _records(self) -> dict[str, Records[CrawlRecord] | Records[CleanRecord]]:
+        return {RAW: self._crawl_records, CLEAN: self._clean_records}
 
     @property
     def _crawl_records(self) -> Records[CrawlRecord]:
@@ -488,12 +506,13 @@ class Landing:
             self.writer.abort()
 
 
-def crawl_record(landing: LandingWriter, figures: CrawlFigures) -> CrawlRecord:
+def crawl_record(landing: LandingWriter, figures: CrawlFigures, reasons: Mapping[str, int]) -> CrawlRecord:
     """Sum up a crawl for the checks."""
     return CrawlRecord(
         fingerprint=landing.fingerprint(),
         landed=figures.records,
         rejected=figures.rejected,
+        rejected_by_reason=dict(reasons),
         total=figures.total,
         missing_customers=figures.missing_customers,
         source_duplicates=figures.source_duplicates,

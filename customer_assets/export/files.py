@@ -12,7 +12,7 @@ from upath import UPath
 
 from customer_assets.errors import PublishError
 from customer_assets.export.locks import locked_file, taken_over
-from customer_assets.processing.files import private_directory
+from customer_assets.processing.files import make_private, private_directory
 
 OWNER_ONLY = 0o600
 TEMPORARY = ".tmp"
@@ -85,17 +85,16 @@ def move_into_place(staged: Path, target: UPath) -> None:
     staged.unlink()
 
 
-def linked(path: Path, link: Path) -> Path:
+def linked_or_copied(source: Path, target: Path) -> None:
     """Give a file a second name, under which it stays what it is when another is published in its place.
 
-    A link that is there already goes; on another disk, or one that knows no links, the file's own name has to do.
+    On another disk, or one that knows no links, it is copied. Only its owner may read either.
     """
-    link.unlink(missing_ok=True)
     try:
-        os.link(path, link)
+        os.link(source, target)
     except OSError:
-        return path
-    return link
+        make_private(target)
+        shutil.copyfile(source, target)
 
 
 def is_local(path: UPath) -> bool:

@@ -31,7 +31,6 @@ def full_report(
     *,
     crawl: CrawlRecord,
     clean: CleanRecord,
-    rejected_by_reason: Mapping[str, int],
     previous: object,
     generated_at: datetime,
 ) -> dict[str, Any]:
@@ -41,7 +40,6 @@ def full_report(
         sums: What `summary_report` gave.
         crawl: What the crawl brought.
         clean: What cleaning found.
-        rejected_by_reason: Quarantined records by their reason's code.
         previous: The last report, as it was read; anything else: there is none to compare with.
         generated_at: When this one is made.
     """
@@ -55,9 +53,9 @@ def full_report(
             "merged": clean.records - sums["total_customers"],
             "rejected": crawl.rejected,
         },
-        "rejected_by_reason": dict(rejected_by_reason),
+        "rejected_by_reason": dict(crawl.rejected_by_reason),
         "defects": dict(clean.defects),
-        "crawl": crawl.model_dump(exclude={"fingerprint", "landed", "rejected"}),
+        "crawl": crawl.model_dump(exclude={"fingerprint", "landed", "rejected", "rejected_by_reason"}),
         "changes": None if clean.changes is None else clean.changes.model_dump(),
     }
     return {**report, "since_last_report": since(previous, report)}

@@ -1,14 +1,12 @@
 """Where past exports are kept: beside the export, a file a run, the oldest removed. Knows nothing of what they hold."""
 
-import os
-import shutil
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from customer_assets.errors import PublishError
-from customer_assets.processing.files import make_private
+from customer_assets.export.files import linked_or_copied
 
 FOLDER = "history"
 
@@ -38,15 +36,6 @@ def keep_export(export: Path, keep: int) -> Path | None:
     except OSError as error:
         raise PublishError(str(folder), f"{error.strerror or error}; free or make writable {folder}") from error
     return kept
-
-
-def linked_or_copied(source: Path, target: Path) -> None:
-    """Give a file another name, or copy it where the file system cannot; only its owner may read either."""
-    try:
-        os.link(source, target)
-    except OSError:
-        make_private(target)
-        shutil.copyfile(source, target)
 
 
 def _name(export: Path) -> str:

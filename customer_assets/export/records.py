@@ -1,20 +1,23 @@
-"""What is on record of a published file: one small document a version, found by the version's hash."""
+"""What is on record of a published file: one small document a version of it, found by the file's hash."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 from upath import UPath
 
-from customer_assets.errors import ConfigurationError, PublishError
+from customer_assets.errors import ConfigurationError
 from customer_assets.export.files import move_into_place
 
 Record = TypeVar("Record", bound=BaseModel)
 
 KEPT = 20
 """So many versions may be on their way to being published at once, by runs that overlap or were killed."""
+
+logger = logging.getLogger(__name__)
 
 
 class Records(Generic[Record]):
@@ -35,51 +38,66 @@ class Records(Generic[Record]):
         self._directory, self._asset, self._kind, self._staged_file = directory, asset, kind, staged_file
 
     def publish(self, record: Record, digest: str) -> None:
-        """Publish the record of the file with this hash, and remove those that are too old for anybody.
+        """Publish the record of the file with this hash, which is published next.
 
         Raises:
-            PublishError: It could not be published, or those could not be removed.
+            PublishError: It could not be published.
         """
         staged = self._staged_file(f"{self._asset}.json")
         staged.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        move_into_place(staged, self._directory / f"{self._asset}.{_instant()}.{digest}.json")
+        move_into_place(staged, self._directory / f"{self._asset}.{self._next_number():09}.{digest}.json")
+
+    def forget_old(self, digest: str | None) -> None:
+        """Remove all but the newest records, and that of the file with this hash, which is in place."""
         try:
             for old in self._versions()[:-KEPT]:
-                old.unlink(missing_ok=True)
-        except OSError as error:
-            problem = f"{error.strerror or error}; see that files in {self._directory} can be removed"
-            raise PublishError(str(self._directory), problem) from error
+                if old.name.split(".")[2] != digest:
+                    with suppress(FileNotFoundError):  # another run was faster
+                        old.fs.rm_file(old.path)
+        except Exception as error:  # noqa: BLE001 - every store has exceptions of its own
+            logger.warning("%s: old records could not be removed: %s", self._directory, type(error).__name__)
 
     def tell_of(self, digest: str) -> bool:
         """Whether the file with this hash is on record."""
         return bool(self._versions(digest))
 
-    def read(self, digest: str | None) -> Record:
-        """Read the record of the file with this hash; of the newest if None.
+    def read(self, digest: str | None = None) -> Record:
+        """Read the record of the file with this hash; of the one published last if None.
 
         Raises:
             ConfigurationError: There is none, or it cannot be read.
         """
-        file = self._directory / f"{self._asset}.*.json"
+        versions = self._versions(digest)
+        return self._read(versions[-1] if versions else self._directory / f"{self._asset}.*.{digest or '*'}.json")
+
+    def all(self) -> Iterator[Record]:
+        """Read all records, the one published last first.
+
+        Raises:
+            ConfigurationError: One cannot be read.
+        """
+        return map(self._read, reversed(self._versions()))
+
+    def _read(self, file: UPath) -> Record:
         try:
-            file = self._versions(digest)[-1]
             return self._kind.model_validate_json(file.read_bytes())
-        except (IndexError, FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError):
             raise ConfigurationError(
                 "CUSTOMER_DATA_DIR", f"{file} is missing or unreadable", f"Materialise {self._asset} first."
             ) from None
 
+    def _next_number(self) -> int:
+        """Number versions as they come: clocks are set back."""
+        versions = self._versions()
+        return int(versions[-1].name.split(".")[1]) + 1 if versions else 1
+
     def _versions(self, digest: str | None = None) -> list[UPath]:
         """Files of records, the oldest first; of one hash if it is told."""
         start, end = f"{self._asset}.", ".json" if digest is None else f".{digest}.json"
-        self._directory.fs.invalidate_cache()  # another process publishes there, too
+        files = self._directory.fs
+        files.invalidate_cache()  # another machine publishes there, too
         try:
-            names = [path.name for path in self._directory.iterdir()]
+            names = [path.rpartition("/")[-1] for path in files.ls(self._directory.path, detail=False)]
         except (FileNotFoundError, NotADirectoryError):
             return []
         return [self._directory / name for name in sorted(names) if name.startswith(start) and name.endswith(end)]
-
-
-def _instant() -> str:
-    """Name now, such that names sort as they came."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -94,9 +93,8 @@ def test_a_record_that_another_machine_published_in_s3_is_found(s3: str, tmp_pat
     directory = DataDirectory(path=str(tmp_path), lake_url=f"{s3}-of-two")
     ours, theirs = (CleanRecord(as_of=as_of, records=0, defects={}) for as_of in ("ours", "theirs"))
     directory.publish_clean_record(ours, "1" * 64)
-    (record,) = (directory.lake / "records").iterdir()
-    elsewhere = fsspec.filesystem("s3", skip_instance_cache=True)
-    path = record.path.replace("1" * 64, "2" * 64).replace("customers.2", "customers.3")
+    elsewhere = UPath(s3, skip_instance_cache=True).fs
+    path = f"{UPath(directory.lake_url).path}/records/clean_customers.000000002.{'2' * 64}.json"
     elsewhere.pipe_file(path, theirs.model_dump_json().encode())
     assert DataDirectory(path=str(tmp_path), lake_url=f"{s3}-of-two").clean_record() == theirs
 

@@ -1,6 +1,8 @@
 """What ties the raw lake, the clean customers and their records together: only what belongs together is published."""
 
+import errno
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import narwhals as nw
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -25,6 +28,7 @@ from customer_assets.processing.lake import file_digest
 from customer_assets.processing.quality import MADE_FROM_ANOTHER_CRAWL
 from customer_assets_tests.defs.conftest import PlainAPI, customer
 from customer_assets_tests.defs.test_assets import export_of, failure_of, instance, run
+from customer_assets_tests.export.test_files import a_link_across_disks
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
@@ -53,10 +57,10 @@ class Site:
         """Run the job, or some assets."""
         return run(self._made, self._instance, *selected)
 
-    def checked(self) -> dict[str, tuple[bool, str | None]]:
-        """Run the checks of the clean customers alone; tell what each found."""
+    def checked(self, asset: str = "clean_customers") -> dict[str, tuple[bool, str | None]]:
+        """Run the checks of an asset alone; tell what each found."""
         job = build_definitions(**self._made).resolve_implicit_global_asset_job_def()
-        keys = {key for key in job.asset_layer.asset_graph.asset_check_keys if "clean_customers" in key.asset_key.path}
+        keys = {key for key in job.asset_layer.asset_graph.asset_check_keys if asset in key.asset_key.path}
         alone = job.get_subset(asset_check_selection=keys, asset_selection=set())
         result = alone.execute_in_process(instance=self._instance, raise_on_error=False)
         return {each.check_name: (each.passed, each.description) for each in result.get_asset_check_evaluations()}
@@ -227,6 +231,7 @@ class Run:
             open_engine("duckdb"),
             self.directory.staged_file,
             self.directory.take_at_hand,
+            self.directory.forget_old,
         )
         self.made_at, self._path = f"run {number}", self.directory.lake / CLEAN
         self.staged = self.directory.staged_file(CLEAN)
@@ -244,10 +249,14 @@ class Run:
         context = dg.build_output_context(asset_key=dg.AssetKey("clean_customers"), output_metadata=metadata)
         self.manager.dump_to_path(context, self.manager.engine.scan(self.staged), self._path)
 
+    def load(self) -> nw.LazyFrame[Any]:
+        """Give the next asset its frame."""
+        context = dg.build_input_context(asset_key=dg.AssetKey("clean_customers"))
+        return self.manager.load_from_path(context, self._path)
+
     def loaded(self) -> tuple[int, str]:
         """How many customers the next asset is given, and what their record says."""
-        context = dg.build_input_context(asset_key=dg.AssetKey("clean_customers"))
-        rows = len(self.manager.load_from_path(context, self._path).collect())
+        rows = len(self.load().collect())
         return rows, self.directory.clean_record().as_of
 
 
@@ -278,26 +287,121 @@ def test_runs_that_publish_at_once_read_no_mixture(
         assert [each.loaded() for each in (reader, Run(tmp_path, lake, 5))] == [in_place] * 2
 
 
-def test_records_tell_of_what_was_read_though_another_run_published_since(tmp_path: Path) -> None:
-    """What one reads stays what it is, and so does what is on record of it."""
+@pytest.mark.parametrize("link", [os.link, a_link_across_disks])
+def test_what_is_read_stays_what_it_is_though_another_run_publishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: Callable[..., None]
+) -> None:
+    """And so does what is on record of it; in a lake on another disk, too."""
+    monkeypatch.setattr(os, "link", link)
     first, second = Run(tmp_path, "", 1), Run(tmp_path, "", 2)
-    for run_ in (first, second):
-        run_.publish_record()
-        run_.publish_file()
+    first.publish_record()
+    first.publish_file()
+    frame = first.load()
+    second.publish_record()
+    second.publish_file()
+    assert len(frame.collect()) == 1
     assert first.directory.clean_record().as_of == first.made_at
     assert first.loaded() == (2, second.made_at)
-    assert first.directory.clean_record().as_of == second.made_at
 
 
 @pytest.mark.parametrize("store", ["", "memory://"])
 def test_old_records_are_removed(tmp_path: Path, store: str) -> None:
-    """So that they do not gather; those that a run may still be about to use stay."""
-    directory = DataDirectory(path=str(tmp_path), lake_url=store and f"{store}lake-{time.monotonic_ns()}")
-    for number in range(KEPT + 5):
-        directory.publish_clean_record(CleanRecord(as_of=str(number), records=0, defects={}), f"{number:064x}")
-    kept = sorted((directory.lake / "records").iterdir(), key=str)
-    assert [json.loads(path.read_bytes())["as_of"] for path in kept] == [str(number) for number in range(5, KEPT + 5)]
-    assert DataDirectory(path=directory.path, lake_url=directory.lake_url).clean_record().as_of == str(KEPT + 4)
+    """So that they do not gather; but never the one of the file in place, and none that a run is about to use."""
+    lake = store and f"{store}lake-{time.monotonic_ns()}"
+    in_place = Run(tmp_path, lake, 1)
+    in_place.publish_record()
+    in_place.publish_file()
+    others = [Run(tmp_path, lake, number) for number in range(2, KEPT + 6)]
+    for each in others:
+        each.publish_record()
+    assert Run(tmp_path, lake, 1).loaded() == (1, in_place.made_at)
+    in_place.directory.forget_old("clean_customers")
+    kept = sorted((in_place.directory.lake / "records").iterdir(), key=str)
+    expected = [in_place.made_at, *(each.made_at for each in others[-KEPT:])]
+    assert [json.loads(path.read_bytes())["as_of"] for path in kept] == expected
+    others[-1].publish_file()
+    assert len(list((in_place.directory.lake / "records").iterdir())) == KEPT
+    assert Run(tmp_path, lake, 1).loaded() == (KEPT + 5, others[-1].made_at)
+
+
+class Refusing:
+    """A store in which a method fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __call__(self, *_: object, **__: object) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(), PermissionError(), RuntimeError("of the store's own")])
+def test_a_record_that_cannot_be_removed_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """Another run was faster, or has no right to: what was published is."""
+    for number in range(1, KEPT + 3):
+        last = Run(tmp_path, "", number)
+        last.publish_record()
+    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.rm_file", Refusing(error))
+    last.publish_file()
+    assert Run(tmp_path, "", 1).loaded() == (KEPT + 2, last.made_at)
+    warned = [record for record in caplog.records if "could not be removed" in record.message]
+    assert len(warned) == (0 if isinstance(error, FileNotFoundError) else 1)
+
+
+def test_a_record_that_cannot_be_looked_for_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the disk says is told."""
+    run_ = Run(tmp_path, "", 1)
+    run_.publish_record()
+    run_.publish_file()
+    denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "records")
+    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.ls", Refusing(denied))
+    with pytest.raises(dg.Failure, match="Permission denied"):
+        run_.loaded()
+
+
+@pytest.mark.parametrize("last", [1, 2])
+def test_of_two_records_of_one_file_the_last_is_told(tmp_path: Path, last: int) -> None:
+    """Two crawls may come to the same customers, of different pages; no clock decides which was last."""
+    run_ = Run(tmp_path, "", 1)
+    for number in (3 - last, last):
+        run_.made_at = f"run {number}"
+        run_.publish_record()
+    run_.publish_file()
+    assert Run(tmp_path, "", 1).loaded() == (1, f"run {last}")
+
+
+def test_the_check_judges_the_crawl_whose_customers_are_in_place(site: Site) -> None:
+    """Not one that was killed before they were."""
+    records = site.lake / "records"
+    (good,) = records.glob("raw_customers.*.json")
+    told = json.loads(good.read_bytes()) | {"fingerprint": "other", "missing_customers": 5, "total": 17}
+    (records / f"raw_customers.000000009.{'0' * 64}.json").write_text(json.dumps(told), encoding="utf-8")
+    assert site.checked("raw_customers") == {"every_customer_was_fetched": (True, "0 of 12 customers are missing")}
+
+
+def test_the_report_tells_of_the_crawl_behind_the_customers(site: Site) -> None:
+    """Though another crawl came since, with other records and another quarantine."""
+    report = site.export.with_name("summary_report.json")
+    before = json.loads(report.read_bytes())
+    site.api.records += [*map(customer, range(13, 33)), {"first_name": "Nobody"}]
+    assert site.run("raw_customers").success
+    assert site.run("summary_report").success
+    since = json.loads(report.read_bytes())
+    for section in ("records", "rejected_by_reason", "crawl"):
+        assert since[section] == before[section]
+    assert site.run("raw_customers", "clean_customers", "summary_report").success
+    after = json.loads(report.read_bytes())
+    assert after["records"] == {"landed": 33, "clean": 32, "merged": 0, "rejected": 1}
+    assert after["rejected_by_reason"] == {"id_missing": 1}
+
+
+def test_no_report_tells_of_a_crawl_that_is_on_no_record(site: Site) -> None:
+    """It says what to do."""
+    site.record_of(RAW).unlink()
+    assert "Materialise raw_customers and clean_customers." in failure_of(site.run("summary_report"))
 
 
 def test_a_record_is_for_its_owner_only(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ def report_of(
             fingerprint="f1",
             landed=total + merged + 2,
             rejected=2,
+            rejected_by_reason={"id_missing": 1, "not_an_object": 1},
             total=total,
             missing_customers=0,
             pages=3,
@@ -38,7 +39,6 @@ def report_of(
             defects=DEFECTS,
             changes=changes if published_before else None,
         ),
-        rejected_by_reason={"id_missing": 1, "not_an_object": 1},
         previous=previous,
         generated_at=NOW,
     )

@@ -1,15 +1,17 @@
 """How files are published."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from customer_assets.errors import PublishError
-from customer_assets.export.files import linked, publish, published
+from customer_assets.export.files import linked_or_copied, publish, published
 
 HOLD_A_TEMPORARY_FILE = """
 import sys
@@ -72,17 +74,20 @@ def test_a_finished_file_that_is_missing_is_named(tmp_path: Path) -> None:
         publish(tmp_path / "missing", tmp_path / "out")
 
 
-def test_a_file_that_is_read_stays_what_it_is(tmp_path: Path) -> None:
-    """Whatever is published in its place meanwhile; its second name moves on when it is read anew."""
-    path, link = tmp_path / "out", tmp_path / "reading"
-    for text in ("first", "second"):
-        write(path, text)
-        assert linked(path, link) == link
-        write(path, "another run's")
-        assert link.read_text() == text
+def a_link_across_disks(*_: object) -> None:
+    """Refuse, as Linux does."""
+    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
 
 
-def test_a_file_that_cannot_be_linked_is_read_itself(tmp_path: Path) -> None:
-    """On another disk, say."""
-    write(tmp_path / "out", "whole")
-    assert linked(tmp_path / "out", tmp_path / "missing" / "reading") == tmp_path / "out"
+@pytest.mark.parametrize("link", [os.link, a_link_across_disks])
+def test_a_file_that_is_read_stays_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: Callable[..., None]
+) -> None:
+    """Whatever is published in its place meanwhile; on another disk, too, which cannot be linked to."""
+    monkeypatch.setattr(os, "link", link)
+    path, reading = tmp_path / "out", tmp_path / "reading"
+    write(path, "first")
+    linked_or_copied(path, reading)
+    write(path, "another run's")
+    assert reading.read_text() == "first"
+    assert reading.stat().st_mode & 0o777 == 0o600
