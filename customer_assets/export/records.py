@@ -1,6 +1,7 @@
 """What is on record of a published file: one small document a version of it, found by the file's hash."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -93,11 +94,11 @@ class Records(Generic[Record]):
 
     def _versions(self, digest: str | None = None) -> list[UPath]:
         """Files of records, the oldest first; of one hash if it is told."""
-        start, end = f"{self._asset}.", ".json" if digest is None else f".{digest}.json"
+        ours = re.compile(rf"{re.escape(self._asset)}\.\d{{9}}\.{digest or '[0-9a-f]{64}'}\.json")
         files = self._directory.fs
         files.invalidate_cache()  # another machine publishes there, too
         try:
             names = [path.rpartition("/")[-1] for path in files.ls(self._directory.path, detail=False)]
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return [self._directory / name for name in sorted(names) if name.startswith(start) and name.endswith(end)]
+        return [self._directory / name for name in sorted(names) if ours.fullmatch(name)]

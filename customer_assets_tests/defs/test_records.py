@@ -404,6 +404,17 @@ def test_no_report_tells_of_a_crawl_that_is_on_no_record(site: Site) -> None:
     assert "Materialise raw_customers and clean_customers." in failure_of(site.run("summary_report"))
 
 
+def test_what_else_is_beside_records_is_none(tmp_path: Path) -> None:
+    """A person's note, or another asset's."""
+    run_ = Run(tmp_path, "", 1)
+    run_.publish_record()
+    for name in ("clean_customers.note.json", f"clean_customers.x.{'0' * 64}.json", f"x.000000009.{'0' * 64}.json"):
+        (tmp_path / "lake" / "records" / name).write_text("{}", encoding="utf-8")
+    assert DataDirectory(path=str(tmp_path)).clean_record().as_of == run_.made_at
+    Run(tmp_path, "", 2).publish_record()
+    assert DataDirectory(path=str(tmp_path)).clean_record().as_of == "run 2"
+
+
 def test_a_record_is_for_its_owner_only(tmp_path: Path) -> None:
     """As everything in the data directory."""
     Run(tmp_path, "", 1).publish_record()
