@@ -9,19 +9,20 @@ from typing import Any
 
 import dagster as dg
 
-from customer_assets.api.pages import checked_store
+from customer_assets.api.page_store.base import validate_store_url
 from customer_assets.defs import settings
 from customer_assets.defs.assets import ASSETS
 from customer_assets.defs.checks import CHECKS
-from customer_assets.defs.executors import EXECUTORS, open_executor
+from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.io_managers import parquet_io_manager
 from customer_assets.defs.jobs import build_schedule, customer_sync_job
-from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
-from customer_assets.defs.retention import build_deletion_job, build_deletion_schedule
-from customer_assets.defs.run_config import keeping_settings
-from customer_assets.defs.sensors import failed_run_sensor
-from customer_assets.defs.syncs import OWN, Sync
-from customer_assets.defs.telling import Listeners, listening, told
+from customer_assets.defs.operations.executors import EXECUTORS, open_executor
+from customer_assets.defs.operations.notifications import Notifier, build_notifier, with_notifications
+from customer_assets.defs.operations.retention import build_deletion_job, build_deletion_schedule
+from customer_assets.defs.operations.sensors import failed_run_sensor
+from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource, ThresholdsResource
+from customer_assets.defs.run_config import with_configured_defaults
+from customer_assets.defs.sync import DEFAULT_SYNC, Sync
 from customer_assets.errors import ConfigurationError
 
 # `--select '*'` makes Dagster warn of its own use of its own parameter; nobody can do anything about it.
@@ -55,8 +56,8 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
         jobs=[customer_sync_job, deletion.job],
         schedules=[build_schedule(sync, customer_sync_job), deletion],
         sensors=[failed_run_sensor(sync.sensor, listeners)],
-        resources={name: keeping_settings(resource, secrets.get(name)) for name, resource in resources.items()},
-        executor=told(build_executor(environ), listeners),
+        resources={name: with_configured_defaults(resource, secrets.get(name)) for name, resource in resources.items()},
+        executor=with_notifications(build_executor(environ), listeners),
     )
 
 
@@ -92,13 +93,13 @@ def build_sync(environ: Mapping[str, str]) -> Sync:
     Raises:
         ConfigurationError: A time cannot be used.
     """
-    missed_after = settings.age(environ, "CUSTOMER_MISSED_AFTER_HOURS", OWN.missed_after)
+    missed_after = settings.age(environ, "CUSTOMER_MISSED_AFTER_HOURS", DEFAULT_SYNC.missed_after)
     return replace(
-        OWN,
-        cron_schedule=settings.cron(environ, "CUSTOMER_SCHEDULE", OWN.cron_schedule),
-        execution_timezone=settings.time_zone(environ, "CUSTOMER_SCHEDULE_TIMEZONE", OWN.execution_timezone),
+        DEFAULT_SYNC,
+        cron_schedule=settings.cron(environ, "CUSTOMER_SCHEDULE", DEFAULT_SYNC.cron_schedule),
+        execution_timezone=settings.time_zone(environ, "CUSTOMER_SCHEDULE_TIMEZONE", DEFAULT_SYNC.execution_timezone),
         missed_after=missed_after,
-        late_after=OWN.late_after * (missed_after / OWN.missed_after),
+        late_after=DEFAULT_SYNC.late_after * (missed_after / DEFAULT_SYNC.missed_after),
     )
 
 
@@ -112,7 +113,7 @@ def build_deletion(environ: Mapping[str, str]) -> dg.ScheduleDefinition:
     return build_deletion_schedule(
         build_deletion_job(keep_days),
         keep_days,
-        settings.time_zone(environ, "CUSTOMER_SCHEDULE_TIMEZONE", OWN.execution_timezone),
+        settings.time_zone(environ, "CUSTOMER_SCHEDULE_TIMEZONE", DEFAULT_SYNC.execution_timezone),
     )
 
 
@@ -126,13 +127,13 @@ def with_freshness(assets: Sequence[dg.AssetsDefinition], policy: dg.FreshnessPo
     ]
 
 
-def build_listeners(environ: Mapping[str, str]) -> Listeners:
+def build_listeners(environ: Mapping[str, str]) -> Notifier:
     """Name those that are told of runs.
 
     Raises:
         ConfigurationError: An address is none, or prometheus-client is not installed.
     """
-    return listening(
+    return build_notifier(
         settings.address(environ, "CUSTOMER_PUSHGATEWAY_URL"),
         settings.address(environ, "CUSTOMER_ALERT_WEBHOOK_URL"),
         pushgateway_setting="CUSTOMER_PUSHGATEWAY_URL",
@@ -167,7 +168,7 @@ def check(resources: Iterable[Any]) -> None:
 
 def _page_store(environ: Mapping[str, str]) -> str:
     url = settings.text(environ, "CUSTOMER_PAGE_STORE", "")
-    return dg.EnvVar("CUSTOMER_PAGE_STORE") if url and checked_store(url) else ""
+    return dg.EnvVar("CUSTOMER_PAGE_STORE") if url and validate_store_url(url) else ""
 
 
 def _resources(environ: Mapping[str, str]) -> dict[str, Any]:

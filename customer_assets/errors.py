@@ -2,7 +2,7 @@
 
 CustomerAssetsError
 ├── ConfigurationError          stop: mend the named setting
-│   └── EngineNotInstalledError stop: run the command it names
+│   └── MissingDependencyError stop: run the command it names
 ├── APIError
 │   ├── RequestRefusedError     stop: the API will not answer this, however often it is asked
 │   ├── PageFailedError         retry later: one page stayed unreadable
@@ -46,7 +46,7 @@ class ConfigurationError(CustomerAssetsError):
         super().__init__(f"{field}: {problem}. {remedy}")
 
 
-class EngineNotInstalledError(ConfigurationError):
+class MissingDependencyError(ConfigurationError):
     """An optional part that a setting asks for is not installed."""
 
     def __init__(self, field: str, part: str, command: str) -> None:
@@ -79,7 +79,7 @@ class PageFailedError(APIError):
     Attributes:
         page: The page asked for.
         attempts: Requests sent for it.
-        cause: The last failure, as one of `metrics.Cause`'s values.
+        cause: The last failure, as one of `metrics.FailureCause`'s values.
         detail: The same in a few words: which limit, which status; no body, no header, no address.
     """
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 
-class Cause(StrEnum):
+class FailureCause(StrEnum):
     """Why a request did not bring its page."""
 
     SERVER_ERROR = "server_error"
@@ -56,13 +56,15 @@ class Metric(Enum):
     PAGES_KEPT = Gauge("customer_sync_pages_from_store", "Of these, the ones that needed no request.")
     MISSING = Gauge("customer_sync_missing_customers", "Customers that the API counts and did not hand over.")
     RECORDS = Gauge(
-        "customer_sync_records", "Records by outcome: landed = clean + merged + rejected; exported.", ("outcome",)
+        "customer_sync_records", "TableVersions by outcome: landed = clean + merged + rejected; exported.", ("outcome",)
     )
     CUSTOMERS = Gauge("customer_sync_customers", "Exported customers by data quality.", ("quality",))
     MEAN_QUALITY = Gauge("customer_sync_mean_quality_score", "Mean data quality score of the customers, 0 to 100.")
     LOW_QUALITY = Gauge("customer_sync_low_quality_ratio", "Share of customers that score below 70.")
     REJECTED = Gauge("customer_sync_rejected_ratio", "Share of records without a usable id.")
-    DEFECTS = Gauge("customer_sync_defective_records", "Records with a defect, by the field it is in.", ("field",))
+    DEFECTS = Gauge(
+        "customer_sync_defective_records", "TableVersions with a defect, by the field it is in.", ("field",)
+    )
     MATERIALIZED = Gauge("customer_sync_materialized_timestamp_seconds", "When the asset was last materialised.")
     CHECK_PASSED = Gauge("customer_sync_check_passed", "1 if the check's claim held when last made.", ("check",))
     CHECK_SCORE = Gauge("customer_sync_check_score", "What the check measured.", ("check",))

@@ -29,10 +29,10 @@ class Page:
 
     Attributes:
         number: The page's number, from 1.
-        per_page: Records on a full page, by the answer's own word (servers clamp it).
+        per_page: TableVersions on a full page, by the answer's own word (servers clamp it).
         total: Customers in all, by this answer.
         total_pages: Pages in all, by this answer.
-        record_count: Records in `data`.
+        record_count: TableVersions in `data`.
         data: The page's records: a JSON array, UTF-8, byte for byte as it came.
         digest: SHA-256 of number and data. Made with the page, on whatever thread that is: hashing lets go of the
             interpreter, and the crawl's own thread would wait its turn to get it back.
@@ -60,7 +60,7 @@ _DIGITS = re.compile("[0-9]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _usable_id(value: object) -> int:
+def _parse_id(value: object) -> int:
     """Take an integer or a string of ASCII digits: `7` → 7, `" 007 "` → 7; `True`, `7.0`, `"-7"` are none."""
     text = canonical_text(value)
     if value is None or (isinstance(value, str) and text is None):
@@ -75,10 +75,10 @@ def _usable_id(value: object) -> int:
     return value
 
 
-def usable_id(value: object) -> int | None:
+def parse_id(value: object) -> int | None:
     """Take an id as a customer's record may have it: `7` → 7, `"007"` → 7; anything unusable → None."""
     try:
-        return _usable_id(value)
+        return _parse_id(value)
     except PydanticCustomError:
         return None
 
@@ -133,7 +133,7 @@ class RawCustomer(BaseModel):
 
     id: Annotated[
         int,
-        BeforeValidator(_usable_id),
+        BeforeValidator(_parse_id),
         Field(ge=SMALLEST_ID, le=LARGEST_ID, description="The customer's id in the API."),
     ]
     email: Annotated[str | None, BeforeValidator(canonical_email)] = None
@@ -208,20 +208,22 @@ class RejectedRecord:
     record: str = field(repr=False)
 
 
-class CrawlRecord(BaseModel):
+class CrawlSummary(BaseModel):
     """What a crawl brought, kept beside the raw lake: what the rows alone cannot tell. No personal data."""
 
     model_config = ConfigDict(frozen=True)
 
     fingerprint: Annotated[str, Field(description="Hash of the pages read, whatever their order.")]
-    landed: Annotated[int, Field(ge=0, description="Records that the API handed over.")]
+    landed: Annotated[int, Field(ge=0, description="TableVersions that the API handed over.")]
     rejected: Annotated[int, Field(ge=0, description="Of these, the quarantined ones.")]
     rejected_by_reason: Annotated[
         dict[str, int], Field(description="The same by reason, the most frequent first.")
     ] = {}
     total: Annotated[int, Field(ge=0, description="Customers in all, by the API's last answer.")]
     missing_customers: Annotated[int, Field(description="Customers that the API counts and did not hand over.")]
-    source_duplicates: Annotated[int, Field(description="Records that repeat a customer at the source itself.")] = 0
+    source_duplicates: Annotated[
+        int, Field(description="TableVersions that repeat a customer at the source itself.")
+    ] = 0
     pages: int = 0
     requests: int = 0
     retries: int = 0
@@ -241,13 +243,13 @@ class Changes(BaseModel):
     unchanged: Annotated[int, Field(ge=0, description="Customers that were in it just as they are.")]
 
 
-class CleanRecord(BaseModel):
+class CleaningSummary(BaseModel):
     """What cleaning found, kept beside the clean customers: what their rows do not tell. No personal data."""
 
     model_config = ConfigDict(frozen=True)
 
     as_of: Annotated[str, Field(description="The instant from which activity was judged; ISO 8601.")]
-    records: Annotated[int, Field(ge=0, description="Records with a usable id, duplicates included.")]
+    records: Annotated[int, Field(ge=0, description="TableVersions with a usable id, duplicates included.")]
     defects: Annotated[dict[str, int], Field(description="Of these, how many have a defect, by field.")]
     changes: Annotated[Changes | None, Field(description="Null before anything was published.")] = None
     fingerprint: Annotated[

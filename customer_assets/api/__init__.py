@@ -1,7 +1,7 @@
 """The third party's REST API, read page by page: whole, politely and as fast as it allows."""
 
 from customer_assets.api.client import CustomerAPIClient
-from customer_assets.api.figures import CrawlFigures
-from customer_assets.api.passes import PageSink
+from customer_assets.api.crawl.consistency import PageSink
+from customer_assets.api.stats import CrawlStats
 
-__all__ = ["CrawlFigures", "CustomerAPIClient", "PageSink"]
+__all__ = ["CrawlStats", "CustomerAPIClient", "PageSink"]

@@ -7,27 +7,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
-from customer_assets.api.actions import Done, GiveUp
-from customer_assets.api.backoff import BackoffPolicy
 from customer_assets.api.clock import Clock
-from customer_assets.api.crawl import Crawl
-from customer_assets.api.customers import CustomerList
-from customer_assets.api.endings import early_end, error
-from customer_assets.api.envelope import PageReader, records
-from customer_assets.api.figures import CrawlFigures
-from customer_assets.api.keeping import KeptPages
-from customer_assets.api.options import ClientOptions, checked_base_url, checked_key, present_key
-from customer_assets.api.pacing import Pacer
-from customer_assets.api.page_ranges import PageRanges
-from customer_assets.api.pages import PageStore, open_store
-from customer_assets.api.passes import MAX_PASSES, PageSink, Tally, Verdict, verdict
-from customer_assets.api.policy import CrawlPolicy
+from customer_assets.api.collector import CustomerCollector
+from customer_assets.api.crawl.consistency import MAX_PASSES, Consistency, PageSink, PassTotals, assess
+from customer_assets.api.crawl.crawl import Crawl
+from customer_assets.api.crawl.events import Done, GiveUp
+from customer_assets.api.crawl.page_ranges import PageRanges
+from customer_assets.api.crawl.policy import BackoffPolicy, CrawlPolicy
+from customer_assets.api.crawl.rate_limiter import RateLimiter
+from customer_assets.api.http.base import Target, Transport, open_transport
+from customer_assets.api.options import ClientOptions, hide_api_key, validate_api_key, validate_base_url
+from customer_assets.api.page_store.base import PageStore, open_store
+from customer_assets.api.page_store.best_effort import BestEffortStore
 from customer_assets.api.progress import OnProgress, Progress, summary
-from customer_assets.api.reading import Reading
-from customer_assets.api.transports import Target, Transport, open_transport
+from customer_assets.api.responses import PageParser, records
+from customer_assets.api.runner import Reading, early_end, error
+from customer_assets.api.stats import CrawlStats
 from customer_assets.errors import ConfigurationError, PageFailedError
+from customer_assets.field_mapping import DEFAULT_MAPPING
 from customer_assets.models import Page
-from customer_assets.shapes import OURS
 
 logger = logging.getLogger("customer_assets.api")
 
@@ -60,12 +58,12 @@ class CustomerAPIClient:
         on_progress: OnProgress | None = None,
         **options: Any,  # noqa: ANN401 - `ClientOptions` checks them
     ) -> None:
-        api_key = present_key(api_key)  # from here on no traceback shows it
+        api_key = hide_api_key(api_key)  # from here on no traceback shows it
         self.options = ClientOptions(**options)
-        self.base_url = checked_base_url(base_url, allow_insecure_http=self.options.allow_insecure_http)
+        self.base_url = validate_base_url(base_url, allow_insecure_http=self.options.allow_insecure_http)
         self._target = Target(
             url=self.base_url + self.options.path,
-            api_key=checked_key(api_key),
+            api_key=validate_api_key(api_key),
             page_size=self.options.page_size,
             timeout_s=self.options.timeout_s,
             max_body_bytes=self.options.max_body_bytes,
@@ -73,12 +71,12 @@ class CustomerAPIClient:
             key_header=self.options.key_header,
             key_scheme=self.options.key_scheme,
         )
-        self._reader = PageReader(self.options.shape, self.options.page_size)
+        self._reader = PageParser(self.options.shape, self.options.page_size)
         self._clock, self._on_progress = clock or Clock(), on_progress
-        self.figures = CrawlFigures()
+        self.figures = CrawlStats()
         self._transport: Transport | None = None
-        self._kept = KeptPages(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
-        self._pacer = Pacer(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
+        self._kept = BestEffortStore(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
+        self._pacer = RateLimiter(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
 
     def __repr__(self) -> str:
         """Show where it reads and how; never the key."""
@@ -111,7 +109,7 @@ class CustomerAPIClient:
     def fetch_all_customers(self) -> list[dict[str, Any]]:
         """Return every customer once, as the API sent it, in the API's order.
 
-        Of several records of one customer the most complete one stands. Records without a usable id are left out.
+        Of several records of one customer the most complete one stands. TableVersions without a usable id are left out.
         Called again after an error, it asks only for the pages that are missing.
 
         Raises:
@@ -119,13 +117,13 @@ class CustomerAPIClient:
             CrawlPausedError: The API asked for a longer pause than a crawl waits.
             RequestRefusedError: The API refused for good.
         """
-        customers = CustomerList(self.options.shape.record)
+        customers = CustomerCollector(self.options.shape.record)
         figures = self.crawl(customers)
         if figures.rejected:
             logger.warning("%d records have no usable id and are left out.", figures.rejected)
         return customers.customers()
 
-    def crawl(self, sink: PageSink) -> CrawlFigures:
+    def crawl(self, sink: PageSink) -> CrawlStats:
         """Read every page into a sink, again if customers moved meanwhile.
 
         Raises:
@@ -133,7 +131,7 @@ class CustomerAPIClient:
             CrawlPausedError: The API asked for a longer pause than a crawl waits.
             RequestRefusedError: The API refused for good.
         """
-        self.figures, started_s = CrawlFigures(), self._clock.monotonic_s()
+        self.figures, started_s = CrawlStats(), self._clock.monotonic_s()
         try:
             self._crawl(sink, self.figures)
         finally:
@@ -141,19 +139,19 @@ class CustomerAPIClient:
         logger.info("%s", summary(self.figures))
         return self.figures
 
-    def _crawl(self, sink: PageSink, figures: CrawlFigures) -> None:
+    def _crawl(self, sink: PageSink, figures: CrawlStats) -> None:
         fingerprint = None
         for figures.passes in range(1, MAX_PASSES + 1):
             tally = self._pass(sink, figures)
             ids, rejected, same = sink.unique_ids(), sink.rejected_records(), sink.fingerprint() == fingerprint
-            found = verdict(tally, ids, rejected, same_as_before=same)
-            if found is not Verdict.MOVED or (same and tally.steady):
+            found = assess(tally, ids, rejected, same_as_before=same)
+            if found is not Consistency.SHIFTED or (same and tally.totals_stable):
                 break  # the very same pages twice: a third pass would read them again
             fingerprint = sink.fingerprint()
             if figures.passes < MAX_PASSES:
                 logger.warning("What pass %d read does not add up: all pages are read again.", figures.passes)
                 self._kept.keep(0)
-        self._kept.keep(0 if found is Verdict.MOVED else self.options.cache_ttl_s)
+        self._kept.keep(0 if found is Consistency.SHIFTED else self.options.cache_ttl_s)
         figures.unique_ids, figures.rejected = ids, rejected
         _conclude(figures, tally, found)
 
@@ -170,7 +168,7 @@ class CustomerAPIClient:
             raise ConfigurationError("page", f"{page!r} is no page", "Pages are counted from 1.")
         found: list[Page] = []
         crawl = Crawl(replace(self._policy(), rounds=1), self._pacer, only_page=page)
-        figures = CrawlFigures()
+        figures = CrawlStats()
         reading = self._reading(crawl, figures, found.append)
         end = self._run(reading)
         if isinstance(end, GiveUp):
@@ -185,9 +183,9 @@ class CustomerAPIClient:
             "data": records(arrived),
         }
 
-    def _pass(self, sink: PageSink, figures: CrawlFigures) -> Tally:
+    def _pass(self, sink: PageSink, figures: CrawlStats) -> PassTotals:
         sink.start_pass()
-        tally, held, known = Tally(), PageRanges(), None
+        tally, held, known = PassTotals(), PageRanges(), None
         for known in self._kept:
             held.add(known.number)
             tally.add(known)
@@ -206,7 +204,7 @@ class CustomerAPIClient:
             raise error(end, reading.last_detail)
         return tally
 
-    def _reading(self, crawl: Crawl, figures: CrawlFigures, accepted: Callable[[Page], None]) -> Reading:
+    def _reading(self, crawl: Crawl, figures: CrawlStats, accepted: Callable[[Page], None]) -> Reading:
         terminal = self.options.terminal or (sys.stderr if sys.stderr.isatty() else None)
         drawn_on = terminal if self.options.show_progress else None
         progress = Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress, drawn_on)
@@ -234,16 +232,16 @@ class CustomerAPIClient:
     def _crawl_name(self) -> str:
         """The crawl's identity: what is asked for and of whom, never with which key."""
         asked = [self.options.identity or self.base_url, self.options.path, str(self.options.page_size)]
-        shape = replace(self.options.shape, record=OURS.record)  # pages are kept as they came
-        if shape != OURS:
+        shape = replace(self.options.shape, record=DEFAULT_MAPPING.record)  # pages are kept as they came
+        if shape != DEFAULT_MAPPING:
             asked.append(repr(shape))
         return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:32]
 
 
-def _conclude(figures: CrawlFigures, tally: Tally, found: Verdict) -> None:
+def _conclude(figures: CrawlStats, tally: PassTotals, found: Consistency) -> None:
     figures.pages, figures.records, figures.total = tally.pages, tally.records, tally.total
     difference = tally.total - figures.rejected - figures.unique_ids
-    if found is Verdict.SOURCE_DUPLICATES:
+    if found is Consistency.SOURCE_DUPLICATES:
         figures.source_duplicates = difference
     else:
         figures.missing_customers = difference

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import SupportsIndex, TextIO
 from urllib.parse import SplitResult, urlsplit
 
-from customer_assets.api.pages import checked_store
-from customer_assets.api.transports import Transport
+from customer_assets.api.http.base import Transport
+from customer_assets.api.page_store.base import validate_store_url
 from customer_assets.errors import ConfigurationError
-from customer_assets.shapes import OURS, Shape
+from customer_assets.field_mapping import DEFAULT_MAPPING, FieldMapping
 
 TRANSPORTS = ("requests", "aiohttp")
 LARGEST_CONCURRENCY = 1_000
@@ -59,7 +59,7 @@ class ClientOptions:
     transport: str | Transport = "requests"
     page_store: str = field(default="memory://", repr=False)  # may hold a password
     path: str = "/users"
-    shape: Shape = OURS
+    shape: FieldMapping = DEFAULT_MAPPING
     key_header: str = "x-api-key"
     key_scheme: str = ""
     retry_waits_s: tuple[float, ...] = (1.0, 2.0, 4.0)
@@ -89,7 +89,7 @@ class ClientOptions:
         _check_waits(self.retry_waits_s)
         for name in ("path", "key_header", "key_scheme"):
             _text(name, getattr(self, name))
-        checked_store(self.page_store)
+        validate_store_url(self.page_store)
         if not self.path.startswith("/") or not _is_plain(self.path) or "?" in self.path or "#" in self.path:
             raise ConfigurationError("path", f"{self.path!r} is no path", "Write it like /users.")
         _check_shape(self.shape, self.page_size)
@@ -97,7 +97,7 @@ class ClientOptions:
         _check_transport(self.transport)
 
 
-def checked_base_url(base_url: str, *, allow_insecure_http: bool) -> str:
+def validate_base_url(base_url: str, *, allow_insecure_http: bool) -> str:
     """Return the base URL without a slash at its end.
 
     Raises:
@@ -134,7 +134,7 @@ class Secret(str):
         return Secret(super().__getitem__(part))
 
 
-def present_key(api_key: object) -> Secret:
+def hide_api_key(api_key: object) -> Secret:
     """Return the key, hidden.
 
     Raises:
@@ -145,7 +145,7 @@ def present_key(api_key: object) -> Secret:
     return Secret(api_key)
 
 
-def checked_key(api_key: str) -> Secret:
+def validate_api_key(api_key: str) -> Secret:
     """Return the key.
 
     Raises:
@@ -170,7 +170,7 @@ def _check_transport(transport: object) -> None:
         )
 
 
-def _check_shape(shape: Shape, page_size: int | None) -> None:
+def _check_shape(shape: FieldMapping, page_size: int | None) -> None:
     if shape.answer.per_page is None and page_size is None:
         raise ConfigurationError(
             "page_size",

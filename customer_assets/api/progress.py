@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TextIO
 
-from customer_assets.api.actions import Abandoned, Decision, Requeued, RetryScheduled, Snapshot, Throttled
-from customer_assets.api.figures import CrawlFigures
+from customer_assets.api.crawl.events import Abandoned, Decision, Requeued, RetryScheduled, Snapshot, Throttled
+from customer_assets.api.stats import CrawlStats
 
 logger = logging.getLogger("customer_assets.api")
 
@@ -115,7 +115,7 @@ def line(snapshot: Snapshot, running_s: float, records: int | None = None) -> st
     )
 
 
-def summary(figures: CrawlFigures) -> str:
+def summary(figures: CrawlStats) -> str:
     """Say in a line what a crawl did."""
     success = "none successful" if figures.success_rate is None else f"{figures.success_rate:.1%} successful"
     causes = ", ".join(f"{count} {cause.value}" for cause, count in sorted(figures.retries.items())) or "none"

@@ -6,8 +6,8 @@ from zoneinfo import available_timezones
 import dagster as dg
 from pydantic import Field, model_validator
 
-from customer_assets.defs.syncs import DAILY_AT_THREE, LATE_AFTER, MISSED_AFTER
-from customer_assets.shapes import OURS, AnswerNames, RecordNames
+from customer_assets.defs.sync import DAILY_AT_THREE, LATE_AFTER, MISSED_AFTER
+from customer_assets.field_mapping import DEFAULT_MAPPING, EnvelopeFields, RecordFields
 
 HOUR_S = 3600
 SHORTEST_AGE_H = 1 / 60
@@ -36,8 +36,8 @@ class API(dg.Model):
     max_concurrency: int = Field(default=8, ge=1, le=1000, description="Requests in flight at most.")
     transport: Literal["requests", "aiohttp"] = "requests"
     allow_insecure_http: bool = Field(default=False, description="Send the key over plain http to other machines.")
-    answer: AnswerNames = Field(default=OURS.answer, description="What an answer calls its parts.")
-    record: RecordNames = Field(default=OURS.record, description="What a record calls its fields.")
+    answer: EnvelopeFields = Field(default=DEFAULT_MAPPING.answer, description="What an answer calls its parts.")
+    record: RecordFields = Field(default=DEFAULT_MAPPING.record, description="What a record calls its fields.")
 
 
 class Thresholds(dg.Model):

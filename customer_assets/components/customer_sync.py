@@ -11,14 +11,15 @@ from pydantic import BaseModel, Field
 
 from customer_assets.components.attributes import API, Monitoring, Schedule, Thresholds
 from customer_assets.components.scaffolder import CustomerSyncScaffolder
-from customer_assets.defs.assembly import assembled
-from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
+from customer_assets.defs.assembly import build_sync_definitions
+from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.operations.notifications import Notifier, build_notifier
+from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource, ThresholdsResource
 from customer_assets.defs.settings import named
-from customer_assets.defs.syncs import Sync
-from customer_assets.defs.telling import Listeners, listening
+from customer_assets.defs.sync import Sync
 from customer_assets.errors import ConfigurationError
-from customer_assets.monitoring.addresses import checked
-from customer_assets.shapes import AnswerNames, RecordNames
+from customer_assets.field_mapping import EnvelopeFields, RecordFields
+from customer_assets.urls import validate_url
 
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
@@ -67,7 +68,7 @@ class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
         with named({"CUSTOMER_ENGINE": f"{self.name}: engine", "CUSTOMER_LAKE_URL": f"{self.name}: lake_url"}):
             resources["processing"].check()
             resources["data_directory"].check()
-        return assembled(self.sync(), resources, self.executor, self.listeners())
+        return build_sync_definitions(self.sync(), resources, self.executor, self.listeners())
 
     def sync(self) -> Sync:
         """Make the names and times."""
@@ -79,7 +80,7 @@ class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
             missed_after=timedelta(hours=self.schedule.missed_after_hours),
         )
 
-    def listeners(self) -> Listeners:
+    def listeners(self) -> Notifier:
         """Name those that are told of runs.
 
         Raises:
@@ -87,8 +88,8 @@ class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
         """
         for attribute, url in self.monitoring.model_dump().items():
             if url:
-                checked(f"{self.name}: monitoring.{attribute}", url)
-        return listening(
+                validate_url(f"{self.name}: monitoring.{attribute}", url)
+        return build_notifier(
             self.monitoring.pushgateway_url,
             self.monitoring.alert_webhook_url,
             pushgateway_setting=f"{self.name}: monitoring.pushgateway_url",
@@ -128,6 +129,6 @@ class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
         return resource
 
 
-def _or_empty(names: AnswerNames | RecordNames) -> dict[str, str]:
+def _or_empty(names: EnvelopeFields | RecordFields) -> dict[str, str]:
     """A resource has no null among its names: what the API has not is empty there."""
     return {field: name or "" for field, name in asdict(names).items()}

@@ -6,16 +6,18 @@ from typing import Any
 import dagster as dg
 
 from customer_assets.defs import assets, checks
-from customer_assets.defs.executors import open_executor
 from customer_assets.defs.io_managers import build_io_manager
 from customer_assets.defs.jobs import build_job, build_schedule
-from customer_assets.defs.run_config import keeping_settings
-from customer_assets.defs.sensors import failed_run_sensor
-from customer_assets.defs.syncs import Sync
-from customer_assets.defs.telling import Listeners, told
+from customer_assets.defs.operations.executors import open_executor
+from customer_assets.defs.operations.notifications import Notifier, with_notifications
+from customer_assets.defs.operations.sensors import failed_run_sensor
+from customer_assets.defs.run_config import with_configured_defaults
+from customer_assets.defs.sync import Sync
 
 
-def assembled(sync: Sync, resources: Mapping[str, Any], executor: str, listeners: Listeners) -> dg.Definitions:
+def build_sync_definitions(
+    sync: Sync, resources: Mapping[str, Any], executor: str, listeners: Notifier
+) -> dg.Definitions:
     """Put a sync together, so that it can stand beside others in one project.
 
     Args:
@@ -25,7 +27,7 @@ def assembled(sync: Sync, resources: Mapping[str, Any], executor: str, listeners
         listeners: Are told of its job's runs.
     """
     own_assets = assets.BLUEPRINT.build(sync)
-    job = build_job(sync, own_assets, told(open_executor(executor), listeners))
+    job = build_job(sync, own_assets, with_notifications(open_executor(executor), listeners))
     return dg.Definitions(
         assets=own_assets,
         asset_checks=checks.BLUEPRINT.build(sync),
@@ -33,7 +35,7 @@ def assembled(sync: Sync, resources: Mapping[str, Any], executor: str, listeners
         schedules=[build_schedule(sync, job)],
         sensors=[failed_run_sensor(sync.sensor, listeners, [job])],
         resources={
-            **{sync.resource(name): keeping_settings(resource) for name, resource in resources.items()},
+            **{sync.resource(name): with_configured_defaults(resource) for name, resource in resources.items()},
             sync.io_manager: build_io_manager(sync),
         },
     )

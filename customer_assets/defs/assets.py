@@ -4,7 +4,8 @@ import dagster as dg
 import narwhals as nw
 
 from customer_assets.defs.blueprint import Blueprint
-from customer_assets.defs.failures import told_to_dagster
+from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.errors import as_dagster_failures
 from customer_assets.defs.io_managers import STAGED_FILE
 from customer_assets.defs.lineage import column_lineage
 from customer_assets.defs.metadata import (
@@ -14,15 +15,15 @@ from customer_assets.defs.metadata import (
     exported_columns,
     report_metadata,
 )
-from customer_assets.defs.observations import observer, summed_up
-from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource, ThresholdsResource
+from customer_assets.defs.observations import log_crawl_summary, observer
+from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource, ThresholdsResource
 from customer_assets.export import DataExporter
-from customer_assets.export.changes import KeptExport, changes_since
-from customer_assets.export.full_report import report_version
-from customer_assets.processing.defects import clean_record, clean_version, defect_figures
-from customer_assets.processing.figures import quality_figures
-from customer_assets.processing.lake import file_digest
+from customer_assets.export.baseline import ExportBaseline, changes_since
+from customer_assets.processing.defects import clean_version, cleaning_summary, count_defects
+from customer_assets.processing.landing.writer import file_digest
+from customer_assets.processing.quality import measure_quality
 from customer_assets.processing.rules import RULES_VERSION
+from customer_assets.report.document import report_version
 
 OWNERS = ["team:data-engineering"]
 EXPORT_VERSION = f"1, rules {RULES_VERSION}"
@@ -61,10 +62,10 @@ def raw_customers(
     One row per record that has a usable id; the others are in the quarantine, each with its reason.
     """
     with (
-        told_to_dagster(),
+        as_dagster_failures(),
         customer_api.client(data_directory.page_store_url, observer(context)) as client,
         data_directory.landing(customer_api.shape().record) as landing,
-        summed_up(context, client),
+        log_crawl_summary(context, client),
     ):
         figures = client.crawl(landing.writer)
         record = data_directory.publish_landing(landing, figures)
@@ -91,15 +92,15 @@ def clean_customers(
     raw_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
 ) -> dg.MaterializeResult[nw.LazyFrame]:
     """Customers fit for analytics: one row each, by the same rules on every engine, with a data quality score."""
-    with told_to_dagster():
+    with as_dagster_failures():
         engine, staged = processing.open_engine(), data_directory.staged_file("clean_customers.parquet")
-        as_of, crawl = processing.instant(), data_directory.crawl_record()
+        as_of, crawl = processing.instant(), data_directory.crawl_summary()
         engine.sink(processing.processor(as_of).process(raw_customers), staged)
-        clean, defects = engine.scan(staged), defect_figures(raw_customers, as_of)
+        clean, defects = engine.scan(staged), count_defects(raw_customers, as_of)
         with data_directory.last_export() as last_export:
             changes = changes_since(last_export, clean, engine)
-        record = clean_record(defects, as_of, changes, crawl.fingerprint)
-        figures = quality_figures(raw_customers, clean, crawl, record)
+        record = cleaning_summary(defects, as_of, changes, crawl.fingerprint)
+        figures = measure_quality(raw_customers, clean, crawl, record)
         data_directory.publish_clean_record(record, file_digest(staged))
     return dg.MaterializeResult(
         value=clean,
@@ -131,11 +132,11 @@ def customer_export(
 
     The gate stands here as well as in the checks, because checks guard only the run they are part of.
     """
-    with told_to_dagster():
-        crawl, cleaning = data_directory.crawl_record(), data_directory.clean_record()
-        quality_thresholds.require(quality_figures(raw_customers, clean_customers, crawl, cleaning), crawl)
+    with as_dagster_failures():
+        crawl, cleaning = data_directory.crawl_summary(), data_directory.cleaning_summary()
+        quality_thresholds.require(measure_quality(raw_customers, clean_customers, crawl, cleaning), crawl)
         staged = data_directory.staged_file("exported_customers.parquet")
-        with KeptExport(staged) as kept:
+        with ExportBaseline(staged) as kept:
             exporter = DataExporter(processing.open_engine())
             exported = exporter.export_customers(clean_customers, data_directory.export_file, kept)
         data_directory.publish_last_export(staged)
@@ -163,7 +164,7 @@ def summary_report(
     clean_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
 ) -> dg.MaterializeResult[None]:
     """What the customers look like in numbers, and what changed: as HTML, Markdown and JSON; no personal data."""
-    with told_to_dagster():
+    with as_dagster_failures():
         sums = DataExporter(processing.open_engine()).generate_summary_report(clean_customers)
         report = data_directory.publish_report(sums)
     return dg.MaterializeResult(

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import dagster as dg
 
-from customer_assets.defs.syncs import OWN, Sync
+from customer_assets.defs.sync import DEFAULT_SYNC, Sync
 
 Built = TypeVar("Built")
 Function = Callable[..., Any]
@@ -29,7 +29,7 @@ class Blueprint(Generic[Built]):
 
         def declare(function: Function) -> Built:
             self._parts.append((decorator, function))
-            return decorator(OWN)(function)
+            return decorator(DEFAULT_SYNC)(function)
 
         return declare
 

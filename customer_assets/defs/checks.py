@@ -7,14 +7,14 @@ import dagster as dg
 import narwhals as nw
 
 from customer_assets.defs.blueprint import Blueprint
-from customer_assets.defs.failures import told_to_dagster
+from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.errors import as_dagster_failures
 from customer_assets.defs.metadata import check_result, crawl_record_metadata, export_metadata
-from customer_assets.defs.resources import DataDirectory, ProcessingResource, ThresholdsResource
-from customer_assets.defs.syncs import Sync
+from customer_assets.defs.resources import ProcessingResource, ThresholdsResource
+from customer_assets.defs.sync import Sync
 from customer_assets.export import DataExporter
-from customer_assets.export.reading import UnreadableExportError, read_export
-from customer_assets.processing.figures import quality_figures
-from customer_assets.processing.quality import CHECK_DESCRIPTIONS, completeness
+from customer_assets.export.verify import UnreadableExportError, read_export
+from customer_assets.processing.quality import CHECK_DESCRIPTIONS, completeness, measure_quality
 
 BLUEPRINT: Blueprint[dg.AssetChecksDefinition] = Blueprint()
 """The checks below are this project's own; it builds the same ones for another sync."""
@@ -35,8 +35,8 @@ def every_customer_was_fetched(
     data_directory: DataDirectory,
 ) -> dg.AssetCheckResult:
     """The API handed over as many customers as it says it has."""
-    with told_to_dagster():
-        record = data_directory.crawl_record()
+    with as_dagster_failures():
+        record = data_directory.crawl_summary()
     return check_result(completeness(record), metadata=crawl_record_metadata(record))
 
 
@@ -54,10 +54,10 @@ def clean_customers_are_fit_to_publish(
     quality_thresholds: ThresholdsResource,
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge the clean customers against the thresholds, each score beside its threshold."""
-    with told_to_dagster():
-        crawl, cleaning = data_directory.crawl_record(), data_directory.clean_record()
-        figures = quality_figures(raw_customers, clean_customers, crawl, cleaning)
-    for verdict in quality_thresholds.verdicts(figures):
+    with as_dagster_failures():
+        crawl, cleaning = data_directory.crawl_summary(), data_directory.cleaning_summary()
+        figures = measure_quality(raw_customers, clean_customers, crawl, cleaning)
+    for verdict in quality_thresholds.evaluate(figures):
         yield check_result(verdict)
 
 
@@ -68,7 +68,7 @@ def export_matches_clean_customers(
     clean_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
 ) -> dg.AssetCheckResult:
     """The published file, read again, holds just the clean customers, whole and in order."""
-    with told_to_dagster(), ThreadPoolExecutor(1) as aside, data_directory.last_export() as last_export:
+    with as_dagster_failures(), ThreadPoolExecutor(1) as aside, data_directory.last_export() as last_export:
         reading = aside.submit(read_export, data_directory.export_file)
         expected = DataExporter(processing.open_engine()).expected(clean_customers, last_export)
     try:

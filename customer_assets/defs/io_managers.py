@@ -8,14 +8,14 @@ import narwhals as nw
 import pyarrow.parquet as pq
 from upath import UPath
 
-from customer_assets.defs.failures import told_to_dagster
+from customer_assets.defs.errors import as_dagster_failures
 from customer_assets.defs.lineage import column_lineage
 from customer_assets.defs.metadata import column_schema
-from customer_assets.defs.syncs import OWN, Sync
-from customer_assets.export.files import is_local, linked_or_copied, move_into_place
+from customer_assets.defs.sync import DEFAULT_SYNC, Sync
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine
-from customer_assets.processing.lake import problem_of
-from customer_assets.processing.landing import RAW_SCHEMA
+from customer_assets.processing.landing.batches import RAW_SCHEMA
+from customer_assets.processing.landing.writer import problem_of
+from customer_assets.storage.publish import is_local, link_or_copy, publish_to
 
 STAGED_FILE = "staged_file"
 """The output metadata under which an asset names the Parquet file that its frame scans; it is published as it is."""
@@ -60,10 +60,10 @@ class ParquetIOManager(dg.UPathIOManager):
         named = context.output_metadata.get(STAGED_FILE)
         staged = self._staged_file(path.name) if named is None else Path(named.value)
         if named is None:
-            with told_to_dagster():
+            with as_dagster_failures():
                 self.engine.sink(obj, staged)
         try:
-            move_into_place(staged, path)
+            publish_to(staged, path)
             self._on_published(self._asset_of(path))
         finally:
             staged.unlink(missing_ok=True)
@@ -81,7 +81,7 @@ class ParquetIOManager(dg.UPathIOManager):
                 f"{name} was never materialised below {path.parent}. Materialise it first, or all assets at once.",
                 allow_retries=False,
             )
-        with told_to_dagster():
+        with as_dagster_failures():
             parts = [self._fetched(part) for part in _parts(path)]
             problem = self._problem_of(path, parts)
         if problem is None:
@@ -96,8 +96,8 @@ class ParquetIOManager(dg.UPathIOManager):
         """Tell the published file's rows and columns; never a value of theirs."""
         path = self._get_path(context)
         with path.open("rb") as file:
-            published = pq.ParquetFile(file)
-            rows, columns = published.metadata.num_rows, published.schema_arrow.empty_table()
+            atomic_write = pq.ParquetFile(file)
+            rows, columns = atomic_write.metadata.num_rows, atomic_write.schema_arrow.empty_table()
         schema = column_schema(nw.from_native(columns, eager_only=True).schema)
         return {
             "dagster/row_count": dg.MetadataValue.int(rows),
@@ -123,7 +123,7 @@ class ParquetIOManager(dg.UPathIOManager):
         if is_local(path):
             reading = staged.with_name(f"reading-{path.parent.name}-{path.name}")
             reading.unlink(missing_ok=True)  # of the version that this process read last
-            linked_or_copied(Path(path.path), reading)
+            link_or_copy(Path(path.path), reading)
             return reading
         path.fs.get_file(str(path.path), str(staged))
         return staged
@@ -152,4 +152,4 @@ def build_io_manager(sync: Sync) -> dg.IOManagerDefinition:
     return parquet_io_manager
 
 
-parquet_io_manager = build_io_manager(OWN)
+parquet_io_manager = build_io_manager(DEFAULT_SYNC)

@@ -6,9 +6,9 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from customer_assets.defs.assets import ASSETS
-from customer_assets.defs.syncs import OWN, Sync
+from customer_assets.defs.sync import DEFAULT_SYNC, Sync
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+CONSOLE_LOGGING = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 """On the console, what matters: Dagster prints each of its events there by default; its own log keeps them all."""
 
 
@@ -20,7 +20,7 @@ def build_job(
         sync.job,
         selection=dg.AssetSelection.assets(*assets),
         description="Fetch, clean, check, export and report all customers.",
-        config=QUIET,
+        config=CONSOLE_LOGGING,
         executor_def=executor,
     )
 
@@ -37,5 +37,5 @@ def build_schedule(sync: Sync, job: UnresolvedAssetJobDefinition) -> dg.Schedule
     )
 
 
-customer_sync_job = build_job(OWN, ASSETS)
-daily_customer_sync = build_schedule(OWN, customer_sync_job)
+customer_sync_job = build_job(DEFAULT_SYNC, ASSETS)
+daily_customer_sync = build_schedule(DEFAULT_SYNC, customer_sync_job)

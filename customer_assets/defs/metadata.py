@@ -8,15 +8,15 @@ from typing import Any
 
 import dagster as dg
 
-from customer_assets.api import CrawlFigures
-from customer_assets.api.actions import Snapshot
+from customer_assets.api import CrawlStats
+from customer_assets.api.crawl.events import Snapshot
 from customer_assets.defs.lineage import EXPORTED_TYPES
 from customer_assets.export import ExportFigures
-from customer_assets.export.markdown import markdown
-from customer_assets.models import Changes, CleanRecord, CrawlRecord
-from customer_assets.processing.quality import CheckVerdict, QualityFigures, Severity
+from customer_assets.models import Changes, CleaningSummary, CrawlSummary
+from customer_assets.processing.quality import CheckResult, QualityMetrics, Severity
+from customer_assets.report.markdown import markdown
 
-PERSONAL = {"email", "first_name", "last_name", "avatar", "full_name"}
+PII_COLUMNS = {"email", "first_name", "last_name", "avatar", "full_name"}
 """Columns that tell who a customer is; tagged, so that catalogues can find them."""
 
 DESCRIPTIONS: Mapping[str, str] = {
@@ -51,7 +51,7 @@ def column_schema(types: Mapping[str, object]) -> dg.TableSchema:
                 name=name,
                 type=str(dtype),
                 description=DESCRIPTIONS.get(name),
-                tags={"pii": "true"} if name in PERSONAL else {},
+                tags={"pii": "true"} if name in PII_COLUMNS else {},
             )
             for name, dtype in types.items()
         ]
@@ -59,7 +59,7 @@ def column_schema(types: Mapping[str, object]) -> dg.TableSchema:
 
 
 def check_result(
-    verdict: CheckVerdict, *, metadata: Mapping[str, dg.MetadataValue] | None = None
+    verdict: CheckResult, *, metadata: Mapping[str, dg.MetadataValue] | None = None
 ) -> dg.AssetCheckResult:
     """Turn a verdict into what Dagster shows, the score beside its threshold."""
     return dg.AssetCheckResult(
@@ -71,7 +71,7 @@ def check_result(
     )
 
 
-def crawl_metadata(figures: CrawlFigures) -> dict[str, dg.MetadataValue]:
+def crawl_metadata(figures: CrawlStats) -> dict[str, dg.MetadataValue]:
     """Tell what a crawl did."""
     shares = {"success_rate": figures.success_rate, "records_per_second": _rate(figures.records, figures.duration_s)}
     latencies = {f"latency_p{share}_s": figures.latencies.percentile_s(share / 100) for share in (50, 95, 99)}
@@ -112,7 +112,7 @@ def progress_metadata(snapshot: Snapshot, running_s: float) -> dict[str, dg.Meta
     )
 
 
-def crawl_record_metadata(record: CrawlRecord) -> dict[str, dg.MetadataValue]:
+def crawl_record_metadata(record: CrawlSummary) -> dict[str, dg.MetadataValue]:
     """Tell what a crawl left on record."""
     return numeric(record.model_dump(exclude={"fingerprint", "rejected_by_reason"}))
 
@@ -133,7 +133,7 @@ def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.Metadata
     }
 
 
-def clean_metadata(figures: QualityFigures, record: CleanRecord) -> dict[str, dg.MetadataValue]:
+def clean_metadata(figures: QualityMetrics, record: CleaningSummary) -> dict[str, dg.MetadataValue]:
     """Tell what cleaning found: counts, the records with each defect, and what changed since the last export."""
     defects = {f"records_with_defective_{name}": count for name, count in record.defects.items()}
     return numeric({**figures.as_dict(), **defects, **_changes(record.changes)})
@@ -141,7 +141,7 @@ def clean_metadata(figures: QualityFigures, record: CleanRecord) -> dict[str, dg
 
 def report_metadata(report: Mapping[str, Any], path: Path) -> dict[str, dg.MetadataValue]:
     """Show a report, and tell where it is."""
-    from customer_assets.export.html import picture  # noqa: PLC0415 - Jinja2 is loaded when a report is written
+    from customer_assets.report.html import picture  # noqa: PLC0415 - Jinja2 is loaded when a report is written
 
     changes = None if report["changes"] is None else Changes.model_validate(report["changes"])
     return {

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from customer_assets.api import CustomerAPIClient
-from customer_assets.api.actions import Snapshot
+from customer_assets.api.crawl.events import Snapshot
 from customer_assets.api.progress import OnProgress, line, summary
 from customer_assets.defs.metadata import crawl_metadata, progress_metadata
 
@@ -29,7 +29,7 @@ def observer(context: dg.AssetExecutionContext) -> OnProgress:
 
 
 @contextmanager
-def summed_up(context: dg.AssetExecutionContext, client: CustomerAPIClient) -> Iterator[None]:
+def log_crawl_summary(context: dg.AssetExecutionContext, client: CustomerAPIClient) -> Iterator[None]:
     """Log what a crawl did; if it failed, record the same as an observation, since nothing is materialised then."""
     try:
         yield

@@ -1,46 +1,33 @@
 """What assets are given: thin makers of the plain classes below, with every setting as a described field."""
 
-import atexit
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
-from pydantic import Field, PrivateAttr, model_validator
-from upath import UPath
+from pydantic import Field, model_validator
 
-from customer_assets.api import CrawlFigures, CustomerAPIClient
-from customer_assets.api.options import ClientOptions, Secret, checked_base_url
-from customer_assets.api.pages import checked_store
+from customer_assets.api import CustomerAPIClient
+from customer_assets.api.options import ClientOptions, Secret, validate_base_url
+from customer_assets.api.page_store.base import validate_store_url
 from customer_assets.api.progress import OnProgress
-from customer_assets.defs.run_config import UNSAID, hidden_value
-from customer_assets.defs.stores import check_store, open_store
-from customer_assets.defs.terminal import TERMINAL
+from customer_assets.defs.operations.terminal import TERMINAL
+from customer_assets.defs.run_config import UNSET, secret_value
 from customer_assets.errors import ConfigurationError, QualityGateError
-from customer_assets.export.files import is_local, linked_or_copied, move_into_place, publish
-from customer_assets.export.full_report import full_report
-from customer_assets.export.history import keep_export
-from customer_assets.export.records import Records
-from customer_assets.export.report_files import last_report, publish_report
-from customer_assets.export.staging import StagingArea
-from customer_assets.models import CleanRecord, CrawlRecord
+from customer_assets.field_mapping import DEFAULT_MAPPING, EnvelopeFields, FieldMapping, MappingError, RecordFields
+from customer_assets.models import CrawlSummary
 from customer_assets.processing import CustomerDataProcessor
-from customer_assets.processing.defects import rejected_by_reason
 from customer_assets.processing.engines import ENGINES, Engine, check_engine, engine_names, open_engine
-from customer_assets.processing.files import private_directory
-from customer_assets.processing.lake import LandingWriter, file_digest
 from customer_assets.processing.quality import (
-    CheckVerdict,
-    QualityFigures,
+    CheckResult,
+    QualityMetrics,
     QualityThresholds,
+    blocking_failures,
     completeness,
-    failures,
-    verdicts,
+    evaluate,
 )
-from customer_assets.shapes import OURS, AnswerNames, RecordNames, Shape, ShapeError
 from customer_assets.simulator import SimulatorSettings, running_simulator
 
 EMBEDDED_KEY = "embedded-simulator"
@@ -48,9 +35,6 @@ EMBEDDED_KEY = "embedded-simulator"
 
 EMBEDDED_IDENTITY = "embedded-simulator:"
 """The simulator's port is another each time; its pages are the same for the same settings."""
-
-RAW, CLEAN = "raw_customers", "clean_customers"
-"""The assets that keep a record of each version: what its rows alone do not tell."""
 
 NOT_REAL = "No base URL is set: these customers are the embedded simulator's, made up; no real API is asked."
 """Said once a crawl, so that nobody takes the simulator's customers for real ones."""
@@ -122,7 +106,7 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
         Raises:
             ConfigurationError: A setting cannot be used; nothing was sent.
         """
-        page_store = hidden_value(self, "page_store") or default_page_store
+        page_store = secret_value(self, "page_store") or default_page_store
         if self.base_url:
             with self._client_of(self.base_url, self._key(), page_store, on_progress) as client:
                 yield client
@@ -137,7 +121,7 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
                 yield client
 
     def _key(self) -> Secret:
-        key = hidden_value(self, "api_key") or dg.EnvVar(self.key_variable).get_value()
+        key = secret_value(self, "api_key") or dg.EnvVar(self.key_variable).get_value()
         if not key:
             raise ConfigurationError(
                 self.key_variable, "it is missing, and the API wants one", "Set it to the key that the API gave you."
@@ -176,23 +160,23 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
             "terminal": TERMINAL,
         }
 
-    def shape(self) -> Shape:
+    def shape(self) -> FieldMapping:
         """Make the plain shape of the API's requests, answers and records; the embedded simulator has ours.
 
         Raises:
             ConfigurationError: A name cannot be used; says which.
         """
         if not self.base_url:
-            return OURS
+            return DEFAULT_MAPPING
         try:
-            return Shape(
-                AnswerNames(**_or_none(self.answer_names)),
-                RecordNames(**_or_none(self.record_names)),
+            return FieldMapping(
+                EnvelopeFields(**_or_none(self.answer_names)),
+                RecordFields(**_or_none(self.record_names)),
                 self.page_parameter,
                 self.per_page_parameter,
                 self.first_page,
             )
-        except ShapeError as error:
+        except MappingError as error:
             raise ConfigurationError(error.field, error.problem, "Name it as the API does.") from None
         except TypeError as error:
             raise ConfigurationError("names", str(error), "Name what we know by our names for it.") from None
@@ -205,10 +189,10 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
         """
         ClientOptions(**self._options())
         self._simulator()
-        if not isinstance(self.page_store, dg.EnvVar) and self.page_store not in UNSAID:
-            checked_store(self.page_store)
+        if not isinstance(self.page_store, dg.EnvVar) and self.page_store not in UNSET:
+            validate_store_url(self.page_store)
         if self.base_url:
-            checked_base_url(self.base_url, allow_insecure_http=self.allow_insecure_http)
+            validate_base_url(self.base_url, allow_insecure_http=self.allow_insecure_http)
 
     def _simulator(self) -> SimulatorSettings:
         return SimulatorSettings(
@@ -252,7 +236,7 @@ class ProcessingResource(dg.ConfigurableResource[None]):
 
         Raises:
             ConfigurationError: It may not; names the field.
-            EngineNotInstalledError: Its package is not installed.
+            MissingDependencyError: Its package is not installed.
         """
         check_engine(self.engine, self.memory_limit or None)
 
@@ -297,246 +281,21 @@ class ThresholdsResource(dg.ConfigurableResource[None]):
             self.min_mean_quality, self.target_mean_quality, self.max_low_quality_share, self.max_rejected_share
         )
 
-    def verdicts(self, figures: QualityFigures) -> list[CheckVerdict]:
+    def evaluate(self, figures: QualityMetrics) -> list[CheckResult]:
         """Judge figures by these thresholds."""
-        return verdicts(figures, self.thresholds())
+        return evaluate(figures, self.thresholds())
 
-    def require(self, figures: QualityFigures, record: CrawlRecord) -> None:
+    def require(self, figures: QualityMetrics, record: CrawlSummary) -> None:
         """Let only data pass that every blocking check would let pass.
 
         Raises:
             QualityGateError: Some would not; names them.
         """
-        failed = failures([completeness(record), *self.verdicts(figures)])
+        failed = blocking_failures([completeness(record), *self.evaluate(figures)])
         if failed:
             raise QualityGateError([each.name for each in failed], [each.description for each in failed])
-
-
-class DataDirectory(dg.ConfigurableResource[None]):
-    """Where everything is kept: `lake/`, `quarantine/` and `export/`."""
-
-    path: str = Field(default="data", description="The directory; relative to where Dagster was started.")
-    lake_url: str = Field(
-        default="",
-        description="Where frames are kept, if not in the directory's lake/: a path, or an fsspec address such as "
-        "s3://bucket/customers.",
-    )
-    keep_exports: int = Field(default=0, ge=0, description="Past exports to keep in export/history/; 0: none.")
-    _at_hand: dict[str, str] = PrivateAttr(default_factory=dict)
-    """By asset, the hash of the file that this run published or loaded last: of that file records tell."""
-
-    def check(self) -> None:
-        """Check that there is such a store as `lake_url` names, without opening it.
-
-        Raises:
-            ConfigurationError: There is none, or its package is not installed.
-        """
-        if self.lake_url:
-            check_store(self.lake_url)
-
-    @property
-    def lake(self) -> UPath:
-        """Frames that pass from asset to asset.
-
-        Raises:
-            ConfigurationError: `lake_url` names a store that is unknown, or whose package is not installed.
-        """
-        return open_store(self.lake_url) if self.lake_url else UPath(self._local_lake)
-
-    @property
-    def _local_lake(self) -> Path:
-        return Path(self.path).absolute() / "lake"
-
-    @property
-    def quarantine_file(self) -> Path:
-        """Records that could not be landed, each with its reason."""
-        return Path(self.path).absolute() / "quarantine" / "rejected_customers.parquet"
-
-    @property
-    def export_file(self) -> Path:
-        """The published document."""
-        return Path(self.path).absolute() / "export" / "customers.json"
-
-    @property
-    def report_file(self) -> Path:
-        """The summary report, without its ending: one file a format."""
-        return Path(self.path).absolute() / "export" / "summary_report"
-
-    @property
-    def page_store_url(self) -> str:
-        """The default page store."""
-        private_directory(self._local_lake)
-        return f"sqlite:///{self._local_lake / 'pages.sqlite'}"
-
-    def staged_file(self, name: str) -> Path:
-        """Name a file that is written now and published later; a killed process's are swept."""
-        return _staging_area(self._local_lake / ".staging").file(name)
-
-    def landing(self, names: RecordNames = OURS.record) -> "Landing":
-        """Begin to land a crawl of records with such names."""
-        return Landing(self.staged_file("raw_customers.parquet"), self.staged_file("rejected_customers.parquet"), names)
-
-    def publish_landing(self, landing: "Landing", figures: CrawlFigures) -> CrawlRecord:
-        """Publish what stands beside the raw lake: the quarantine and the crawl's record."""
-        landing.writer.close()
-        digest = file_digest(landing.raw_file)
-        record = crawl_record(landing.writer, figures, rejected_by_reason(landing.quarantine_file))
-        publish(landing.quarantine_file, self.quarantine_file)
-        self._crawl_records.publish(record, digest)
-        self._at_hand[RAW] = digest
-        return record
-
-    def publish_clean_record(self, record: CleanRecord, digest: str) -> None:
-        """Publish what stands beside the file of clean customers with this hash."""
-        self._clean_records.publish(record, digest)
-        self._at_hand[CLEAN] = digest
-
-    def publish_last_export(self, staged: Path) -> None:
-        """Keep what the export that was just published holds, for the next run to compare with; and the export."""
-        move_into_place(staged, self._last_export_file)
-        keep_export(self.export_file, self.keep_exports)
-
-    @contextmanager
-    def last_export(self) -> Iterator[Path | None]:
-        """Give what the last export held, in a file that stays as it is meanwhile; None before there was one."""
-        file = self._last_export_file
-        if not file.exists():
-            yield None
-            return
-        staged = self.staged_file(file.name)
-        if is_local(file):
-            linked_or_copied(Path(file.path), staged)
-        else:
-            file.fs.get_file(str(file.path), str(staged))
-        try:
-            yield staged
-        finally:
-            staged.unlink()
-
-    def publish_report(self, sums: Mapping[str, Any]) -> dict[str, Any]:
-        """Put a report together from the customers' sums and what is on record, publish it, and return it."""
-        clean = self.clean_record()
-        report = full_report(
-            sums,
-            crawl=self._crawl_behind(clean),
-            clean=clean,
-            previous=last_report(self.report_file),
-            generated_at=datetime.now(UTC),
-        )
-        publish_report(report, self.report_file)
-        return report
-
-    def clean_record(self) -> CleanRecord:
-        """Read what cleaning found: of the clean customers that this run has at hand, else of the last ones.
-
-        Raises:
-            ConfigurationError: There is no record yet, or it cannot be read.
-        """
-        return self._clean_records.read(self._at_hand.get(CLEAN))
-
-    def crawl_record(self) -> CrawlRecord:
-        """Read what a crawl brought: the one whose customers this run has at hand, else the last one.
-
-        Raises:
-            ConfigurationError: There is none yet, or it cannot be read.
-        """
-        return self._crawl_records.read(self._at_hand.get(RAW))
-
-    def _crawl_behind(self, clean: CleanRecord) -> CrawlRecord:
-        """Read what the crawl brought whose customers were cleaned: the last one may be another."""
-        for crawl in self._crawl_records.all():
-            if crawl.fingerprint == clean.fingerprint:
-                return crawl
-        raise ConfigurationError(
-            "CUSTOMER_DATA_DIR",
-            "no record tells of the crawl that clean_customers were made from",
-            "Materialise raw_customers and clean_customers.",
-        )
-
-    def take_at_hand(self, asset: str, file: Path) -> bool:
-        """Whether a file is just as an asset published it; if so, records tell of this one from now on.
-
-        Any file of an asset that keeps no records is.
-        """
-        if asset not in self._records:
-            return True
-        digest = file_digest(file)
-        on_record = self._records[asset].tell_of(digest)
-        if on_record:
-            self._at_hand[asset] = digest
-        return on_record
-
-    def forget_old(self, asset: str) -> None:
-        """Remove records that nobody needs any more, now that the file at hand is in place."""
-        if asset in self._records:
-            self._records[asset].forget_old(self._at_hand.get(asset))
-
-    @property
-    def _records(self) -> dict[str, Records[CrawlRecord] | Records[CleanRecord]]:
-        return {RAW: self._crawl_records, CLEAN: self._clean_records}
-
-    @property
-    def _crawl_records(self) -> Records[CrawlRecord]:
-        return Records(self.lake / "records", RAW, CrawlRecord, self.staged_file)
-
-    @property
-    def _clean_records(self) -> Records[CleanRecord]:
-        return Records(self.lake / "records", CLEAN, CleanRecord, self.staged_file)
-
-    @property
-    def _last_export_file(self) -> UPath:
-        return self.lake / "exported_customers.parquet"
-
-
-class Landing:
-    """A crawl on its way into the lake: the writer, and the two staged files that it fills."""
-
-    def __init__(self, raw_file: Path, quarantine_file: Path, names: RecordNames) -> None:
-        """Open a writer on the two files."""
-        self.raw_file, self.quarantine_file = raw_file, quarantine_file
-        self.writer = LandingWriter(raw_file, quarantine_file, names=names)
-
-    def __enter__(self) -> Self:
-        """Use as a context."""
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        """Remove both files if the block failed: what is not published is of no use to anybody."""
-        if kind is not None:
-            self.writer.abort()
-
-
-def crawl_record(landing: LandingWriter, figures: CrawlFigures, reasons: Mapping[str, int]) -> CrawlRecord:
-    """Sum up a crawl for the checks."""
-    return CrawlRecord(
-        fingerprint=landing.fingerprint(),
-        landed=figures.records,
-        rejected=figures.rejected,
-        rejected_by_reason=dict(reasons),
-        total=figures.total,
-        missing_customers=figures.missing_customers,
-        source_duplicates=figures.source_duplicates,
-        pages=figures.pages,
-        requests=figures.requests,
-        retries=figures.retries.total(),
-        throttles=figures.throttles,
-        duration_s=figures.duration_s,
-    )
 
 
 @cache
 def _engine(name: str, memory_limit: str | None, spill_dir: str | None) -> Engine:
     return open_engine(name, memory_limit=memory_limit, spill_dir=spill_dir)
-
-
-def _staging_area(parent: Path) -> StagingArea:
-    if not _opened(parent).directory.is_dir():  # somebody tidied up
-        _opened.cache_clear()
-    return _opened(parent)
-
-
-@cache
-def _opened(parent: Path) -> StagingArea:
-    area = StagingArea(parent)
-    atexit.register(area.close)
-    return area

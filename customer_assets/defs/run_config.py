@@ -10,19 +10,19 @@ from pydantic import create_model
 MASK = "********"
 """What Dagster's launchpad shows in a secret's place, and sends as the secret when a run is launched from there."""
 
-UNSAID = ("", MASK)
+UNSET = ("", MASK)
 """What a secret is that a run was told nothing of."""
 
 _KEPT = "_customer_assets_secrets"
 """Where a class made here keeps its secrets: no field, so that no schema, snapshot or run's configuration has them."""
 
 
-def keeping_settings(resource: Any, secrets: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - of any class
+def with_configured_defaults(resource: Any, secrets: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - of any class
     """Make a resource anew, its fields' values their defaults.
 
     Dagster fills what a run's configuration leaves out from the class's defaults, not from the resource: a run told
     of another page size would forget the API's address, and publish the embedded simulator's customers. A secret
-    becomes no default, since Dagster stores those with every job: it stays in this process, for `hidden_value`.
+    becomes no default, since Dagster stores those with every job: it stays in this process, for `secret_value`.
 
     Args:
         resource: What it is made of; what is no configurable resource is returned as it is.
@@ -47,10 +47,10 @@ def keeping_settings(resource: Any, secrets: Mapping[str, str] | None = None) ->
     return same(**values)
 
 
-def hidden_value(resource: dg.ConfigurableResource[Any], name: str) -> str:
+def secret_value(resource: dg.ConfigurableResource[Any], name: str) -> str:
     """Return a secret: what the run was told, or else what the settings say; empty if neither says anything."""
     value = getattr(resource, name)
-    if value in UNSAID:
+    if value in UNSET:
         value = getattr(type(resource), _KEPT, {}).get(name, "")
     return (value.get_value() or "") if isinstance(value, dg.EnvVar) else value
 
@@ -60,7 +60,7 @@ def _secrets(resource: dg.ConfigurableResource[Any]) -> dict[str, str]:
     made_from = type(resource)
     kept: dict[str, str] = getattr(made_from, _KEPT, {})
     given = {name: getattr(resource, name) for name in made_from.model_fields if _is_secret(made_from, name)}
-    return {name: kept.get(name, "") if value in UNSAID else value for name, value in given.items()}
+    return {name: kept.get(name, "") if value in UNSET else value for name, value in given.items()}
 
 
 def _is_secret(made_from: type[dg.ConfigurableResource[Any]], name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from dagster._utils.schedules import is_valid_cron_string
 
 from customer_assets.errors import ConfigurationError
-from customer_assets.monitoring.addresses import checked
+from customer_assets.urls import validate_url
 
 Value = TypeVar("Value")
 
@@ -207,7 +207,7 @@ def address(environ: Mapping[str, str], variable: str) -> str:
     """
     url = text(environ, variable, "")
     if url:
-        checked(variable, url)
+        validate_url(variable, url)
     return url
 
 

@@ -13,15 +13,14 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from customer_assets.errors import CustomerAssetsError
-from customer_assets.export.changes import KeptExport, digest_of
-from customer_assets.export.files import published
-from customer_assets.export.lines import BETWEEN_LINES, json_lines
-from customer_assets.export.packing import packed
-from customer_assets.export.report import quality_bands, summary_report
-from customer_assets.export.writing import HashedFile, made_ahead
+from customer_assets.export.background_writer import HashingWriter, parallel_map
+from customer_assets.export.baseline import ExportBaseline, matching_digest
+from customer_assets.export.json_lines import BETWEEN_LINES, json_lines, packed
 from customer_assets.models import CleanCustomer
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine, open_engine
 from customer_assets.processing.rules import Frame
+from customer_assets.report.aggregates import quality_bands, summary_report
+from customer_assets.storage.publish import atomic_write
 
 HEAD = b'{\n"metadata": %b,\n"customers": [\n'
 TAIL = b"\n]\n}\n"
@@ -78,7 +77,10 @@ class DataExporter:
         self._engine, self._clock = engine or open_engine("duckdb"), clock
 
     def export_customers(
-        self, customers: Sequence[Mapping[str, Any]] | Frame, output_file: str | Path, kept: KeptExport | None = None
+        self,
+        customers: Sequence[Mapping[str, Any]] | Frame,
+        output_file: str | Path,
+        kept: ExportBaseline | None = None,
     ) -> ExportFigures:
         """Publish the document at `output_file`, by full name in code points, then id. Streams.
 
@@ -93,7 +95,7 @@ class DataExporter:
         """
         frame = self._frame(customers)
         bands = quality_bands(frame)
-        with published(Path(output_file)) as temporary, HashedFile(temporary) as file:
+        with atomic_write(Path(output_file)) as temporary, HashingWriter(temporary) as file:
             file.write(self._head(bands), hashed=False)
             for chunk in self._chunks(frame, kept):
                 file.write(chunk)
@@ -111,9 +113,9 @@ class DataExporter:
 
         Args:
             customers: A frame of clean customers.
-            last_export: What `KeptExport` kept; if it was of just these customers, they are not sorted again.
+            last_export: What `ExportBaseline` kept; if it was of just these customers, they are not sorted again.
         """
-        digest = None if last_export is None else digest_of(last_export, customers, self._engine)
+        digest = None if last_export is None else matching_digest(last_export, customers, self._engine)
         bands = quality_bands(customers)
         return ExportFigures(sum(bands), *bands, digest or self._digest(customers))
 
@@ -123,13 +125,13 @@ class DataExporter:
             digest.update(chunk)
         return digest.hexdigest()
 
-    def _chunks(self, customers: Frame, kept: KeptExport | None = None) -> Iterator[memoryview]:
+    def _chunks(self, customers: Frame, kept: ExportBaseline | None = None) -> Iterator[memoryview]:
         """The customers' lines in order, piece by piece; the pieces' bounds do not matter."""
         batches = self._engine.batches(packed(customers).sort("full_name", "customer_id"), ROWS_AT_ONCE)
         if kept is not None:
             batches = _kept(batches, kept)
         between = b""
-        for lines in made_ahead(json_lines, (batch for batch in batches if batch.num_rows)):
+        for lines in parallel_map(json_lines, (batch for batch in batches if batch.num_rows)):
             yield memoryview(between)
             yield lines
             between = BETWEEN_LINES
@@ -149,7 +151,7 @@ class DataExporter:
         return HEAD % msgspec.json.encode(metadata)
 
 
-def _kept(batches: Iterator[pa.RecordBatch], kept: KeptExport) -> Iterator[pa.RecordBatch]:
+def _kept(batches: Iterator[pa.RecordBatch], kept: ExportBaseline) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         kept.add(batch)
         yield batch

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from customer_assets.errors import PublishError
-from customer_assets.export.files import linked_or_copied
+from customer_assets.storage.publish import link_or_copy
 
 FOLDER = "history"
 
@@ -47,7 +47,7 @@ def _name(export: Path) -> str:
 def _put(export: Path, kept: Path) -> None:
     temporary = kept.with_name(f".{kept.name}.{uuid.uuid4().hex}.tmp")
     try:
-        linked_or_copied(export, temporary)
+        link_or_copy(export, temporary)
         temporary.replace(kept)
     finally:
         with suppress(FileNotFoundError):  # renaming one name of a file to another of its names leaves both

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from customer_assets.monitoring.stories import CheckStory, FailedStep, Outcome, RunStory
+from customer_assets.monitoring.run_report import CheckReport, FailedStep, Outcome, RunReport
 
 NAMED_AT_MOST = 20
 """Further checks and steps are counted; the run itself names them."""
@@ -10,7 +10,7 @@ LONGEST = 500
 """Characters of one step's message."""
 
 
-def alert(story: RunStory) -> dict[str, Any] | None:
+def alert(story: RunReport) -> dict[str, Any] | None:
     """Compose the alarm for a run that failed, or that published in spite of a failed check; None if all is well.
 
     `text` is what Slack and its like show; the other fields say the same to machines.
@@ -34,12 +34,12 @@ def alert(story: RunStory) -> dict[str, Any] | None:
     }
 
 
-def _check(check: CheckStory) -> dict[str, Any]:
+def _check(check: CheckReport) -> dict[str, Any]:
     figures = {name: check.figures[name] for name in ("score", "threshold") if name in check.figures}
     return {"asset": check.asset, "check": check.name, "description": check.description, **figures}
 
 
-def _text(story: RunStory) -> str:
+def _text(story: RunReport) -> str:
     failed = story.outcome is Outcome.FAILED
     head = f"{story.job} {'failed' if failed else 'ended with failed checks'} (run {story.run_id})."
     checks = [f"• check {check.name} on {check.asset}: {check.description}" for check in story.failed_checks]

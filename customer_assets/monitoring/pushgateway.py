@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 from prometheus_client import CollectorRegistry, Gauge, pushadd_to_gateway
 from prometheus_client.exposition import basic_auth_handler, default_handler
 
-from customer_assets.monitoring.addresses import public_part
-from customer_assets.monitoring.deadlines import within
 from customer_assets.monitoring.samples import Group, Sample
+from customer_assets.monitoring.timeouts import call_with_timeout
+from customer_assets.urls import redact_url
 
 logger = logging.getLogger("customer_assets.monitoring")
 
@@ -26,11 +26,11 @@ DEADLINE_S = 3.0
 def push(url: str, groups: Iterable[Group]) -> bool:
     """Push groups of samples; tell whether all arrived. Never raises, and is over within seconds."""
     try:
-        within(DEADLINE_S, partial(_push, url, tuple(groups)))
+        call_with_timeout(DEADLINE_S, partial(_push, url, tuple(groups)))
     except Exception as error:  # noqa: BLE001 - whatever it is, the run is more important
         reason = getattr(error, "reason", None) or error
         logger.warning(
-            "Metrics were not pushed to %s (%s); the run is not affected.", public_part(url), type(reason).__name__
+            "Metrics were not pushed to %s (%s); the run is not affected.", redact_url(url), type(reason).__name__
         )
         return False
     return True

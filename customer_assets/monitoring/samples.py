@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from customer_assets.metrics import Cause, Metric
-from customer_assets.monitoring.stories import AssetStory, CheckStory, Outcome, RunStory, plain_name
+from customer_assets.metrics import FailureCause, Metric
+from customer_assets.monitoring.run_report import AssetReport, CheckReport, Outcome, RunReport, plain_name
 
 JOB = "customer_sync"
 """The `job` label of everything that is pushed."""
@@ -24,8 +24,8 @@ FIGURES: Mapping[str, Mapping[str, Told]] = {
         "success_rate": (Metric.SUCCESS, ()),
         **{
             f"retries_{cause.value}": (Metric.RETRIES, (cause.value,))
-            for cause in Cause
-            if cause is not Cause.THROTTLED
+            for cause in FailureCause
+            if cause is not FailureCause.THROTTLED
         },
         "throttles": (Metric.THROTTLES, ()),
         "waiting_s": (Metric.THROTTLED, ()),
@@ -94,7 +94,7 @@ class Group:
     samples: tuple[Sample, ...]
 
 
-def groups(story: RunStory) -> list[Group]:
+def groups(story: RunReport) -> list[Group]:
     """Sort a run's samples into groups: one an asset that the run touched, and one for its job."""
     assets = {*story.assets, *(check.asset for check in story.checks)}
     found = [
@@ -104,8 +104,8 @@ def groups(story: RunStory) -> list[Group]:
     return [*(group for group in found if group.samples), Group({"job": JOB, "dagster_job": story.job}, _run(story))]
 
 
-def _figures(asset: str, story: RunStory) -> Iterator[Sample]:
-    told, name_of_asset = story.assets.get(asset, AssetStory({})), plain_name(asset)
+def _figures(asset: str, story: RunReport) -> Iterator[Sample]:
+    told, name_of_asset = story.assets.get(asset, AssetReport({})), plain_name(asset)
     is_whole = told.materialized_at_s is not None
     if told.figures:
         for name, (metric, labels) in FIGURES.get(name_of_asset, {}).items():
@@ -125,7 +125,7 @@ def _family(asset: str, figures: Mapping[str, float]) -> Iterator[Sample]:
                 yield Sample(metric, (name.removeprefix(prefix),), float(value))
 
 
-def _checks(asset: str, checks: Iterable[CheckStory]) -> Iterator[Sample]:
+def _checks(asset: str, checks: Iterable[CheckReport]) -> Iterator[Sample]:
     for check in checks:
         if check.asset == asset:
             yield Sample(Metric.CHECK_PASSED, (check.name,), float(check.passed))
@@ -134,7 +134,7 @@ def _checks(asset: str, checks: Iterable[CheckStory]) -> Iterator[Sample]:
                 yield Sample(Metric.CHECK_THRESHOLD, (check.name,), check.figures["threshold"])
 
 
-def _run(story: RunStory) -> tuple[Sample, ...]:
+def _run(story: RunReport) -> tuple[Sample, ...]:
     """Sum the run up; the instant of its success is told by a success only, so that the last one's stays."""
     success = [Sample(Metric.SUCCEEDED, (), story.ended_at_s)] if story.outcome is Outcome.SUCCEEDED else []
     return (

@@ -16,8 +16,8 @@ from typing import Any
 
 import certifi
 
-from customer_assets.monitoring.addresses import public_part
-from customer_assets.monitoring.deadlines import within
+from customer_assets.monitoring.timeouts import call_with_timeout
+from customer_assets.urls import redact_url
 
 logger = logging.getLogger("customer_assets.monitoring")
 
@@ -26,7 +26,7 @@ WAITS_S = (1.0, 2.0)
 TIMEOUT_S = 5.0
 DEADLINE_S = 20.0
 """For all tries: three time-outs and both waits fit in."""
-MENDS_ITSELF = {408, 425, 429, 500, 502, 503, 504}
+RETRYABLE_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 """Statuses that another try may change; the others tell that the address or the alarm is wrong."""
 
 
@@ -46,9 +46,9 @@ def deliver(url: str, payload: Mapping[str, Any], sleep: Callable[[float], None]
         sleep: Waits.
     """
     try:
-        within(DEADLINE_S, partial(_tried, url, json.dumps(payload).encode(), sleep))
+        call_with_timeout(DEADLINE_S, partial(_tried, url, json.dumps(payload).encode(), sleep))
     except Exception as error:  # noqa: BLE001 - an alarm that fails is told, and fails nothing else
-        logger.warning("The alert did not reach %s: %s.", public_part(url), _reason(error))
+        logger.warning("The alert did not reach %s: %s.", redact_url(url), _reason(error))
         return False
     return True
 
@@ -58,7 +58,7 @@ def _tried(url: str, body: bytes, sleep: Callable[[float], None]) -> None:
         try:
             _post(url, body)
         except (OSError, http.client.HTTPException) as error:
-            hopeless = isinstance(error, urllib.error.HTTPError) and error.code not in MENDS_ITSELF
+            hopeless = isinstance(error, urllib.error.HTTPError) and error.code not in RETRYABLE_STATUSES
             if hopeless or wait_s is None:
                 raise
             sleep(wait_s)

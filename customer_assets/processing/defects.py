@@ -10,7 +10,7 @@ from pathlib import Path
 import narwhals as nw
 import pyarrow.parquet as pq
 
-from customer_assets.models import Changes, CleanRecord
+from customer_assets.models import Changes, CleaningSummary
 from customer_assets.processing.rules import (
     RULES_VERSION,
     Frame,
@@ -21,11 +21,11 @@ from customer_assets.processing.rules import (
 
 
 @dataclass(frozen=True, slots=True)
-class DefectFigures:
+class DefectCounts:
     """What was counted in the raw lake.
 
     Attributes:
-        records: Records with a usable id, duplicates included.
+        records: TableVersions with a usable id, duplicates included.
         defects: How many have a defect, by field.
         inactive: How many were last active too long ago.
     """
@@ -35,18 +35,20 @@ class DefectFigures:
     inactive: int
 
 
-def defect_figures(raw: Frame, as_of: datetime) -> DefectFigures:
+def count_defects(raw: Frame, as_of: datetime) -> DefectCounts:
     """Count the raw lake's defects as the rules see them at an instant, in one aggregation."""
     fields = defects_by_field(as_of)
     counts = {name: _how_many(defect) for name, defect in fields.items()}
     counted = with_well_formed_emails(raw).select(records=nw.len(), **counts, inactive=_how_many(is_inactive(as_of)))
     records, *defects, inactive = (int(count or 0) for count in counted.collect().row(0))
-    return DefectFigures(records, dict(zip(fields, defects, strict=True)), inactive)
+    return DefectCounts(records, dict(zip(fields, defects, strict=True)), inactive)
 
 
-def clean_record(figures: DefectFigures, as_of: datetime, changes: Changes | None, fingerprint: str) -> CleanRecord:
+def cleaning_summary(
+    figures: DefectCounts, as_of: datetime, changes: Changes | None, fingerprint: str
+) -> CleaningSummary:
     """Sum up what cleaning found, and in which crawl."""
-    return CleanRecord(
+    return CleaningSummary(
         as_of=as_of.isoformat(),
         records=figures.records,
         defects=dict(figures.defects),
@@ -55,7 +57,7 @@ def clean_record(figures: DefectFigures, as_of: datetime, changes: Changes | Non
     )
 
 
-def clean_version(raw_version: str, seed: int, figures: DefectFigures) -> str:
+def clean_version(raw_version: str, seed: int, figures: DefectCounts) -> str:
     """Name what the clean customers follow from: the same name, the same customers, on every engine.
 
     They follow from the raw data, the rules, the seed and the instant from which activity is judged. As time goes by, a

@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 from customer_assets.errors import ConfigurationError
+from customer_assets.field_mapping import DEFAULT_MAPPING, RecordFields
 from customer_assets.models import RejectedRecord
 from customer_assets.processing.engines import Engine, open_engine
-from customer_assets.processing.landing import landed_objects
-from customer_assets.processing.rules import PLACE, Frame, clean_customers, placed_customers
-from customer_assets.shapes import OURS, RecordNames
+from customer_assets.processing.landing.batches import landed_objects
+from customer_assets.processing.rules import POSITION, Frame, clean_customers, clean_with_position
 
 
 class CustomerDataProcessor:
@@ -57,11 +57,11 @@ class CustomerDataProcessor:
         return self._engine
 
     def process_customers(
-        self, raw_customers: Iterable[object], names: RecordNames = OURS.record
+        self, raw_customers: Iterable[object], names: RecordFields = DEFAULT_MAPPING.record
     ) -> list[dict[str, Any]]:
         """Turn records as the API sends them into clean customers, one per id.
 
-        They come in the order of the records that they were taken from. Records without a usable id are left out;
+        They come in the order of the records that they were taken from. TableVersions without a usable id are left out;
         see `rejected`.
 
         Args:
@@ -70,8 +70,8 @@ class CustomerDataProcessor:
         """
         batch, self.rejected = landed_objects(raw_customers, names=names)
         raw = self.engine.from_arrow(pa.Table.from_batches([batch]))
-        placed = placed_customers(raw, seed=self.seed, as_of=self._instant())
-        ordered = placed.sort(*PLACE).drop(*PLACE)
+        placed = clean_with_position(raw, seed=self.seed, as_of=self._instant())
+        ordered = placed.sort(*POSITION).drop(*POSITION)
         return [row for piece in self.engine.batches(ordered) for row in piece.to_pylist()]
 
     def process(self, raw: Frame) -> Frame:

@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
+import narwhals as nw
+
 from customer_assets.errors import ConfigurationError
-from customer_assets.models import CrawlRecord
+from customer_assets.models import CleaningSummary, CrawlSummary
+from customer_assets.processing.rules import Frame
 
 CHECK_DESCRIPTIONS: Mapping[str, str] = {
     "mean_quality_meets_threshold": "The mean quality score reaches the target; below the floor nothing is published.",
@@ -69,14 +72,14 @@ def _check_range(field: str, value: float, largest: float) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class QualityFigures:
+class QualityMetrics:
     """What was counted of one run.
 
     Attributes:
-        landed: Records that the API handed over, the rejected ones included.
-        rejected: Records without a usable id, quarantined.
+        landed: TableVersions that the API handed over, the rejected ones included.
+        rejected: TableVersions without a usable id, quarantined.
         in_lake: Rows of the raw lake.
-        merged: Records that gave way to a better record of the same customer.
+        merged: TableVersions that gave way to a better record of the same customer.
         clean: Customers.
         distinct_customers: Distinct ids among them.
         mean_quality: Mean score; NaN of no customers.
@@ -115,7 +118,7 @@ def _share(part: int, whole: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckVerdict:
+class CheckResult:
     """What one check found.
 
     Attributes:
@@ -145,7 +148,7 @@ class CheckVerdict:
         return {"score": self.score, "threshold": self.threshold}
 
 
-def verdicts(figures: QualityFigures, thresholds: QualityThresholds) -> list[CheckVerdict]:
+def evaluate(figures: QualityMetrics, thresholds: QualityThresholds) -> list[CheckResult]:
     """Judge a run. What cannot be measured (nothing came, NaN) fails."""
     return [
         _mean_quality(figures, thresholds),
@@ -171,7 +174,7 @@ def verdicts(figures: QualityFigures, thresholds: QualityThresholds) -> list[Che
     ]
 
 
-def completeness(crawl: CrawlRecord) -> CheckVerdict:
+def completeness(crawl: CrawlSummary) -> CheckResult:
     """Judge whether the API handed over as many customers as it says it has."""
     reason = f"{crawl.missing_customers} of {crawl.total} customers are missing"
     if crawl.missing_customers < 0:
@@ -179,12 +182,12 @@ def completeness(crawl: CrawlRecord) -> CheckVerdict:
     return _equal("every_customer_was_fetched", crawl.total - crawl.missing_customers, crawl.total, reason)
 
 
-def failures(found: Sequence[CheckVerdict]) -> list[CheckVerdict]:
+def blocking_failures(found: Sequence[CheckResult]) -> list[CheckResult]:
     """Pick the verdicts that forbid publishing."""
     return [verdict for verdict in found if verdict.blocks]
 
 
-def _accounted_for(figures: QualityFigures) -> CheckVerdict:
+def _accounted_for(figures: QualityMetrics) -> CheckResult:
     """Hold counts together, and what was counted: equal counts of two crawls account for nothing."""
     name, found = "every_record_is_accounted_for", figures.clean + figures.merged + figures.rejected
     counts = f"{figures.landed} landed; {figures.clean} clean, {figures.merged} merged, {figures.rejected} rejected"
@@ -198,7 +201,7 @@ def _accounted_for(figures: QualityFigures) -> CheckVerdict:
     return replace(verdict, passed=False, severity=Severity.ERROR, description=MADE_FROM_ANOTHER_CRAWL)
 
 
-def _mean_quality(figures: QualityFigures, thresholds: QualityThresholds) -> CheckVerdict:
+def _mean_quality(figures: QualityMetrics, thresholds: QualityThresholds) -> CheckResult:
     mean, floor, target = figures.mean_quality, thresholds.min_mean_quality, thresholds.target_mean_quality
     if mean >= target:
         severity, text = None, f"the mean score {mean:.2f} meets the target {target:g}"
@@ -207,15 +210,46 @@ def _mean_quality(figures: QualityFigures, thresholds: QualityThresholds) -> Che
     else:
         severity, text = Severity.ERROR, f"the mean score {mean:.2f} is below the floor {floor:g}"
     threshold = target if severity is not Severity.ERROR else floor
-    return CheckVerdict("mean_quality_meets_threshold", severity is None, severity, mean, threshold, text)
+    return CheckResult("mean_quality_meets_threshold", severity is None, severity, mean, threshold, text)
 
 
-def _at_most(name: str, score: float, limit: float, what: str) -> CheckVerdict:
+def _at_most(name: str, score: float, limit: float, what: str) -> CheckResult:
     passed = score <= limit  # False for NaN
     severity = None if passed else Severity.ERROR
-    return CheckVerdict(name, passed, severity, score, limit, f"{score:.2%} {what}, {limit:.2%} are allowed")
+    return CheckResult(name, passed, severity, score, limit, f"{score:.2%} {what}, {limit:.2%} are allowed")
 
 
-def _equal(name: str, score: int, expected: int, text: str) -> CheckVerdict:
+def _equal(name: str, score: int, expected: int, text: str) -> CheckResult:
     passed = score == expected
-    return CheckVerdict(name, passed, None if passed else Severity.ERROR, float(score), float(expected), text)
+    return CheckResult(name, passed, None if passed else Severity.ERROR, float(score), float(expected), text)
+
+
+LOW_BELOW = 70
+
+
+def measure_quality(raw: Frame, clean: Frame, crawl: CrawlSummary, cleaning: CleaningSummary) -> QualityMetrics:
+    """Count the raw lake and the clean customers beside what crawl and cleaning have on record."""
+    score = nw.col("data_quality_score")
+    counted = clean.select(rows=nw.len(), mean=score.mean(), low=(score < LOW_BELOW).cast(nw.Int64).sum())
+    customers, mean, low = counted.collect().row(0)
+    rows = _rows(raw)
+    return QualityMetrics(
+        landed=crawl.landed,
+        rejected=crawl.rejected,
+        in_lake=rows,
+        merged=rows - _distinct(raw, "id"),
+        clean=int(customers),
+        distinct_customers=_distinct(clean, "customer_id"),
+        mean_quality=math.nan if mean is None else float(mean),
+        low_quality=int(low or 0),
+        of_this_crawl=cleaning.fingerprint == crawl.fingerprint,
+    )
+
+
+def _rows(frame: Frame) -> int:
+    return int(frame.select(nw.len()).collect().item())
+
+
+def _distinct(frame: Frame, column: str) -> int:
+    """Count distinct values apart from other aggregates: on DuckDB in 1.0 s for 10 million, together in 2.5 s."""
+    return _rows(frame.select(column).unique())

@@ -38,7 +38,7 @@ CLEAN_COLUMNS = (
 )
 INTEGERS = ("customer_id", "data_quality_score")
 """The clean columns that are 64-bit integers; the others are text."""
-PLACE = ("page", "position")
+POSITION = ("page", "position")
 """Where a record stood in the API's answer."""
 
 
@@ -50,14 +50,14 @@ def clean_customers(raw: Frame, *, seed: int, as_of: datetime) -> Frame:
         seed: Chooses the generated values.
         as_of: The instant from which activity is judged, with a time zone.
     """
-    return placed_customers(raw, seed=seed, as_of=as_of).select(*CLEAN_COLUMNS)
+    return clean_with_position(raw, seed=seed, as_of=as_of).select(*CLEAN_COLUMNS)
 
 
-def placed_customers(raw: Frame, *, seed: int, as_of: datetime) -> Frame:
+def clean_with_position(raw: Frame, *, seed: int, as_of: datetime) -> Frame:
     """Do the same, keeping the page and position of the record that each customer was taken from."""
     judged = with_well_formed_emails(raw).with_columns(defects=defects(as_of))
-    return with_dice(best_of_each_customer(judged), seed).select(
-        *PLACE,
+    return with_hash_bucket(deduplicate(judged), seed).select(
+        *POSITION,
         customer_id=nw.col("id"),
         full_name=full_name(),
         email_domain=email_domain(),
@@ -99,7 +99,7 @@ def engagement_level() -> nw.Expr:
     score = nw.col("engagement_score")
     return (
         nw.when(~nw.col("engagement_score_supplied"))
-        .then(_dealt(3, "high", "medium", "low"))
+        .then(_choose(3, "high", "medium", "low"))
         .when((score >= HIGH_FROM) & (score <= 1))
         .then(nw.lit("high"))
         .when((score >= MEDIUM_FROM) & (score < HIGH_FROM))
@@ -115,7 +115,7 @@ def activity_status(as_of: datetime) -> nw.Expr:
     last_active_at = nw.col("last_active_at")
     return (
         nw.when(~nw.col("last_active_at_supplied"))
-        .then(_dealt(2, "active", "inactive"))
+        .then(_choose(2, "active", "inactive"))
         .when((last_active_at >= as_of - ACTIVE_WITHIN) & (last_active_at <= as_of))
         .then(nw.lit("active"))
         .when(last_active_at < as_of - ACTIVE_WITHIN)
@@ -126,17 +126,17 @@ def activity_status(as_of: datetime) -> nw.Expr:
 
 def acquisition_channel() -> nw.Expr:
     """Generate `website`, `mobile_app` or `email_campaign`."""
-    return _dealt(27, "website", "mobile_app", "email_campaign")
+    return _choose(27, "website", "mobile_app", "email_campaign")
 
 
 def market_segment() -> nw.Expr:
     """Generate `US-West`, `US-East`, `EU-Central` or `APAC`."""
-    return _dealt(8, "US-West", "US-East", "EU-Central", "APAC")
+    return _choose(8, "US-West", "US-East", "EU-Central", "APAC")
 
 
 def customer_tier() -> nw.Expr:
     """Generate `basic`, `premium` or `enterprise`."""
-    return _dealt(9, "basic", "premium", "enterprise")
+    return _choose(9, "basic", "premium", "enterprise")
 
 
 def data_quality_score() -> nw.Expr:
@@ -183,7 +183,7 @@ _DEFECT_STEP = 2**60
 """Pages take 31 bits and positions 29; with six defects at most, the order stays within 63."""
 
 
-def best_of_each_customer(judged: Frame) -> Frame:
+def deduplicate(judged: Frame) -> Frame:
     """Keep one record per id: the fewest defects, so the highest score; then the earliest page; then position.
 
     Two ways to the same rows. Polars and Spark are faster with the window (10 million rows on Polars: 4.4 against
@@ -203,9 +203,9 @@ def best_by_window(ranked: Frame) -> Frame:
 def best_by_exclusion(ranked: Frame) -> Frame:
     """Drop the rows that are not, looking only at ids that come more than once: usually few."""
     repeated = ranked.group_by("id").agg(copies=nw.len()).filter(nw.col("copies") > 1).select("id")
-    rivals = ranked.join(repeated, on="id", how="semi")
-    beaten = rivals.filter(nw.col("order") > nw.col("order").min().over("id")).select("id", "order")
-    return ranked.join(beaten, on=["id", "order"], how="anti")
+    candidates = ranked.join(repeated, on="id", how="semi")
+    losers = candidates.filter(nw.col("order") > nw.col("order").min().over("id")).select("id", "order")
+    return ranked.join(losers, on=["id", "order"], how="anti")
 
 
 # --- generated values ---------------------------------------------------------------------------------
@@ -214,17 +214,17 @@ _PRIME = 1_073_741_789
 """The largest prime below 2^30 that leaves 2 when divided by 3: then cubing permutes the residues."""
 
 
-def with_dice(customers: Frame, seed: int) -> Frame:
-    """Add `dice`, a number in 0..2^30 that depends on the seed and the id alone, and looks random.
+def with_hash_bucket(customers: Frame, seed: int) -> Frame:
+    """Add `hash_bucket`, a number in 0..2^30 that depends on the seed and the id alone, and looks random.
 
     Two rounds of adding a secret of the seed's and cubing modulo a prime: a permutation of the residues, of degree
     9, so that ids in a row land far apart. Every product stays below 2^62 and no operand is negative, hence no
     engine overflows or rounds, and none differs by the sign of its remainder.
     """
-    rolled = customers.with_columns(dice=nw.col("id") % _PRIME)
+    rolled = customers.with_columns(hash_bucket=nw.col("id") % _PRIME)
     for offset in _offsets(seed):
-        shifted = nw.col("dice") + offset
-        rolled = rolled.with_columns(dice=shifted * shifted % _PRIME * shifted % _PRIME)
+        shifted = nw.col("hash_bucket") + offset
+        rolled = rolled.with_columns(hash_bucket=shifted * shifted % _PRIME * shifted % _PRIME)
     return rolled
 
 
@@ -233,13 +233,13 @@ def _offsets(seed: int) -> tuple[int, int]:
     return int.from_bytes(digest[:8]) % _PRIME, int.from_bytes(digest[8:16]) % _PRIME
 
 
-def _dealt(modulus: int, *values: str) -> nw.Expr:
-    """Deal the values evenly by the leading digit of `dice % modulus`, the modulus being a multiple of their number.
+def _choose(modulus: int, *values: str) -> nw.Expr:
+    """Deal the values evenly by the leading digit of `hash_bucket % modulus`, the modulus being a multiple of their number.
 
     Fields with different moduli among 3, 9, 27 (base 3) and 2, 8 are independent of each other: each looks at a
     digit of its own, and powers of 2 and 3 share no factor.
     """
-    digit, step = nw.col("dice") % modulus, modulus // len(values)
+    digit, step = nw.col("hash_bucket") % modulus, modulus // len(values)
     dealt = nw.when(digit < step).then(nw.lit(values[0]))
     for index, value in enumerate(values[1:-1], start=2):
         dealt = dealt.when(digit < index * step).then(nw.lit(value))

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     try:
         settings = SimulatorSettings(**{name: value for name, value in vars(options).items() if name != "port"})
-        listening = socket.create_server((LOOPBACK, options.port), backlog=BACKLOG)
+        build_notifier = socket.create_server((LOOPBACK, options.port), backlog=BACKLOG)
     except ConfigurationError as error:
         sys.exit(str(error))
     except OSError as error:
@@ -28,11 +28,11 @@ def main(arguments: list[str] | None = None) -> None:
     server = uvicorn.Server(
         uvicorn.Config(CustomerAPI(settings), lifespan="off", log_level="warning", access_log=False)
     )
-    with listening:
-        port = listening.getsockname()[1]
+    with build_notifier:
+        port = build_notifier.getsockname()[1]
         sys.stdout.write(f"Serving http://{LOOPBACK}:{port}/api/users ({settings})\n")
         sys.stdout.flush()
-        server.run(sockets=[listening])
+        server.run(sockets=[build_notifier])
 
 
 def port_number(text: str) -> int:

@@ -10,8 +10,8 @@ class SimulatorSettings:
     """How a simulated API behaves.
 
     Attributes:
-        customers: Records it has.
-        page_size: Records a page, unless asked for otherwise.
+        customers: TableVersions it has.
+        page_size: TableVersions a page, unless asked for otherwise.
         failure_rate: Share of requests that fail with 500 or 503, 0 to 1.
         rate_limit: Requests a second before it answers 429; 0: no limit.
         burst: Requests it takes at once before the limit binds.

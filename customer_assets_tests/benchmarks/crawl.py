@@ -24,8 +24,8 @@ from typing import Any
 
 import requests
 
-from customer_assets_tests.benchmarks import rivals
-from customer_assets_tests.services import free_port
+from customer_assets_tests.benchmarks import crawler_baselines as rivals
+from customer_assets_tests.harness.services import free_port
 
 REQUIREMENTS = Path(rivals.__file__).with_name("requirements.txt")
 LONGEST_S = 300.0

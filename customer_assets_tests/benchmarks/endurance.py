@@ -19,7 +19,8 @@ from typing import Any
 import dagster as dg
 
 from customer_assets.defs.assets import ASSETS
-from customer_assets.defs.resources import CustomerAPIResource, DataDirectory, ProcessingResource
+from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource
 from customer_assets.simulator import SimulatorSettings, running_simulator
 
 RAW = ASSETS[0]

@@ -64,7 +64,7 @@ def main() -> None:
             return
         make_lake(raw, args.rows)
         if not clean.exists():
-            from customer_assets_tests.benchmarks.contenders import ours  # noqa: PLC0415
+            from customer_assets_tests.benchmarks.cleaning_baselines import ours  # noqa: PLC0415
 
             ours.clean(raw, clean, "duckdb", args.memory_limit)
         again = [sys.executable, "-m", "customer_assets_tests.benchmarks.export", "--only", "--rows", str(args.rows)]

@@ -75,7 +75,7 @@ def ours(folder: Path, memory_limit: str) -> tuple[float, int]:
 
 def by_hand(folder: Path, how: str) -> tuple[float, int]:
     """Run what people usually write."""
-    script = Path(__file__).parent / "contenders" / "hand_written_sync.py"
+    script = Path(__file__).parent / "cleaning_baselines" / "hand_written_sync.py"
     return measured([sys.executable, script, BASE_URL, str(folder / "customers.json"), how], os.environ)
 
 

@@ -38,7 +38,7 @@ def peak_mb() -> int:
 def run_one(name: str, args: argparse.Namespace, lake: Path) -> None:
     """Run one contender in this process and print what it took, its imports left out."""
     import_module(f"customer_assets.processing.engines.{args.engine}")
-    clean = import_module(f"customer_assets_tests.benchmarks.contenders.{name}").clean
+    clean = import_module(f"customer_assets_tests.benchmarks.cleaning_baselines.{name}").clean
     started = time.perf_counter()
     clean(lake, target(lake, name), args.engine, args.memory_limit)
     print(json.dumps({"seconds": time.perf_counter() - started, "peak_mb": peak_mb()}))

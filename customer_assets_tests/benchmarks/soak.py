@@ -26,11 +26,11 @@ from typing import Any
 import psutil
 import sqlalchemy
 
-from customer_assets.defs.retention import JOB as DELETION_JOB
+from customer_assets.defs.operations.retention import JOB as DELETION_JOB
 from customer_assets.simulator import SimulatorSettings, running_simulator
-from customer_assets_tests.deploy.station import Station, station
-from customer_assets_tests.services import PG_DATABASE, PG_PASSWORD, PG_USER
-from customer_assets_tests.ui import JOB as SYNC_JOB
+from customer_assets_tests.harness.deployment import Station, station
+from customer_assets_tests.harness.services import PG_DATABASE, PG_PASSWORD, PG_USER
+from customer_assets_tests.harness.ui import JOB as SYNC_JOB
 
 CUSTOMERS, PAGE_SIZE, FAILURE_RATE = 400, 20, 0.2
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}

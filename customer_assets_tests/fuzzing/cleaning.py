@@ -9,7 +9,7 @@ from typing import Any
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets_tests.fuzzing.running import fuzz
-from customer_assets_tests.processing import reference
+from customer_assets_tests.harness import reference
 
 AS_OF = datetime(2026, 11, 24, 12, tzinfo=UTC)
 FIELDS = ("id", "email", "first_name", "last_name", "avatar", "engagement_score", "last_active_at")
@@ -31,7 +31,7 @@ def check_on(engine: str, data: bytes) -> None:
     records = [_record(line) for line in data.decode("utf-8", "surrogateescape").split("\n")[:RECORDS_AT_MOST]]
     processor = CustomerDataProcessor(len(data), AS_OF, _engine(engine))
     assert processor.process_customers(records) == reference.cleaned(records, seed=len(data), as_of=AS_OF)
-    assert len(processor.rejected) == sum(reference.usable_id(record) is None for record in records)
+    assert len(processor.rejected) == sum(reference.parse_id(record) is None for record in records)
 
 
 @cache

@@ -2,20 +2,27 @@
 
 from math import inf
 
-from customer_assets.api.actions import Arrived, Failed, Outcome, RateAdvice
-from customer_assets.api.backoff import BackoffPolicy
-from customer_assets.api.crawl import Crawl, CrawlPolicy
-from customer_assets.metrics import Cause
+from customer_assets.api.crawl.crawl import Crawl, CrawlPolicy
+from customer_assets.api.crawl.events import Outcome, PageReceived, RateLimitHints, RequestFailed
+from customer_assets.api.crawl.policy import BackoffPolicy
+from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
-from customer_assets_tests.api.witness import Witness
-from customer_assets_tests.api.worlds import Api, World, live, new_pacer
 from customer_assets_tests.fuzzing.running import fuzz
+from customer_assets_tests.harness.invariants import Witness
+from customer_assets_tests.harness.simulated_apis import Api, World, live, new_pacer
 
 ANSWERS_AT_MOST = 1_000
 """The laws bound a crawl's time by its pages; an answer every second of so many stays within."""
 PAGES_AT_MOST = 60
 
-CAUSES = (Cause.SERVER_ERROR, Cause.TIMEOUT, Cause.CONNECTION, Cause.BAD_BODY, Cause.REFUSED, Cause.THROTTLED)
+CAUSES = (
+    FailureCause.SERVER_ERROR,
+    FailureCause.TIMEOUT,
+    FailureCause.CONNECTION,
+    FailureCause.BAD_BODY,
+    FailureCause.REFUSED,
+    FailureCause.THROTTLED,
+)
 STATUSES = (500, None, None, 200, 403, 429)
 WAITS_S = (None, 0.0, 0.5, 1.0, None, 2.0, None, 3_600.0)
 
@@ -33,10 +40,10 @@ class SpeltApi(Api):
         self.in_flight += 1
         latency_s = (0.01, 0.05, 0.4, 3.0)[detail % 4]
         if what < 128:
-            return Arrived(self.spelt_page(number, what, detail), latency_s)
+            return PageReceived(self.spelt_page(number, what, detail), latency_s)
         cause = what % len(CAUSES)
-        status = 404 if what >= 240 and CAUSES[cause] is Cause.REFUSED else STATUSES[cause]
-        return Failed(number, CAUSES[cause], latency_s, status, _advice(what, detail))
+        status = 404 if what >= 240 and CAUSES[cause] is FailureCause.REFUSED else STATUSES[cause]
+        return RequestFailed(number, CAUSES[cause], latency_s, status, _advice(what, detail))
 
     def spelt_page(self, number: int, what: int, detail: int) -> Page:
         """A page of ten records, or fewer; every few pages there are more of them, or fewer."""
@@ -65,11 +72,11 @@ def check(data: bytes) -> None:
     assert witness.end is not None
 
 
-def _advice(what: int, detail: int) -> RateAdvice:
+def _advice(what: int, detail: int) -> RateLimitHints:
     wait_s = WAITS_S[detail // 4 % len(WAITS_S)]
     if what % 5 == 0:
-        return RateAdvice(remaining=detail // 32, reset_after_s=wait_s)
-    return RateAdvice(wait_s, requests_per_second=detail / 16 if what % 5 == 1 and detail else None)
+        return RateLimitHints(remaining=detail // 32, reset_after_s=wait_s)
+    return RateLimitHints(wait_s, requests_per_second=detail / 16 if what % 5 == 1 and detail else None)
 
 
 if __name__ == "__main__":

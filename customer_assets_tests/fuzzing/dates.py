@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 from customer_assets.models import canonical_text
-from customer_assets.processing.columns import instants
-from customer_assets.processing.dates import instant_us
+from customer_assets.processing.landing.columns import instants
+from customer_assets.processing.landing.dates import instant_us
 from customer_assets_tests.fuzzing.running import fuzz
-from customer_assets_tests.processing import reference
+from customer_assets_tests.harness import reference
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -3,14 +3,14 @@
 import json
 from typing import Any
 
-from customer_assets.processing.landing import quarantine_batch, raw_batch
-from customer_assets.processing.records import TypedPage, typed_objects, typed_page
+from customer_assets.processing.landing.batches import quarantine_batch, raw_batch
+from customer_assets.processing.landing.parser import TypedPage, parse_objects, parse_page
 from customer_assets_tests.fuzzing.running import fuzz
 
 
 def check(data: bytes) -> None:
     """Any bytes are a page of records; what another parser reads from them lands as they do."""
-    page = typed_page(1, data)
+    page = parse_page(1, data)
     landed, rejected = raw_batch([page]), quarantine_batch(page.rejected)
     landed.validate(full=True)
     rejected.validate(full=True)
@@ -18,7 +18,7 @@ def check(data: bytes) -> None:
     assert sorted(positions) == list(range(len(positions)))
     objects = _objects(data)
     if objects is not None:
-        assert _outcome(typed_objects(1, objects)) == _outcome(page)
+        assert _outcome(parse_objects(1, objects)) == _outcome(page)
 
 
 def _objects(data: bytes) -> list[Any] | None:

@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from customer_assets.api.actions import Failed
-from customer_assets.api.envelope import Answer, judged, records
-from customer_assets.metrics import Cause
-from customer_assets.models import usable_id
-from customer_assets.processing.records import typed_page
+from customer_assets.api.crawl.events import RequestFailed
+from customer_assets.api.responses import RawResponse, parse_response, records
+from customer_assets.metrics import FailureCause
+from customer_assets.models import parse_id
+from customer_assets.processing.landing.parser import parse_page
 from customer_assets_tests.fuzzing.running import fuzz
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -22,17 +22,17 @@ PROBLEMS = {
 
 def check(data: bytes) -> None:
     """Any body is page 1 or a bad one; page 1 holds so many records, and both readers find the same ids in them."""
-    outcome = judged(Answer(200, {}, data, 0.0), 1, NOW)
-    if isinstance(outcome, Failed):
-        assert (outcome.cause, outcome.status) == (Cause.BAD_BODY, 200)
+    outcome = parse_response(RawResponse(200, {}, data, 0.0), 1, NOW)
+    if isinstance(outcome, RequestFailed):
+        assert (outcome.cause, outcome.status) == (FailureCause.BAD_BODY, 200)
         assert outcome.detail in PROBLEMS
         return
     page = outcome.page
-    read, landed = records(page), typed_page(1, page.data)
+    read, landed = records(page), parse_page(1, page.data)
     assert page.number == 1
     assert len(read) == page.record_count
     assert len(landed.records) + len(landed.rejected) == page.record_count
-    ids = [usable_id(record.get("id")) if isinstance(record, dict) else None for record in read]
+    ids = [parse_id(record.get("id")) if isinstance(record, dict) else None for record in read]
     assert [customer_id for customer_id in ids if customer_id is not None] == [record.id for record in landed.records]
 
 

@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from customer_assets.api.actions import Failed, RateAdvice
-from customer_assets.api.backoff import LONGEST_WAIT_S, parse_http_date, parse_retry_after
-from customer_assets.api.envelope import Answer, judged
-from customer_assets.api.pacing import LONGEST_PAUSE_S, Pacer
-from customer_assets.metrics import Cause
+from customer_assets.api.crawl.events import RateLimitHints, RequestFailed
+from customer_assets.api.crawl.rate_limiter import LONGEST_PAUSE_S, RateLimiter
+from customer_assets.api.rate_limit_headers import LONGEST_WAIT_S, parse_http_date, parse_retry_after
+from customer_assets.api.responses import RawResponse, parse_response
+from customer_assets.metrics import FailureCause
 from customer_assets_tests.fuzzing.running import fuzz
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -20,11 +20,11 @@ def check(data: bytes) -> None:
     _is_wait(parse_retry_after(text, NOW))
     date = parse_http_date(text)
     assert date is None or date.tzinfo is UTC
-    outcome = judged(Answer(429, _headers(text), b"", 0.1), 1, NOW)
-    assert isinstance(outcome, Failed)
-    assert outcome.cause is Cause.THROTTLED
+    outcome = parse_response(RawResponse(429, _headers(text), b"", 0.1), 1, NOW)
+    assert isinstance(outcome, RequestFailed)
+    assert outcome.cause is FailureCause.THROTTLED
     _is_plausible(outcome.advice)
-    pacer = Pacer()
+    pacer = RateLimiter()
     pacer.sent(0.0)
     pacer.answered(outcome, 0.1)
     assert 0.1 <= pacer.next_send_s(0.1) <= 0.1 + LONGEST_WAIT_S + LONGEST_PAUSE_S
@@ -35,7 +35,7 @@ def _headers(text: str) -> Mapping[str, str]:
     return {name.strip().lower(): value.strip() for name, _, value in lines}
 
 
-def _is_plausible(advice: RateAdvice) -> None:
+def _is_plausible(advice: RateLimitHints) -> None:
     _is_wait(advice.retry_after_s)
     _is_wait(advice.reset_after_s)
     assert advice.remaining is None or advice.remaining >= 0

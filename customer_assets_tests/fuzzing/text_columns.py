@@ -1,9 +1,9 @@
 """Fuzzes how text becomes canonical: a column is what its values are one by one, and stays so when done again."""
 
 from customer_assets.models import canonical_email, canonical_text
-from customer_assets.processing.columns import emails, texts
+from customer_assets.processing.landing.columns import emails, texts
 from customer_assets_tests.fuzzing.running import fuzz
-from customer_assets_tests.processing import reference
+from customer_assets_tests.harness import reference
 
 
 def check(data: bytes) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 import pyarrow as pa
 
-from customer_assets.errors import ConfigurationError, EngineNotInstalledError
+from customer_assets.errors import ConfigurationError, MissingDependencyError
 from customer_assets.processing.rules import CLEAN_COLUMNS, INTEGERS, Frame
 
 CLEAN_SCHEMA = pa.schema([(name, pa.int64() if name in INTEGERS else pa.string()) for name in CLEAN_COLUMNS])
@@ -77,10 +77,10 @@ def check_engine(name: str, memory_limit: str | None = None) -> None:
 
     Raises:
         ConfigurationError: The limit is no amount of memory.
-        EngineNotInstalledError: The engine's package is not installed.
+        MissingDependencyError: The engine's package is not installed.
     """
     if name in ENGINES and find_spec(name) is None:
-        raise EngineNotInstalledError("CUSTOMER_ENGINE", name, _INSTALLED_BY[name])
+        raise MissingDependencyError("CUSTOMER_ENGINE", name, _INSTALLED_BY[name])
     if memory_limit is not None and not AMOUNT.fullmatch(memory_limit):
         raise ConfigurationError(
             "memory_limit", f"{memory_limit!r} is no amount of memory", "Write it like 1GB or 512MB."
@@ -104,7 +104,7 @@ def open_engine(
 
     Raises:
         ConfigurationError: No engine has this name, or a setting of it cannot be used.
-        EngineNotInstalledError: The engine's package is not installed.
+        MissingDependencyError: The engine's package is not installed.
     """
     if name in _registered:
         return _registered[name]()
@@ -115,6 +115,6 @@ def open_engine(
     try:
         module = import_module(f"customer_assets.processing.engines.{name}")
     except ImportError as error:
-        raise EngineNotInstalledError("CUSTOMER_ENGINE", name, _INSTALLED_BY[name]) from error
+        raise MissingDependencyError("CUSTOMER_ENGINE", name, _INSTALLED_BY[name]) from error
     options = {"pyspark": {"spark": spark}, "duckdb": {"memory_limit": memory_limit, "spill_dir": spill_dir}}
     return cast(Engine, getattr(module, ENGINES[name])(**options.get(name, {})))

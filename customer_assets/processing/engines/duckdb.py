@@ -9,8 +9,8 @@ import narwhals as nw
 import pyarrow as pa
 
 from customer_assets.errors import ConfigurationError
-from customer_assets.processing.files import private_file
 from customer_assets.processing.rules import Frame
+from customer_assets.storage.private_files import private_file
 
 _OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 """Nothing is fetched from the network behind the user's back."""

@@ -7,8 +7,8 @@ import narwhals as nw
 import polars as pl
 import pyarrow as pa
 
-from customer_assets.processing.files import private_file
 from customer_assets.processing.rules import Frame
+from customer_assets.storage.private_files import private_file
 
 
 class PolarsEngine:

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from customer_assets.processing.files import private_file
 from customer_assets.processing.rules import Frame
+from customer_assets.storage.private_files import private_file
 
 _LOCAL: dict[str, bool | float | int | str | None] = {
     "spark.ui.enabled": "false",

@@ -1,0 +1,1 @@
+"""The crawl: decides what to request next. No clock, socket or random numbers."""

@@ -1,0 +1,159 @@
+"""Which pages are still to be asked for, and in which order: a cursor over the new ones, queues for the failed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+from math import inf
+
+from customer_assets.api.crawl.page_ranges import PageRanges
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What a page has been through; kept while it is in flight or waits after a failure.
+
+    Attributes:
+        attempt: The present or next request's number within the round, from 1.
+        round: From 1.
+        accepted_before: Pages that the crawl had accepted when this round began; 0 for the first round.
+        was_short: The page came once with fewer records than it should have.
+    """
+
+    attempt: int = 1
+    round: int = 1
+    accepted_before: int = 0
+    was_short: bool = False
+
+
+class DelayQueue:
+    """Pages by the instant from which they may be asked for; equal instants in the order they came."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[float, int, int]] = []
+        self._order = count()
+
+    def push(self, page: int, due_s: float) -> None:
+        """Add a page."""
+        heappush(self._entries, (due_s, next(self._order), page))
+
+    def pop_due(self, now_s: float) -> int | None:
+        """Take the first page that is due, if any."""
+        return heappop(self._entries)[2] if self._entries and self._entries[0][0] <= now_s else None
+
+    def pop_beyond(self, last: int) -> tuple[int, float] | None:
+        """Take the first page in line, with its instant, if it lies behind the last page."""
+        if not self._entries or self._entries[0][2] <= last:
+            return None
+        due_s, _, page = heappop(self._entries)
+        return page, due_s
+
+    @property
+    def earliest_s(self) -> float:
+        """When the first page is due; `inf` if there is none."""
+        return self._entries[0][0] if self._entries else inf
+
+    def __len__(self) -> int:
+        """How many pages wait."""
+        return len(self._entries)
+
+
+class PageQueue:
+    """The pages of one crawl that have not arrived: due retries first, then new pages, then those for another round.
+
+    Pages that fell behind the last page, because the API has fewer now, are parked: they count again if it grows.
+
+    Args:
+        held: Pages that need no request.
+        first: The first page that may be asked for.
+        last: The last one, as far as known.
+    """
+
+    def __init__(self, held: PageRanges, first: int, last: int) -> None:
+        self._held = held
+        self._next_new = first
+        self._last = last
+        self._retries, self._rounds = DelayQueue(), DelayQueue()
+        self._parked: list[tuple[int, float]] = []
+        self._abandoned: set[int] = set()
+        self.trials: dict[int, Attempt] = {}
+        """Pages in flight, and pages that failed and are not abandoned."""
+
+    @property
+    def last(self) -> int:
+        """The last page, as far as known."""
+        return self._last
+
+    @property
+    def waiting(self) -> int:
+        """Pages that failed and wait to be asked for again."""
+        return len(self._retries) + len(self._rounds)
+
+    def follow(self, last: int) -> None:
+        """Take over the API's latest number of pages."""
+        self._last = last
+        parked, self._parked = self._parked, []
+        for page, due_s in parked:
+            self._retries.push(page, due_s)
+
+    def earliest_s(self) -> float:
+        """When the next page may be asked for: `-inf` at once, `inf` if there is none."""
+        self._park()
+        if self._next_new <= self._last:
+            return -inf
+        return min(self._retries.earliest_s, self._rounds.earliest_s)
+
+    def take(self, now_s: float, *, new_first: bool = False) -> int:
+        """Take the next page; only when `earliest_s` says that there is one.
+
+        Args:
+            now_s: The present instant.
+            new_first: Rather take a page that has not failed yet.
+        """
+        order: list[Callable[[float], int | None]] = [self._retries.pop_due, self._new, self._rounds.pop_due]
+        for source in (self._new, *order) if new_first else order:
+            page = source(now_s)
+            if page is not None:
+                return page
+        raise LookupError("No page may be asked for now.")
+
+    def arrived(self, page: int) -> None:
+        """Strike a page off."""
+        del self.trials[page]
+
+    def retry(self, page: int, due_s: float) -> None:
+        """Ask for the page again from that instant on, before any new page."""
+        self._retries.push(page, due_s)
+
+    def requeue(self, page: int, due_s: float) -> None:
+        """Ask for the page again when there is no new page left, not before that instant."""
+        self._rounds.push(page, due_s)
+
+    def abandon(self, page: int) -> None:
+        """Never ask for the page again; it counts as missing."""
+        del self.trials[page]
+        self._abandoned.add(page)
+
+    def missing(self) -> tuple[int, ...]:
+        """The pages that exist, as far as known, and have not arrived; ascending."""
+        failed = sorted(page for page in self._abandoned | self.trials.keys() if page <= self._last)
+        return (*failed, *self._new_pages())
+
+    def _new(self, _now_s: float) -> int | None:
+        page = self._next_new
+        if page > self._last:
+            return None
+        self._next_new = self._held.first_absent(page + 1)
+        self.trials[page] = Attempt()
+        return page
+
+    def _new_pages(self) -> Iterator[int]:
+        page = self._next_new
+        while page <= self._last:
+            yield page
+            page = self._held.first_absent(page + 1)
+
+    def _park(self) -> None:
+        for queue in (self._retries, self._rounds):
+            while (parked := queue.pop_beyond(self._last)) is not None:
+                self._parked.append(parked)

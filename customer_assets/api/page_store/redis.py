@@ -1,0 +1,114 @@
+"""Pages in Redis: several machines share them, and Redis lets them expire by itself."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+
+import msgspec
+import redis
+
+from customer_assets.api.page_store.base import checksum
+from customer_assets.errors import ConfigurationError, PageStoreError
+from customer_assets.models import Page
+
+FIELD = "CUSTOMER_PAGE_STORE"
+PREFIX = "customer_assets:pages"
+BATCH = 1_000
+"""Pages that are dropped at a time, so that Redis serves others meanwhile."""
+
+TIMEOUT_S = 10.0
+
+
+class _Entry(msgspec.Struct, array_like=True):
+    number: int
+    per_page: int
+    total: int
+    total_pages: int
+    record_count: int
+    data: bytes
+    checksum: int
+
+
+_encoder = msgspec.msgpack.Encoder()
+_entries = msgspec.msgpack.Decoder(_Entry)
+
+
+class RedisPageStore:
+    """Keeps each page under a key of its own, and each crawl's page numbers in a sorted set.
+
+    Args:
+        url: Redis' address, such as `redis://localhost:6379/0`.
+
+    Raises:
+        ConfigurationError: It is no address of a Redis.
+        PageStoreError: Nothing answers there.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._redis = redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+        except ValueError:
+            raise ConfigurationError(
+                FIELD, "it is no address of a Redis", "Write it like redis://localhost:6379/0."
+            ) from None
+        with _told():
+            self._redis.ping()
+
+    def numbers(self, crawl: str) -> Iterable[int]:
+        """The numbers of the pages that were kept, ascending; of those that expired too, until all have."""
+        with _told():
+            return [int(number) for number in self._redis.zrange(_index(crawl), 0, -1)]  # type: ignore[arg-type] # names, as no scores are asked for
+
+    def get(self, crawl: str, number: int) -> Page | None:
+        """Return a page; None if it is not kept, has expired or is damaged."""
+        with _told():
+            kept = self._redis.get(_key(crawl, number))
+        try:
+            entry = _entries.decode(kept) if isinstance(kept, bytes) else None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        if entry is None:
+            return None
+        page = Page(number, entry.per_page, entry.total, entry.total_pages, entry.record_count, entry.data)
+        return page if entry.number == number and checksum(page) == entry.checksum else None
+
+    def put(self, crawl: str, page: Page, ttl_s: float) -> None:
+        """Keep a page for so many seconds."""
+        counts = (page.number, page.per_page, page.total, page.total_pages, page.record_count)
+        entry, ttl_ms = _encoder.encode(_Entry(*counts, page.data, checksum(page))), max(1, int(ttl_s * 1000))
+        with _told(), self._redis.pipeline() as together:
+            together.set(_key(crawl, page.number), entry, px=ttl_ms)
+            together.zadd(_index(crawl), {str(page.number): page.number})
+            together.pexpire(_index(crawl), ttl_ms)
+            together.execute()
+
+    def keep(self, crawl: str, ttl_s: float) -> None:
+        """Let all of a crawl's pages expire in so many seconds; 0 drops them."""
+        ttl_ms, numbers = int(ttl_s * 1000), iter(self.numbers(crawl))
+        while batch := list(islice(numbers, BATCH)):
+            with _told(), self._redis.pipeline(transaction=False) as together:
+                for number in batch:
+                    together.pexpire(_key(crawl, number), ttl_ms)
+                together.execute()
+        with _told():
+            self._redis.pexpire(_index(crawl), ttl_ms)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._redis.close()
+
+
+def _key(crawl: str, number: int) -> str:
+    return f"{PREFIX}:{crawl}:{number}"
+
+
+def _index(crawl: str) -> str:
+    return f"{PREFIX}:{crawl}:numbers"
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise PageStoreError(f"The Redis page store failed: {type(error).__name__}.") from error

@@ -1,0 +1,80 @@
+"""What a crawl did, in numbers: gathered as it goes, in bounded memory. No personal data."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+from customer_assets.metrics import FailureCause
+
+_BUCKET_GROWTH = math.log(1.05)
+"""LatencyHistogram are counted in buckets 5 % wide: as exact as a percentile needs to be."""
+_SHORTEST_S = 1e-6
+
+
+class LatencyHistogram:
+    """Counts latencies by size, so that percentiles need no list of them."""
+
+    def __init__(self) -> None:
+        self._buckets: Counter[int] = Counter()
+
+    def add(self, latency_s: float) -> None:
+        """Count one, in seconds."""
+        self._buckets[round(math.log(max(latency_s, _SHORTEST_S)) / _BUCKET_GROWTH)] += 1
+
+    def percentile_s(self, share: float) -> float | None:
+        """The latency that this share of requests stays within; None of none."""
+        wanted = share * self._buckets.total()
+        seen = 0
+        for bucket in sorted(self._buckets):
+            seen += self._buckets[bucket]
+            if seen >= wanted:
+                return math.exp(bucket * _BUCKET_GROWTH)
+        return None
+
+
+@dataclass(slots=True)
+class CrawlStats:
+    """What a crawl did.
+
+    Attributes:
+        pages: Pages handed on, by the last pass.
+        pages_from_store: Of these, the ones that needed no request.
+        records: TableVersions on them.
+        total: Customers in all, by the API's latest answer.
+        unique_ids: Distinct customers among the records.
+        rejected: TableVersions without a usable id.
+        missing_customers: Customers that the API counts and did not hand over; negative if it handed over more.
+        source_duplicates: TableVersions that repeat a customer at the source itself: two passes read the very same.
+        passes: How often all pages were read.
+        requests: Requests sent.
+        statuses: Answers by HTTP status.
+        retries: Requests sent again, by what had failed.
+        throttles: Answers 429.
+        waiting_s: Seconds in which the API had asked to be left alone.
+        bytes: Bytes of bodies received, decompressed.
+        duration_s: Seconds from the first request to the last page.
+        latencies: How long answers took.
+    """
+
+    pages: int = 0
+    pages_from_store: int = 0
+    records: int = 0
+    total: int = 0
+    unique_ids: int = 0
+    rejected: int = 0
+    missing_customers: int = 0
+    source_duplicates: int = 0
+    passes: int = 0
+    requests: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    retries: Counter[FailureCause] = field(default_factory=Counter)
+    throttles: int = 0
+    waiting_s: float = 0.0
+    bytes: int = 0
+    duration_s: float = 0.0
+    latencies: LatencyHistogram = field(default_factory=LatencyHistogram)
+
+    @property
+    def success_rate(self) -> float | None:
+        """Share of requests that brought their page; None of none."""
+        return self.statuses[200] / self.requests if self.requests else None

@@ -1,0 +1,1 @@
+"""Runs the system rather than the sync: notifications, retention, launchers, executors."""

@@ -1,0 +1,169 @@
+"""An API's shape: by which names it tells what we know by ours. Data, and how a name is followed; no I/O.
+
+A dot leads into an object: `contact.email` is the `email` of the object `contact`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+_PARAMETER = re.compile(r"[A-Za-z0-9_.~\[\]-]+")
+_UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
+
+REQUIRED = {"total", "data", "id"}
+
+Path = tuple[str, ...]
+"""A name, step by step: `("contact", "email")`."""
+
+
+class MappingError(ValueError):
+    """A name cannot be used.
+
+    Attributes:
+        field: What was named, by our name.
+        problem: What is wrong with the name.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        """Tell what was named, and what is wrong with it."""
+        self.field, self.problem = field, problem
+        super().__init__(f"{field}: {problem}")
+
+
+def parse_paths(names: "EnvelopeFields | RecordFields") -> dict[str, Path | None]:
+    """Split each name at its dots.
+
+    Raises:
+        MappingError: A name has an empty step, or a character that no key is looked up by.
+    """
+    for field, name in asdict(names).items():
+        if name is None and field in REQUIRED:
+            raise MappingError(field, "it is missing, and there is no sync without it")
+    return {field: None if name is None else _path(field, name) for field, name in asdict(names).items()}
+
+
+def _path(field: str, name: str) -> Path:
+    path = tuple(name.split("."))
+    if not all(path) or _UNNAMEABLE.search(name):
+        raise MappingError(field, f"{name!r} is no name; write it like email, or contact.email for one in an object")
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeFields:
+    """Where an answer tells which page it is, how much there is, and its records.
+
+    Attributes:
+        page: The page's number; None: it is not told.
+        per_page: TableVersions on a full page; None: it is not told.
+        total: Customers in all.
+        total_pages: Pages in all; None: it is not told, and follows from the total.
+        data: The records.
+
+    Raises:
+        MappingError: A name cannot be used.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    page: str | None = "page"
+    per_page: str | None = "per_page"
+    total: str = "total"
+    total_pages: str | None = "total_pages"
+    data: str = "data"
+
+    def __post_init__(self) -> None:
+        """Check each name, and that none leads through another."""
+        paths = {field: path for field, path in parse_paths(self).items() if path is not None}
+        for field, path in paths.items():
+            for other, longer in paths.items():
+                if field != other and longer[: len(path)] == path:
+                    raise MappingError(field, f"{'.'.join(path)!r} is in the way of {other}, {'.'.join(longer)!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFields:
+    """Where a record tells what we know of a customer; None: the API has no such field.
+
+    Raises:
+        MappingError: A name cannot be used.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    id: str = "id"
+    email: str | None = "email"
+    first_name: str | None = "first_name"
+    last_name: str | None = "last_name"
+    avatar: str | None = "avatar"
+    engagement_score: str | None = "engagement_score"
+    last_active_at: str | None = "last_active_at"
+
+    def __post_init__(self) -> None:
+        """Check each name."""
+        parse_paths(self)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMapping:
+    """How an API's requests and answers look.
+
+    Attributes:
+        answer: Names in an answer.
+        record: Names in a record.
+        page_parameter: The query parameter that asks for a page.
+        per_page_parameter: The query parameter that asks for a page's size.
+        first_page: The number of the first page, 1 or 0; in all that we tell, pages are counted from 1.
+
+    Raises:
+        MappingError: One of them cannot be used.
+    """
+
+    answer: EnvelopeFields = EnvelopeFields()
+    record: RecordFields = RecordFields()
+    page_parameter: str = "page"
+    per_page_parameter: str = "per_page"
+    first_page: int = 1
+
+    def __post_init__(self) -> None:
+        """Check what the names themselves do not."""
+        for field in ("page_parameter", "per_page_parameter"):
+            if not _PARAMETER.fullmatch(getattr(self, field)):
+                raise MappingError(field, f"{getattr(self, field)!r} is no name of a query parameter")
+        if self.page_parameter == self.per_page_parameter:
+            raise MappingError("per_page_parameter", "it is the page's parameter too")
+        if self.first_page not in (0, 1):
+            raise MappingError("first_page", f"{self.first_page!r} is neither 0 nor 1")
+
+
+DEFAULT_MAPPING = FieldMapping()
+
+
+def record_mapper(names: RecordFields) -> Callable[[Any], Any]:
+    """Make a function that gives a record our names: absent stays absent; what leads through no object is null."""
+    if names == DEFAULT_MAPPING.record:
+        return lambda record: record
+    paths = {field: path for field, path in parse_paths(names).items() if path is not None}
+
+    def reshaped(record: Any) -> Any:  # noqa: ANN401 - any JSON value
+        if not isinstance(record, dict):
+            return record
+        found = {field: _followed(record, path) for field, path in paths.items()}
+        return {field: value for field, value in found.items() if value is not _ABSENT}
+
+    return reshaped
+
+
+_ABSENT = object()
+
+
+def _followed(record: Mapping[str, object], path: Path) -> object:
+    value: object = record
+    for step in path:
+        if not isinstance(value, Mapping):
+            return None
+        if step not in value:
+            return _ABSENT
+        value = value[step]
+    return value

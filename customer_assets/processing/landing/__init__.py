@@ -1,0 +1,1 @@
+"""How pages become the raw table and the quarantine."""

@@ -1,0 +1,1 @@
+"""The summary report: figures about clean customers, as JSON, HTML and Markdown."""

@@ -1,0 +1,49 @@
+"""Where a report becomes files: JSON and its schema for machines, HTML and Markdown for people. Decides nothing."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from customer_assets.report.document import SCHEMA_FILE
+from customer_assets.report.markdown import markdown
+from customer_assets.storage.publish import atomic_write
+
+SCHEMA = Path(__file__).parent / SCHEMA_FILE
+ENCODING = "utf-8"
+
+
+def publish_report(report: Mapping[str, Any], base: Path) -> None:
+    """Publish a report, one file a format, each whole or not at all.
+
+    Args:
+        report: A full report.
+        base: The files' path without an ending.
+
+    Raises:
+        PublishError: A file cannot be written; the one before it is unchanged.
+    """
+    from customer_assets.report.html import page  # noqa: PLC0415 - Jinja2 is loaded when a report is written
+
+    beside = {"as JSON": f"{base.name}.json", "as Markdown": f"{base.name}.md"}
+    texts = {".json": json.dumps(report, indent=2) + "\n", ".md": markdown(report), ".html": page(report, beside)}
+    _publish_schema(base.with_name(SCHEMA_FILE))
+    for ending, text in texts.items():
+        with atomic_write(base.with_suffix(ending)) as temporary:
+            temporary.write_text(text, encoding=ENCODING)
+
+
+def last_report(base: Path) -> object:
+    """Read the report that was published last; None if there is none, or none that can be read."""
+    try:
+        return json.loads(base.with_suffix(".json").read_text(encoding=ENCODING))
+    except (OSError, ValueError):
+        return None
+
+
+def _publish_schema(path: Path) -> None:
+    if path.exists() and path.read_bytes() == SCHEMA.read_bytes():
+        return
+    with atomic_write(path) as temporary:
+        shutil.copyfile(SCHEMA, temporary)

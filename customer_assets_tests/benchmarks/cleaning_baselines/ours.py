@@ -1,0 +1,13 @@
+"""This package's rules, on the engine asked for."""
+
+from pathlib import Path
+
+from customer_assets.processing import CustomerDataProcessor
+from customer_assets_tests.benchmarks.cleaning_baselines import AS_OF
+
+
+def clean(source: Path, target: Path, engine: str, memory_limit: str | None) -> None:
+    """Clean as the asset does."""
+    spill = target.parent / "spill"
+    processor = CustomerDataProcessor(as_of=AS_OF, engine=engine, memory_limit=memory_limit, spill_dir=spill)
+    processor.engine.sink(processor.process(processor.engine.scan(source)), target)

@@ -1,1 +1,0 @@
-"""Tests of what `deploy/` holds, by running just that."""

@@ -1,0 +1,1 @@
+"""What tests stand on: fake APIs, real services, reference implementations. No tests."""

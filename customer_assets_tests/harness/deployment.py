@@ -1,0 +1,140 @@
+"""Everything that `deploy/` sets up, on one machine: PostgreSQL, code server, webserver and daemon, started and killed.
+
+The commands are those of the systemd units, the instance is `deploy/dagster.yaml`, the workspace is
+`deploy/workspace.yaml`, the variables are those of `deploy/customer_assets.env`. Only places differ: ports,
+directories, the interpreter's folder.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from customer_assets_tests.harness.services import (
+    PG_DATABASE,
+    PG_PASSWORD,
+    PG_USER,
+    await_,
+    free_port,
+    running_postgres,
+)
+from customer_assets_tests.harness.ui import UI
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+INSTALLED_BIN = "/opt/customer_assets/.venv/bin"
+INSTALLED_HOME = "/var/lib/customer_assets/dagster"
+BIN = str(Path(sys.executable).parent)
+SERVICES = ("code", "webserver", "daemon")
+STARTED_WITHIN_S = 180.0
+
+
+def variables(file: Path) -> dict[str, str]:
+    """Read an environment file as systemd does."""
+    lines = (line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
+    return dict(line.split("=", 1) for line in lines)
+
+
+def unit(service: str) -> str:
+    """The text of a service's unit, its programs in this environment."""
+    text = (DEPLOY / "systemd" / f"customer-assets-{service}.service").read_text(encoding="utf-8")
+    return text.replace(INSTALLED_BIN, BIN)
+
+
+class Station:
+    """A machine that runs the deployment.
+
+    Args:
+        folder: Where everything lives.
+        postgres_port: Where its database listens.
+        environ: Variables beside those of the environment file.
+    """
+
+    def __init__(self, folder: Path, postgres_port: int, environ: Mapping[str, str]) -> None:
+        self.home, self.data = folder / "dagster", folder / "data"
+        self.home.mkdir(parents=True)
+        for name in ("dagster.yaml", "workspace.yaml"):
+            shutil.copy(DEPLOY / name, self.home / name)
+        places = {
+            "DAGSTER_HOME": str(self.home),
+            "DAGSTER_PG_PORT": str(postgres_port),
+            "DAGSTER_PG_DB": PG_DATABASE,
+            "DAGSTER_PG_USERNAME": PG_USER,
+            "DAGSTER_PG_PASSWORD": PG_PASSWORD,
+            "CUSTOMER_CODE_SERVER_PORT": str(free_port()),
+            "CUSTOMER_WEBSERVER_PORT": str(free_port()),
+            "CUSTOMER_DATA_DIR": str(self.data),
+        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CUSTOMER_", "DAGSTER_"))}
+        self.environ = kept | variables(DEPLOY / "customer_assets.env") | places | dict(environ)
+        self.log = folder / "services.log"
+        self.ui = UI(int(self.environ["CUSTOMER_WEBSERVER_PORT"]))
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *services: str) -> None:
+        """Start services as their units say, each in a process group of its own, as systemd has its control group."""
+        for service in services:
+            found = re.search(r"^ExecStart=(.*)$", unit(service), re.MULTILINE)
+            assert found is not None
+            command = re.sub(r"\$\{(\w+)\}", lambda name: self.environ[name[1]], found[1])
+            with self.log.open("ab") as log:
+                self.running[service] = subprocess.Popen(
+                    shlex.split(command.replace(INSTALLED_HOME, str(self.home))),
+                    cwd=self.home,
+                    env=self.environ,
+                    start_new_session=True,
+                    stdout=log,
+                    stderr=log,
+                )
+
+    def kill(self, *services: str) -> None:
+        """Kill services and all that they started, as a power cut would."""
+        for service in services:
+            program = self.running.pop(service)
+            os.killpg(program.pid, signal.SIGKILL)
+            program.wait()
+
+    def close(self) -> None:
+        """End all services; what does not end in time is killed."""
+        for program in self.running.values():
+            program.terminate()
+        for service, program in list(self.running.items()):
+            try:
+                program.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                program.kill()
+            try:
+                self.kill(service)
+            except ProcessLookupError:
+                self.running.pop(service, None)
+
+    def await_(
+        self,
+        condition: Callable[[], bool],
+        otherwise: str,
+        timeout_s: float = STARTED_WITHIN_S,
+        *,
+        every_s: float = 0.2,
+    ) -> None:
+        """Wait until a condition holds; tell the services' last words if it does not."""
+        try:
+            await_(condition, timeout_s, otherwise, every_s=every_s)
+        except TimeoutError as error:
+            last_words = self.log.read_text(encoding="utf-8", errors="replace")[-5000:]
+            raise TimeoutError(f"{otherwise}\n{last_words}") from error
+
+
+@contextmanager
+def station(folder: Path, **environ: str) -> Iterator[Station]:
+    """Set a station up on a PostgreSQL of its own; nothing runs yet."""
+    with running_postgres() as port:
+        made = Station(folder, port, environ)
+        try:
+            yield made
+        finally:
+            made.close()

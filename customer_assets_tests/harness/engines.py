@@ -1,0 +1,25 @@
+"""What the processing tests share: the instant they judge from, and each engine."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from customer_assets.processing.engines import Engine, open_engine
+from customer_assets_tests.harness.services import need, need_module
+
+AS_OF = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session", params=["duckdb", "polars", pytest.param("pyspark", marks=pytest.mark.service)])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine in turn."""
+    if request.param == "pyspark":
+        need_module("pyspark", "pip install 'customer_assets[spark]'")
+        need("java", "openjdk-17-jre-headless")
+    return open_engine(request.param)
+
+
+@pytest.fixture(scope="session")
+def as_of() -> datetime:
+    """The instant from which activity is judged."""
+    return AS_OF

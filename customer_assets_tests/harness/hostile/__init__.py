@@ -1,0 +1,1 @@
+"""Tables of hostile input: answers, headers, records and settings."""

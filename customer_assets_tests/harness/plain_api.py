@@ -1,0 +1,135 @@
+"""A plain loopback API, and definitions that use it."""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import dagster as dg
+import pytest
+
+from customer_assets.definitions import build_resources
+from customer_assets_tests.harness.services import answer, serving
+
+KEY = "canary-key-c0ffee"
+
+
+@dataclass
+class PlainAPI:
+    """A customer API that does just what it is told.
+
+    Attributes:
+        records: All records, in order.
+        per_page: TableVersions a page.
+        statuses: Statuses to answer with, in turn, before any page is served.
+    """
+
+    records: list[Any]
+    per_page: int = 3
+    statuses: list[int] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)
+    url: str = ""
+
+    def page(self, number: int) -> dict[str, Any]:
+        """Cut one page."""
+        start = (number - 1) * self.per_page
+        return {
+            "page": number,
+            "per_page": self.per_page,
+            "total": len(self.records),
+            "total_pages": -(-len(self.records) // self.per_page),
+            "data": self.records[start : start + self.per_page],
+        }
+
+    def refusal(self) -> dict[str, Any]:
+        """What is told beside another status than 200."""
+        return {"error": "no"}
+
+
+def customer(number: int, **fields: Any) -> dict[str, Any]:
+    """Make a flawless record as reqres.in has them."""
+    return {
+        "id": number,
+        "email": f"person{number}@example.org",
+        "first_name": f"First{number}",
+        "last_name": f"Last{number}",
+        "avatar": f"https://example.org/{number}.jpg",
+        **fields,
+    }
+
+
+@pytest.fixture
+def serve_api() -> Iterator[Callable[[PlainAPI], PlainAPI]]:
+    """Serve an API on loopback until the test ends."""
+    with ExitStack() as servers:
+        yield lambda api: servers.enter_context(served(api))
+
+
+API = TypeVar("API", bound=PlainAPI)
+
+
+@contextmanager
+def served(api: API) -> Iterator[API]:
+    """Serve an API on loopback until the block ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            number = int(parse_qs(urlsplit(self.path).query).get("page", ["1"])[0])
+            api.asked.append(number)
+            status = api.statuses.pop(0) if api.statuses else 200
+            body = json.dumps(api.page(number) if status == 200 else api.refusal()).encode()
+            known = self.headers.get("x-api-key") == KEY
+            answer(self, status if known else 401, body, Content_Type="application/json")
+
+    with serving(Handler) as address:
+        api.url = f"{address}/api"
+        yield api
+
+
+@pytest.fixture
+def resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Make the resources for a data directory of the test's own; settings by their variables."""
+    monkeypatch.setenv("CUSTOMER_API_KEY", KEY)
+
+    def make(api: PlainAPI, **environ: str) -> dict[str, Any]:
+        made = build_resources(
+            {
+                "CUSTOMER_API_BASE_URL": api.url,
+                "CUSTOMER_API_KEY": KEY,
+                "CUSTOMER_DATA_DIR": str(tmp_path / "data"),
+                **environ,
+            }
+        )
+        return {**made, "customer_api": changed(made["customer_api"], retry_waits_s=[0.001, 0.002, 0.004])}
+
+    return make
+
+
+def changed(resource: Any, **fields: Any) -> Any:
+    """Make a resource anew with other fields: Dagster makes it from its configuration again, a copy is lost."""
+    own = {name: getattr(resource, name) for name in type(resource).model_fields}
+    return type(resource)(**{**own, **fields})
+
+
+def kept_by_dagster(home: Path) -> Iterator[tuple[str, bytes]]:
+    """All that Dagster keeps in its home: each file, and the snapshots of jobs, which its run storage compresses."""
+    for path in home.rglob("*"):
+        if path.is_file():
+            yield str(path), path.read_bytes()
+        if path.name == "runs.db":
+            with closing(sqlite3.connect(path)) as runs:
+                for (body,) in runs.execute("SELECT snapshot_body FROM snapshots").fetchall():
+                    yield f"{path}, a snapshot", zlib.decompress(body)
+
+
+def in_memory(resources: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what `materialize_to_memory` brings itself."""
+    return {name: resource for name, resource in resources.items() if not isinstance(resource, dg.IOManagerDefinition)}

@@ -1,0 +1,141 @@
+"""Real services for tests: each started on a free port of loopback, and ended with the test session."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+PG_USER, PG_PASSWORD, PG_DATABASE = "dagster", "a word only tests know", "postgres"
+"""How to reach a test's PostgreSQL; the database is the one that every new PostgreSQL has."""
+
+
+def need(program: str, package: str) -> str:
+    """Find a program; where it is missing, skip with the command that installs it, and fail in CI."""
+    path = shutil.which(program)
+    if path is None:
+        missing(f"{program} is not installed: apt-get install {package}")
+    return path
+
+
+def need_module(name: str, command: str) -> None:
+    """Look for an optional package; where it is missing, skip with the command that installs it, and fail in CI."""
+    if importlib.util.find_spec(name) is None:
+        missing(f"{name} is not installed: {command}")
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip on a user's machine, fail in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as build_notifier:
+        return int(build_notifier.getsockname()[1])
+
+
+def answer(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
+    """Send a whole answer to a request."""
+    request.send_response(status)
+    for name, value in headers.items():
+        request.send_header(name.replace("_", "-"), value)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on loopback until the block ends, and print nothing of it; its address."""
+    quiet = type("Quiet", (handler,), {"log_message": lambda *_: None})
+    with ThreadingHTTPServer(("127.0.0.1", 0), quiet) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+
+
+def await_port(port: int, program: subprocess.Popen[bytes], timeout_s: float = 20.0) -> None:
+    """Wait until the program listens on the port."""
+    await_(lambda: _listens(port, program), timeout_s, f"{program.args!r} does not listen on port {port}")
+
+
+def await_(condition: Callable[[], bool], timeout_s: float, otherwise: str, *, every_s: float = 0.05) -> None:
+    """Wait until a condition holds."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(otherwise)
+        time.sleep(every_s)
+
+
+def _listens(port: int, program: subprocess.Popen[bytes]) -> bool:
+    if program.poll() is not None:
+        raise RuntimeError(f"{program.args!r} ended with {program.returncode}")
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def running_postgres() -> Iterator[int]:
+    """Run a PostgreSQL of its own, empty but for `PG_DATABASE`; its port. Root hands it to Debian's user for it."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+    if programs is None:
+        missing("PostgreSQL is not installed: apt-get install postgresql")
+    owner: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="postgres") as folder:
+        data, password, port = Path(folder, "data"), Path(folder, "password"), free_port()
+        password.write_text(PG_PASSWORD, encoding="utf-8")
+        if owner:
+            for path in (folder, password):
+                shutil.chown(path, "postgres", "postgres")
+        # Nothing here outlives the test, so nothing is flushed to the disk for good.
+        initdb: list[str | Path] = [
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            PG_USER,
+            "--auth=scram-sha-256",
+            f"--pwfile={password}",
+            "-N",
+        ]
+        subprocess.run(initdb, cwd=folder, check=True, capture_output=True, **owner)
+        command: list[str | Path] = [
+            programs / "postgres",
+            "-D",
+            data,
+            "-p",
+            str(port),
+            "-h",
+            "127.0.0.1",
+            "-k",
+            folder,
+            "-F",
+        ]
+        with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, **owner) as server:
+            try:
+                await_port(port, server)
+                yield port
+            finally:
+                server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
+                server.wait(timeout=30)

@@ -1,0 +1,276 @@
+"""Worlds for the crawl: an API, its limiter, its faults and the clock, all virtual. A world replays exactly.
+
+`python -m customer_assets_tests.harness.simulated_apis --worlds 200000 --seed 1` crawls so many random worlds and holds each to the
+laws. A law that is broken names its world: `--world N --seed 1` replays that one alone.
+"""
+
+import argparse
+import heapq
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from math import inf
+
+from customer_assets.api.crawl.crawl import Crawl, CrawlPolicy
+from customer_assets.api.crawl.events import (
+    Done,
+    FetchPage,
+    GiveUp,
+    Outcome,
+    PageReceived,
+    RateLimitHints,
+    RequestFailed,
+    WaitUntil,
+)
+from customer_assets.api.crawl.policy import BackoffPolicy
+from customer_assets.api.crawl.rate_limiter import RateLimiter
+from customer_assets.metrics import FailureCause
+from customer_assets.models import Page
+from customer_assets_tests.harness import limiters
+from customer_assets_tests.harness.invariants import Witness
+from customer_assets_tests.harness.limiters import Limiter, NoLimit
+
+STATUSES = {
+    FailureCause.SERVER_ERROR: 500,
+    FailureCause.BAD_BODY: 200,
+    FailureCause.REFUSED: 403,
+    FailureCause.THROTTLED: 429,
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """An API and what befalls its answers. Rates are shares of the answers.
+
+    Attributes:
+        pages: How many there are, by instant: the value of the latest one that has passed holds.
+        refusal: How the limiter refuses: nginx, say, answers 503.
+        jitter: Each latency is multiplied by a number between 1 and 1 + jitter.
+        busy_rate: Share of the faults that name a `Retry-After`.
+        outage: Nothing is answered well between these instants.
+        poisoned: Pages that always fail.
+        refused: Pages that are refused for good.
+        short: Pages that come short, and how often.
+        beyond_is_404: Pages behind the last are not found, rather than empty.
+        lie: What a page claims in place of the truth.
+    """
+
+    pages: tuple[tuple[float, int], ...] = ((0.0, 10),)
+    limiter: Callable[[], Limiter] = NoLimit
+    retry_after: Callable[[float], float | None] = limiters.whole_seconds
+    refusal: FailureCause = FailureCause.THROTTLED
+    latency_s: float = 0.05
+    jitter: float = 0.0
+    fault_rate: float = 0.0
+    faults: tuple[FailureCause, ...] = (FailureCause.SERVER_ERROR,)
+    busy_rate: float = 0.0
+    outage: tuple[float, float] = (inf, inf)
+    poisoned: frozenset[int] = frozenset()
+    refused: frozenset[int] = frozenset()
+    short: dict[int, int] = field(default_factory=dict)
+    beyond_is_404: bool = False
+    lie: Callable[[Page], Page] | None = None
+    seed: int = 0
+    # the traveller's side
+    policy: CrawlPolicy = field(default_factory=CrawlPolicy)
+    requests_per_second: float | None = None
+    crashes_s: tuple[float, ...] = ()
+
+    def pages_at(self, now_s: float) -> int:
+        """How many pages there are at an instant."""
+        return [pages for since_s, pages in self.pages if since_s <= now_s][-1]
+
+
+class Api:
+    """The far end of a world: decides at once, the world's clock delivers later."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.dice, self.limiter = world, random.Random(world.seed), world.limiter()
+        self.in_flight = 0
+        self.requests_of_page: Counter[int] = Counter()
+
+    def answer(self, number: int, now_s: float) -> Outcome:
+        """Decide on a request."""
+        world = self.world
+        latency_s = world.latency_s * (1 + world.jitter * self.dice.random())
+        refusal_s = self.limiter.refusal_s(now_s, self.in_flight)
+        self.in_flight += 1
+        if refusal_s is not None:
+            status = STATUSES[world.refusal]
+            return RequestFailed(number, world.refusal, latency_s, status, RateLimitHints(world.retry_after(refusal_s)))
+        self.requests_of_page[number] += 1
+        if number in world.refused or (world.beyond_is_404 and number > max(world.pages_at(now_s), 1)):
+            status = 403 if number in world.refused else 404
+            return RequestFailed(number, FailureCause.REFUSED, latency_s, status)
+        cause = self.fault(number, now_s)
+        if cause is not None:
+            asked_s = self.dice.choice((0.5, 1.0, 3.0)) if self.dice.random() < world.busy_rate else None
+            return RequestFailed(number, cause, latency_s, STATUSES.get(cause), RateLimitHints(asked_s))
+        return PageReceived(self.page(number, now_s), latency_s)
+
+    def fault(self, number: int, now_s: float) -> FailureCause | None:
+        """Throw the dice for a request."""
+        is_out = self.world.outage[0] <= now_s < self.world.outage[1]
+        chance = self.dice.random()
+        if is_out or number in self.world.poisoned or chance < self.world.fault_rate:
+            return self.dice.choice(self.world.faults)
+        return None
+
+    def page(self, number: int, now_s: float) -> Page:
+        """Ten records that no other page holds; none behind the last page; fewer on a short one."""
+        pages = self.world.pages_at(now_s)
+        is_short = self.requests_of_page[number] <= self.world.short.get(number, 0)
+        records = 0 if number > pages else 7 if is_short else 10
+        page = Page(number, 10, pages * 10, pages, records, b"%d" % number)
+        return self.world.lie(page) if self.world.lie else page
+
+
+def visit(world: World, *, crawl: Crawl | None = None) -> Witness:
+    """Crawl a world to its end, resuming after each crash; the witness holds the crawl to its laws all along."""
+    api, witness = Api(world), Witness(world.policy)
+    for crash_s in (*world.crashes_s, inf):
+        witness.begin(crawl or Crawl(world.policy, new_pacer(world), held=witness.held(), known=witness.known))
+        live(api, witness, crash_s)
+        api.in_flight, crawl = 0, None
+        if witness.end is not None:
+            break
+    return witness
+
+
+def new_pacer(world: World) -> RateLimiter:
+    """The pacer of a client in this world."""
+    return RateLimiter(world.requests_per_second, max_concurrency=world.policy.max_concurrency)
+
+
+def live(api: Api, witness: Witness, crash_s: float) -> None:
+    """Drive one crawl as a driver would, until it ends or crashes."""
+    answers: list[tuple[float, int, Outcome]] = []
+    order = count()
+    while witness.now_s < crash_s:
+        action = witness.next_action()
+        if isinstance(action, FetchPage):
+            outcome = api.answer(action.page, witness.now_s)
+            heapq.heappush(answers, (witness.now_s + outcome.latency_s, next(order), outcome))
+        elif isinstance(action, Done | GiveUp):
+            return
+        elif answers and answers[0][0] <= action.instant_s:
+            witness.now_s, _, outcome = heapq.heappop(answers)
+            api.in_flight -= 1
+            witness.tell(outcome)
+        else:
+            assert isinstance(action, WaitUntil)
+            assert witness.now_s < action.instant_s < inf, "a wait for nothing"
+            witness.now_s = action.instant_s
+
+
+# --- random worlds -----------------------------------------------------------------------------------------
+
+
+def grows_for_ever(page: Page) -> Page:
+    """There is always one page more."""
+    return Page(page.number, 10, 10**9, page.number * 2 + 1, 10, page.data)
+
+
+def repeats_itself(page: Page) -> Page:
+    """Every page holds the same records."""
+    return Page(page.number, 10, page.total, page.total_pages, 10, b"the same")
+
+
+def claims_too_much(page: Page) -> Page:
+    """More pages than anybody has."""
+    return Page(page.number, 10, 10**19, 10**18, 10, page.data)
+
+
+def random_limiter(dice: random.Random) -> Callable[[], Limiter]:
+    """Any limiter, tight or wide."""
+    rate, quota = dice.choice((1.0, 5.0, 20.0, 100.0)), dice.choice((3, 20, 100))
+    burst, window_s, places = dice.choice((1, 5, 20)), dice.choice((1.0, 5.0)), dice.randint(1, 6)
+    return dice.choice(
+        (
+            lambda: limiters.TokenBucket(rate, burst),
+            lambda: limiters.FixedWindow(quota, window_s),
+            lambda: limiters.SlidingWindow(quota, window_s),
+            lambda: limiters.SlidingWindow(quota, window_s, counts_refused=True),
+            lambda: limiters.ConcurrencyLimit(places),
+            lambda: limiters.Closed(quota),
+        )
+    )
+
+
+def random_world(seed: int) -> World:
+    """Any world at all; most are hostile in some ways, few in all."""
+    dice = random.Random(seed)
+    pages = dice.choice((0, 1, 2, 5, 12, 30, 80, 80))
+
+    def seldom() -> bool:
+        return dice.random() < 0.2
+
+    def some_pages() -> frozenset[int]:
+        return frozenset(dice.randint(1, max(pages, 1)) for _ in range(dice.randint(1, 3)))
+
+    start_s = dice.choice((0.0, 0.5, 3.0))
+    lies = (grows_for_ever, repeats_itself, claims_too_much)
+    moves = tuple((dice.uniform(0.0, 5.0), max(pages + dice.randint(-4, 4), 0)) for _ in range(dice.randint(1, 3)))
+    return World(
+        pages=((0.0, pages), *(sorted(moves) if seldom() else ())),
+        limiter=random_limiter(dice) if dice.random() < 0.5 else NoLimit,
+        retry_after=limiters.an_hour
+        if seldom()
+        else dice.choice((limiters.whole_seconds, limiters.exact, limiters.silent)),
+        refusal=FailureCause.SERVER_ERROR if seldom() else FailureCause.THROTTLED,
+        latency_s=dice.choice((0.001, 0.05, 0.4)),
+        jitter=dice.choice((0.0, 0.2, 5.0)),
+        fault_rate=dice.choice((0.0, 0.0, 0.1, 0.2, 0.2, 0.3, 0.3, 0.5, 0.9, 1.0)),
+        faults=dice.choice(
+            ((FailureCause.SERVER_ERROR,), (FailureCause.TIMEOUT, FailureCause.CONNECTION), (FailureCause.BAD_BODY,))
+        ),
+        busy_rate=dice.choice((0.0, 0.3, 1.0)),
+        outage=(start_s, start_s + dice.choice((1.0, 10.0, 1e6))) if seldom() else (inf, inf),
+        poisoned=some_pages() if seldom() else frozenset(),
+        refused=some_pages() if seldom() and seldom() else frozenset(),
+        short={page: dice.choice((1, 1, 99)) for page in some_pages()} if seldom() else {},
+        beyond_is_404=seldom(),
+        lie=dice.choice(lies) if seldom() and seldom() else None,
+        seed=seed,
+        policy=CrawlPolicy(
+            max_concurrency=dice.choice((1, 2, 8, 32)),
+            backoff=dice.choice((BackoffPolicy(), BackoffPolicy(), BackoffPolicy.growing(0.05, 5), BackoffPolicy(()))),
+            rounds=dice.randint(1, 4),
+            max_pause_s=dice.choice((0.0, 2.0, 60.0)),
+        ),
+        requests_per_second=dice.choice((None, None, None, 0.5, 10.0, 100.0)),
+        crashes_s=tuple(sorted(dice.uniform(0, 8) for _ in range(dice.randint(1, 3)))) if seldom() else (),
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Visit many worlds; return how many broke a law."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--worlds", type=int, default=10_000, help="how many")
+    parser.add_argument("--seed", type=int, default=1, help="which")
+    parser.add_argument("--world", type=int, help="only this one")
+    chosen = parser.parse_args(arguments)
+    numbers = range(chosen.worlds) if chosen.world is None else [chosen.world]
+    ends: Counter[str] = Counter()
+    broken, requests, started_s = 0, 0, time.monotonic()
+    for number in numbers:
+        world = random_world(chosen.seed * 10**9 + number)
+        try:
+            witness = visit(world)
+        except AssertionError as law:
+            broken += 1
+            print(f"world {number}: {law}\n  {world}")  # noqa: T201
+            continue
+        requests += witness.requests
+        ends[witness.end.reason if isinstance(witness.end, GiveUp) else "done"] += 1
+    took_s = time.monotonic() - started_s
+    print(f"{len(numbers)} worlds, {requests} requests, {broken} broke a law, {dict(ends)}, {took_s:.0f} s")  # noqa: T201
+    return min(broken, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,1 +1,0 @@
-"""Tests of what others are told of a run."""

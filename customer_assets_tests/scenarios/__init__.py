@@ -1,0 +1,1 @@
+"""Tests of the promises: whole runs, real services, faults and hostile input."""

@@ -1,0 +1,8 @@
+"""Fixtures of the scenarios."""
+
+from customer_assets_tests.harness.chromium import browser
+from customer_assets_tests.harness.engines import as_of, engine
+from customer_assets_tests.harness.plain_api import resources, serve_api
+from customer_assets_tests.harness.scripted_server import serve_script
+
+__all__ = ["as_of", "browser", "engine", "resources", "serve_api", "serve_script"]

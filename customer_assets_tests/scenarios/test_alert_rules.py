@@ -1,0 +1,53 @@
+"""What the daemon tells of a run that could tell nothing itself."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from customer_assets.simulator import SimulatorSettings, running_simulator
+from customer_assets.simulator.server import Simulator
+from customer_assets_tests.harness.deployment import Station, station
+from customer_assets_tests.harness.receivers import webhook
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
+
+SENSOR = "notify_failed_runs"
+
+
+def worker_of(plant: Station) -> int:
+    """The process that executes the run in progress."""
+    children = psutil.Process(plant.running["code"].pid).children(recursive=True)
+    return next(child.pid for child in children if "spawn_main" in " ".join(child.cmdline()))
+
+
+def kill_one(plant: Station, simulator: Simulator, *, retries: int) -> str:
+    """Launch a run that may be run again so often, and kill its worker amid the crawl."""
+    asked = simulator.stats()["requests"]
+    run = plant.ui.launch(tags={"dagster/max_retries": str(retries)})
+    plant.await_(lambda: simulator.stats()["requests"] > asked + 5, "No crawl started.")
+    os.kill(worker_of(plant), signal.SIGKILL)
+    plant.await_(lambda: plant.ui.status(run) == "FAILURE", "The killed run did not fail.")
+    return run
+
+
+def test_a_killed_run_is_told_once_and_only_if_it_is_not_run_again(tmp_path: Path) -> None:
+    """A run that lost its worker is run again in silence; one that may not be is an alarm, and not two."""
+    api = SimulatorSettings(customers=400, page_size=10, latency_ms=150)
+    with webhook() as hook, running_simulator(api) as simulator:
+        environ = {"CUSTOMER_API_BASE_URL": simulator.base_url, "CUSTOMER_API_KEY": "any"}
+        environ |= {"CUSTOMER_API_MAX_CONCURRENCY": "1", "CUSTOMER_ALERT_WEBHOOK_URL": hook.url}
+        with station(tmp_path, **environ) as plant:
+            plant.start("code", "webserver", "daemon")
+            plant.await_(plant.ui.loaded, "The webserver shows no code location.")
+            kill_one(plant, simulator, retries=1)
+            plant.await_(lambda: len(plant.ui.runs()) == 2, "The killed run was not run again.")
+            again = plant.ui.runs()[1]["runId"]
+            plant.await_(lambda: plant.ui.status(again) == "SUCCESS", "It did not end green.")
+            given_up = kill_one(plant, simulator, retries=0)
+            plant.await_(lambda: given_up in plant.ui.told_by(SENSOR), "The sensor said nothing of the last run.")
+            assert "is tried again" in plant.ui.told_by(SENSOR)
+    assert len(hook.payloads) == 1
+    assert given_up in str(hook.payloads[0])

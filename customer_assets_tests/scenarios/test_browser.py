@@ -1,0 +1,174 @@
+"""The Dagster UI as a newcomer walks through it, in a real Chromium."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+
+from customer_assets_tests.harness.chromium import browser, keep_screenshot
+from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer
+from customer_assets_tests.harness.services import await_, free_port
+from customer_assets_tests.harness.ui import UI
+from customer_assets_tests.scenarios.test_command_line import BIN, PROJECT, environment
+
+__all__ = ["browser"]
+
+Serve = Callable[[PlainAPI], PlainAPI]
+
+WINDOW = ViewportSize(width=1440, height=900)
+"""The lineage shows counts and states in a window that is no narrower."""
+
+START_S = 180
+A_RUN_MS = 180_000
+A_PAGE_MS = 60_000
+
+SHOWN: dict[str, dict[str, str]] = {
+    "raw_customers": {"records": "12", "unique_customers": "12", "rejected": "0", "missing_customers": "0"},
+    "clean_customers": {"landed": "12", "clean": "12", "mean_quality": "100", "low_quality_share": "0"},
+    "customer_export": {"total_customers": "12", "high_quality": "12", "low_quality": "0"},
+    "summary_report": {"total_customers": "12", "mean_score": "100"},
+}
+"""What the latest materialization of each asset tells after a sync of the embedded simulator's customers."""
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
+
+
+def test_a_newcomer_walks_through_the_ui(browser: Browser, serve_api: Serve, tmp_path: Path) -> None:
+    """Sync all, look at each asset, see the gate refuse bad data, switch the schedule on, open the report."""
+    export = tmp_path / "data" / "export" / "customers.json"
+    spoilt = serve_api(
+        PlainAPI([customer(n, email=None, first_name="", last_name=" ", avatar=None) for n in range(1, 13)])
+    )
+    with dagster_dev(tmp_path, CUSTOMER_API_KEY=KEY) as address, opened(browser, address) as page:
+        page.get_by_role("button", name="Skip").click()
+        materialize_all(page)
+        for name, figures in SHOWN.items():
+            open_asset(page, address, name, figures)
+        open_report(page)
+        open_published_report(page, export.with_name("summary_report.html"))
+        good = export.read_bytes()
+        sync_from(page, address, spoilt.url)
+        gate_is_shut(page, address)
+        assert export.read_bytes() == good
+        switch_the_schedule_on(page)
+
+
+@contextmanager
+def dagster_dev(folder: Path, **environ: str) -> Iterator[str]:
+    """Run `dagster dev` in a home of its own until the block ends; its address, once it shows the assets."""
+    home, port = folder / "home", free_port()
+    home.mkdir()
+    with subprocess.Popen(
+        [BIN / "dagster", "dev", "--port", str(port)],
+        cwd=PROJECT,
+        env=environment(folder, DAGSTER_HOME=str(home), **environ),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as server:
+        try:
+            await_(UI(port).loaded, START_S, "dagster dev shows no code location")
+            yield f"http://127.0.0.1:{port}"
+            server.terminate()
+            server.wait(timeout=60)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)  # what a failed test, or a stubborn service, leaves
+
+
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """Open a window, and close it before the web server is told to stop: that one waits for whoever still looks."""
+    with closing(browser.new_page(viewport=WINDOW)) as page:
+        page.set_default_timeout(A_PAGE_MS)
+        expect.set_options(timeout=A_PAGE_MS)
+        page.goto(address)
+        yield page
+
+
+def materialize_all(page: Page) -> None:
+    """Click Materialize all, and wait for green: every asset, every check."""
+    page.get_by_role("link", name="Lineage", exact=False).last.click()
+    page.get_by_role("button", name="Materialize all").click()
+    graph = page.locator("foreignObject")
+    expect(graph.get_by_text("Materialized", exact=True)).to_have_count(4, timeout=A_RUN_MS)
+    for checks in ("5 / 5 Passed", "1 / 1 Passed"):
+        expect(graph.get_by_text(checks).first).to_be_visible(timeout=A_RUN_MS)
+    expect(graph.get_by_text("1 / 1 Passed")).to_have_count(2)
+    keep_screenshot(page, "lineage")
+
+
+def open_asset(page: Page, address: str, name: str, figures: dict[str, str]) -> None:
+    """Open an asset's page, and read the figures of its latest materialization."""
+    page.goto(f"{address}/assets/{name}")
+    for key, value in figures.items():
+        expect(metadata(page, key)).to_have_text(value)
+    keep_screenshot(page, f"asset_{name}")
+
+
+def metadata(page: Page, key: str) -> Locator:
+    """The value beside this key in the table of metadata."""
+    return page.get_by_role("row").filter(has=page.get_by_text(key, exact=True)).get_by_role("cell").last
+
+
+def open_report(page: Page) -> None:
+    """Open the report that the asset's page shows."""
+    page.get_by_text("[Show Markdown]").click()
+    report = page.get_by_role("dialog")
+    expect(report.get_by_role("heading", name="Customers")).to_be_visible()
+    expect(report.get_by_role("heading", name="Market segment")).to_be_visible()
+    keep_screenshot(page, "report_in_the_ui")
+    report.get_by_role("button", name="Close").click()
+
+
+def open_published_report(page: Page, file: Path) -> None:
+    """Open the published page, to which the asset's metadata leads."""
+    expect(metadata(page, "page")).to_contain_text(str(file))
+    page.goto(file.as_uri())
+    expect(page.get_by_role("heading", level=1)).to_contain_text("12 customers")
+    expect(page.get_by_role("heading", name="Market segment")).to_be_visible()
+    keep_screenshot(page, "report")
+
+
+def sync_from(page: Page, address: str, base_url: str) -> None:
+    """Materialize all from the launchpad with another API; the key is Dagster's to hide and ours to know."""
+    page.goto(f"{address}/asset-groups")
+    page.locator("button:right-of(:text('Materialize all'))").first.click()
+    page.get_by_text("Open launchpad").click()
+    launchpad = page.get_by_role("dialog")
+    editor = launchpad.locator(".CodeMirror").last
+    expect(launchpad.get_by_text("No errors")).to_be_visible()
+    config = str(editor.evaluate("each => each.CodeMirror.getValue()"))
+    assert KEY not in config
+    edited = config.replace('base_url: ""', f"base_url: {base_url}")
+    assert edited != config
+    editor.evaluate("(each, text) => each.CodeMirror.setValue(text)", edited)
+    launchpad.get_by_role("button", name=re.compile("Materialize$")).click()
+    expect(page).to_have_url(re.compile("/runs/"))
+    expect(page.get_by_text("Failure", exact=True).first).to_be_visible(timeout=A_RUN_MS)
+    keep_screenshot(page, "failed_run")
+
+
+def gate_is_shut(page: Page, address: str) -> None:
+    """See which check is red, its score beside its threshold."""
+    page.goto(f"{address}/assets/clean_customers?view=checks&checkDetail=mean_quality_meets_threshold")
+    expect(page.get_by_text("the mean score 60.00 is below the floor 80")).to_be_visible()
+    expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
+    keep_screenshot(page, "gate")
+
+
+def switch_the_schedule_on(page: Page) -> None:
+    """Find the schedule under Automation, and switch it on: it tells when it runs next."""
+    page.get_by_text("Automation", exact=True).first.click()
+    page.get_by_text("daily_customer_sync").click()
+    running = page.get_by_role("row", name="Running")
+    running.locator("label").click()
+    expect(running.get_by_role("checkbox")).to_be_checked()
+    expect(page.get_by_role("row", name="Next tick")).to_contain_text("3:00")
+    keep_screenshot(page, "schedule")

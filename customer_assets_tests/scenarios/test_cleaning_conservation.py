@@ -1,0 +1,51 @@
+"""The law of conservation, in any world: what landed is a clean customer, was merged into one, or was rejected."""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow.parquet as pq
+from hypothesis import given, settings
+
+from customer_assets.models import CleaningSummary, CrawlSummary, Page
+from customer_assets.processing import CustomerDataProcessor
+from customer_assets.processing.engines import Engine
+from customer_assets.processing.landing.writer import LandingWriter
+from customer_assets.processing.quality import QualityThresholds, evaluate, measure_quality
+from customer_assets_tests.harness.engines import AS_OF
+from customer_assets_tests.harness.record_worlds import Record, pages
+
+LENIENT = QualityThresholds(0.0, 0.0, 1.0, 1.0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(world=pages)
+def test_landed_is_clean_and_merged_and_rejected(engine: Engine, world: list[list[Record]]) -> None:
+    """As counted by the product, and as counted by hand; on each engine."""
+    with TemporaryDirectory() as directory:
+        raw_file, rejected_file = Path(directory) / "raw.parquet", Path(directory) / "rejected.parquet"
+        with LandingWriter(raw_file, rejected_file) as landing:
+            landing.start_pass()
+            for number, page in enumerate(world, start=1):
+                data = json.dumps([record for record, _ in page]).encode()
+                landing.add(Page(number, 8, 0, len(world), len(page), data))
+        raw = engine.scan(raw_file)
+        clean = CustomerDataProcessor(0, AS_OF, engine).process(raw)
+        named = [customer for page in world for _, customer in page]
+        crawl = CrawlSummary(
+            fingerprint="",
+            landed=len(named),
+            rejected=landing.rejected_records(),
+            total=len(named),
+            missing_customers=0,
+        )
+        cleaning = CleaningSummary(as_of=AS_OF.isoformat(), records=0, defects={}, fingerprint=crawl.fingerprint)
+        figures = measure_quality(raw, clean, crawl, cleaning)
+        customers = {customer for customer in named if customer is not None}
+        assert figures.landed == figures.clean + figures.merged + figures.rejected
+        assert (figures.clean, figures.rejected) == (len(customers), named.count(None))
+        assert set(clean.collect("pyarrow").to_native().column("customer_id").to_pylist()) == customers
+        assert pq.read_table(rejected_file).num_rows == named.count(None)
+        found = {verdict.name: verdict.passed for verdict in evaluate(figures, LENIENT)}
+        assert found["every_record_is_accounted_for"]
+        assert found["customer_id_is_unique"]

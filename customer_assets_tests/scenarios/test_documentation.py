@@ -1,0 +1,345 @@
+"""Whatever a reader may copy from a page works: every fenced block is run, every command in a sentence has a home.
+
+The blocks of one page run in order, in one copy of the project, as a reader would go through it.
+"""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import mermaidx  # type: ignore[import-untyped] # it ships no types
+import pytest
+import yaml
+from dagster.components.core.component_tree import ComponentTree
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from customer_assets.components import CustomerSyncComponent
+from customer_assets.definitions import defs
+from customer_assets.defs import settings
+from customer_assets.simulator import SimulatorSettings, running_simulator
+
+PROJECT = Path(__file__).parents[2]
+NOT_OURS = {"build", "data", "dist", "node_modules"}
+PAGES = sorted(
+    page.relative_to(PROJECT)
+    for page in PROJECT.rglob("*.md")
+    if not any(part.startswith((".", "tmp")) or part in NOT_OURS for part in page.relative_to(PROJECT).parts)
+)
+OPERATING, EXTENDING = Path("deploy/OPERATING.md"), Path("customer_assets/EXTENDING.md")
+
+REAL_APIS = ("https://reqres.in/api", "http://127.0.0.1:8080/api")
+"""What pages say where a simulated API on loopback answers in a test. The one thing that is changed in a block."""
+
+LIMIT_S = 240
+
+# Dagster reads a component's YAML by a function that pydantic has deprecated.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated")]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block.
+
+    Attributes:
+        page: Its page, from the project's root.
+        line: Where it begins.
+        language: What the fence says.
+        text: What stands in it.
+    """
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        """Tell where it is."""
+        return f"{self.page}:{self.line} ({self.language or 'no language'})"
+
+
+def tokens(page: Path) -> list[Token]:
+    """Parse a page."""
+    return MarkdownIt("commonmark").enable("table").parse((PROJECT / page).read_text(encoding="utf-8"))
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Every fenced block of a page, in order."""
+    return [
+        Block(page, token.map[0] + 1, token.info.strip(), token.content)
+        for token in tokens(page)
+        if token.type in ("fence", "code_block") and token.map
+    ]
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+# --- what runs a block, by its language ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One who does what a page says.
+
+    Attributes:
+        home: A copy of the project, with the environment that the README makes.
+        api: A simulated API.
+    """
+
+    home: Path
+    api: str
+
+    def run(self, *command: str | Path) -> "subprocess.CompletedProcess[str]":
+        """Run a command in the copy."""
+        return subprocess.run(
+            command, cwd=self.home, env=self.environ(), capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+
+    def environ(self) -> dict[str, str]:
+        """The environment of a person who has just begun."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("CUSTOMER_", "DAGSTER_", "COV"))}
+        path = f"{self.home}/.venv/bin{os.pathsep}{kept.get('PATH', '')}"
+        return {**kept, "PATH": path, "PYTHONPATH": str(self.home), "DAGSTER_DISABLE_TELEMETRY": "1"}
+
+    def text(self, block: Block) -> str:
+        """Put the simulated API in the real one's place."""
+        text = block.text
+        for real in REAL_APIS:
+            text = text.replace(real, self.api)
+        return text
+
+
+AS_ROOT = """
+sudo() { case "$1" in install) shift; install "$@" ;; useradd | python3 | */pip | systemctl) ;; *) return 1 ;; esac; }
+mkdir -p root/etc/systemd/system root/opt root/var/lib
+"""
+"""Stands for root: files are installed, below the copy; accounts, environments and services are not made."""
+
+
+def run_shell(reader: Reader, block: Block) -> None:
+    """Run the commands; the first that fails ends it. What `sudo` would do to the machine is done below the copy."""
+    text = reader.text(block)
+    if "sudo " in text:
+        text = AS_ROOT + re.sub(r" (?=/(etc|opt|var)/)", " root", text.replace("-o customer_assets ", ""))
+    succeed(block, reader.run("bash", "-euo", "pipefail", "-c", text))
+
+
+def run_python(reader: Reader, block: Block) -> None:
+    """Run the program; one whose first line names a file becomes that file first, tests are run by pytest."""
+    text = reader.text(block)
+    named = re.match(r"# (\S+\.py)\n", text)
+    file = reader.home / (named[1] if named else f"block_{block.line}.py")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    tests = any(isinstance(node, ast.FunctionDef) and node.name.startswith("test_") for node in ast.parse(text).body)
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)] if tests else [str(file)]
+    succeed(block, reader.run(sys.executable, "-W", "error::DeprecationWarning:__main__", *command))
+
+
+def run_diff(reader: Reader, block: Block) -> None:
+    """Make the change."""
+    patch = reader.home / f"block_{block.line}.diff"
+    patch.write_text(block.text, encoding="utf-8")
+    succeed(block, reader.run("patch", "--strip=1", "--fuzz=3", "--input", patch))
+
+
+def run_yaml(reader: Reader, block: Block) -> None:
+    """Load a component as Dagster does; let Dagster judge a run's configuration, and keep it in the file it names."""
+    content = yaml.safe_load(block.text)
+    assert isinstance(content, dict), block
+    if content.get("type") == "customer_assets.components.CustomerSyncComponent":
+        component: CustomerSyncComponent = CustomerSyncComponent.resolve_from_yaml(
+            yaml.safe_dump(content["attributes"])
+        )
+        dg.Definitions.validate_loadable(component.build_defs(ComponentTree.for_test().load_context))
+        return
+    assert set(content) <= {"resources", "ops", "execution"}, f"{block}: who reads this?"
+    dg.validate_run_config(defs.resolve_job_def("customer_sync_job"), content)
+    named = re.match(r"# (\S+\.yaml)\n", block.text)
+    assert named, f"{block}: the first line names the file"
+    (reader.home / named[1]).write_text(reader.text(block), encoding="utf-8")
+
+
+def run_mermaid(_: Reader, block: Block) -> None:
+    """Let Mermaid itself draw it."""
+    assert "<svg" in mermaidx.render(block.text).svg(), block
+
+
+def succeed(block: Block, finished: "subprocess.CompletedProcess[str]") -> None:
+    """Exit 0, or tell which block failed and how."""
+    assert finished.returncode == 0, f"{block} failed:\n{finished.stdout[-2000:]}\n{finished.stderr[-4000:]}"
+
+
+RUN_BY: Mapping[str, Callable[[Reader, Block], None]] = {
+    "bash": run_shell,
+    "sh": run_shell,
+    "python": run_python,
+    "diff": run_diff,
+    "yaml": run_yaml,
+    "mermaid": run_mermaid,
+}
+
+QUICK_START = [block for block in blocks_of(Path("README.md")) if block.language == "bash"]
+FUZZING = blocks_of(Path("customer_assets_tests/fuzzing/README.md"))
+RUN_ELSEWHERE = {
+    **dict.fromkeys(QUICK_START, "it fetches packages: `.ci/run` runs it, word for word"),
+    **dict.fromkeys(FUZZING, "a search without an end; what it found is tried by `test_kept_inputs.py`"),
+}
+
+# --- every block --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    """A reader with a fresh copy, and an API to read from."""
+    home = tmp_path / "project"
+    hidden = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", *NOT_OURS)
+    shutil.copytree(PROJECT, home, ignore=hidden)
+    (home / ".venv").symlink_to(sys.prefix)
+    with running_simulator(SimulatorSettings()) as simulator:
+        yield Reader(home, simulator.base_url)
+
+
+@pytest.mark.service
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)], ids=str)
+def test_every_block_of_a_page_works(page: Path, reader: Reader) -> None:
+    """In the order of the page, so that a block may use what one before it made."""
+    for block in blocks_of(page):
+        if block not in RUN_ELSEWHERE:
+            RUN_BY[block.language](reader, block)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_somebody_runs_every_block(block: Block) -> None:
+    """A block in a language that nothing runs fails, rather than being passed over."""
+    assert block.language in RUN_BY, f"{block}: nobody runs it; write it so that one of {', '.join(RUN_BY)} does"
+
+
+def test_ci_runs_both_quick_starts() -> None:
+    """The very text: `.ci/readme_block` prints it, `.ci/run` hands it to bash."""
+    assert len(QUICK_START) == 2
+    script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+    for number, block in enumerate(QUICK_START, start=1):
+        printed = subprocess.check_output([sys.executable, ".ci/readme_block", str(number)], cwd=PROJECT, text=True)
+        assert printed.rstrip("\n") == block.text.rstrip("\n")
+        assert f'\nbash -euo pipefail -c "$(readme_block {number})"\n' in script
+
+
+# --- commands within sentences ------------------------------------------------------------------------
+
+COMMAND = re.compile(r"(\.venv/bin/|pip install |python -m |dagster |dagster-\w+ |dg |curl |systemctl )\S")
+
+OTHER_PROJECT = "customer_assets_tests/scenarios/test_other_project.py"
+INLINE_RUN_BY = {
+    ".venv/bin/dagster dev": "customer_assets_tests/scenarios/test_browser.py",
+    "dagster dev": "customer_assets_tests/scenarios/test_browser.py",
+    "dg launch --assets '*'": "customer_assets_tests/scenarios/test_command_line.py",
+    "dagster job execute -m customer_assets.definitions -j customer_sync_job": (
+        "customer_assets_tests/scenarios/test_command_line.py"
+    ),
+    "dg scaffold defs customer_assets.components.CustomerSyncComponent acme": OTHER_PROJECT,
+    "dg check yaml": OTHER_PROJECT,
+    "dg launch --job acme_job": OTHER_PROJECT,
+    "python -m customer_assets.simulator": "customer_assets_tests/unit/simulator/test_server.py",
+}
+"""Commands that take a service or a project of their own, and the test that runs each."""
+
+INLINE_INSTALLS = re.compile(r"pip install ('customer_assets\[[a-z0-9]+\]'|s3fs)")
+"""Commands that fetch what `.ci/run` installs by the extra `dev`, or by the extra's own name."""
+
+
+def inline_commands() -> list[tuple[Path, str]]:
+    """Every command that stands within a sentence or a table."""
+    inline = ((page, child) for page in PAGES for token in tokens(page) for child in token.children or [])
+    return [(page, each.content) for page, each in inline if each.type == "code_inline" and COMMAND.match(each.content)]
+
+
+@pytest.mark.service
+@pytest.mark.parametrize(("page", "command"), [pytest.param(*each, id=each[1]) for each in inline_commands()])
+def test_every_command_within_a_sentence_works(page: Path, command: str, reader: Reader) -> None:
+    """It is run here, or by the test that is named for it."""
+    if command in INLINE_RUN_BY:
+        assert f'"{command.split()[1]}"' in (PROJECT / INLINE_RUN_BY[command]).read_text(encoding="utf-8")
+    elif INLINE_INSTALLS.fullmatch(command):
+        name = re.sub(r".*\[|\]'|pip install ", "", command)
+        assert name in (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+    else:
+        succeed(Block(page, 0, "inline", command), reader.run("bash", "-euo", "pipefail", "-c", command))
+
+
+# --- what pages name ----------------------------------------------------------------------------------
+
+
+def links() -> list[tuple[Path, str]]:
+    """Every link and picture that leads to a file of the project."""
+    found = []
+    for page in PAGES:
+        for token in tokens(page):
+            for child in token.children or []:
+                target = str(child.attrs.get("href") or child.attrs.get("src") or "").partition("#")[0]
+                if target and "://" not in target:
+                    found.append((page, target))
+    return found
+
+
+@pytest.mark.parametrize(("page", "target"), [pytest.param(*each, id=f"{each[0]} to {each[1]}") for each in links()])
+def test_every_link_leads_somewhere(page: Path, target: str) -> None:
+    """Pictures are small, too: they load on a phone."""
+    file = (PROJECT / page).parent / target
+    assert file.exists()
+    assert file.suffix not in (".png", ".webp") or file.stat().st_size < 150_000
+
+
+VARIABLE = re.compile(r"\bCUSTOMER_[A-Z_]+\b(?!=)")
+SAMPLE_ENVIRONMENT = PROJECT / "deploy" / "customer_assets.env"
+
+
+@pytest.mark.parametrize("variable", settings.VARIABLES)
+def test_every_setting_stands_in_the_readme(variable: str) -> None:
+    """In its table; the embedded simulator's are told as one."""
+    rows = [line for line in (PROJECT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    names = {variable, variable.replace("CUSTOMER_SIMULATOR", "…")}
+    assert any(f"`{name}`" in row for name in names for row in rows)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_setting_that_a_page_names_is_read(page: Path) -> None:
+    """By customer_assets, or by the services that the sample environment is for."""
+    named = set(VARIABLE.findall((PROJECT / page).read_text(encoding="utf-8")))
+    sample = set(VARIABLE.findall(SAMPLE_ENVIRONMENT.read_text(encoding="utf-8").replace("=", " ")))
+    assert named <= {*settings.VARIABLES, *sample}
+
+
+def our_errors() -> list[str]:
+    """Name every error that customer_assets raises on purpose, by its source: optional packages may be missing."""
+    sources = (PROJECT / "customer_assets").rglob("*.py")
+    trees = [ast.parse(source.read_text(encoding="utf-8")) for source in sources]
+    bases = {
+        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    found = {"CustomerAssetsError"}
+    while more := {name for name, parents in bases.items() if parents & found} - found:
+        found |= more
+    return sorted(found - {"CustomerAssetsError", "APIError"})
+
+
+def our_checks() -> list[str]:
+    """Name every asset check."""
+    return sorted(key.name for checks in defs.asset_checks or () for key in checks.check_keys)
+
+
+@pytest.mark.parametrize("name", [*our_errors(), *our_checks()])
+def test_operators_are_told_what_to_do(name: str) -> None:
+    """Each error and each check has a row of its own in a table."""
+    text = (PROJECT / OPERATING).read_text(encoding="utf-8")
+    assert f"\n| `{name}` |" in text

@@ -1,0 +1,286 @@
+"""Where requests go, and what they carry: one origin, one key, nothing else."""
+
+import queue
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customer_assets.api.http.base import Target, TransportError, open_transport
+from customer_assets.api.responses import RawResponse
+from customer_assets.errors import MissingDependencyError
+from customer_assets.metrics import FailureCause
+from customer_assets_tests.harness.scripted_server import http
+from customer_assets_tests.harness.services import need
+from customer_assets_tests.harness.wire import KEY, LIBRARIES, PAGE, Serve, fetched
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@LIBRARIES
+def test_a_redirect_within_the_origin_is_followed(serve_script: Serve, library: str, status: int) -> None:
+    """With the key."""
+    server = serve_script([http(status, Location="/v2/users?page=1"), http(200, PAGE)])
+    outcome = fetched(library, server.url)
+    assert isinstance(outcome, RawResponse)
+    assert outcome.body == PAGE
+    assert server.requests[1].startswith("GET /v2/users?page=1 ")
+    assert f"x-api-key: {KEY}" in server.requests[1]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://127.0.0.1:{port}/api/users",
+        "//127.0.0.1:{port}/api/users",
+        "http://localhost:{port}/",
+        "http://{own}@127.0.0.1:{port}/",
+        "http://127.0.0.1:{port}\\@{own}/",
+        "https://{own}/api/users",
+        "ftp://{own}/",
+        "javascript:alert(1)",
+        "http://[",
+        "http://127.0.0.1:99999999/",
+        "",
+    ],
+)
+@LIBRARIES
+def test_a_redirect_elsewhere_is_not_followed(serve_script: Serve, library: str, location: str) -> None:
+    """The key stays within its origin; the redirect itself is the answer."""
+    elsewhere = serve_script()
+    port = elsewhere.url.split(":")[2].split("/")[0]
+    locations: list[str] = []
+    server = serve_script(otherwise=lambda _page: http(302, Location=locations[0]))
+    locations.append(location.format(port=port, own=server.url.split("/")[2]))
+    outcome = fetched(library, server.url)
+    assert elsewhere.requests == []
+    assert len(server.requests) == 1
+    assert isinstance(outcome, RawResponse)
+    assert outcome.status == 302
+
+
+@LIBRARIES
+def test_redirects_in_a_circle_end(serve_script: Serve, library: str) -> None:
+    """After a few."""
+    server = serve_script(otherwise=lambda _page: http(302, Location="/api/users?page=1"))
+    outcome = fetched(library, server.url)
+    assert isinstance(outcome, RawResponse)
+    assert outcome.status == 302
+    assert len(server.requests) == 4
+
+
+@LIBRARIES
+def test_redirects_do_not_prolong_the_time(serve_script: Serve, library: str) -> None:
+    """The limit is for all of them together."""
+
+    def slow(connection: socket.socket) -> None:
+        time.sleep(0.3)
+        connection.sendall(http(302, Location="/api/users?page=1"))
+
+    outcome = fetched(library, serve_script([slow] * 5).url)
+    assert isinstance(outcome, TransportError)
+    assert outcome.cause is FailureCause.TIMEOUT
+
+
+@LIBRARIES
+def test_nothing_but_the_settings_is_sent(
+    serve_script: Serve, library: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No cookie that was set, no `.netrc`; loopback is reached without a proxy."""
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    server = serve_script([http(200, PAGE, Set_Cookie="session=1; Path=/")])
+    arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    transport = open_transport(library, Target(server.url + "/users", KEY, page_size=50), 2)
+    for _ in range(2):
+        transport.send(3, arrived.put)
+        assert isinstance(arrived.get(timeout=10), RawResponse)
+    transport.close()
+    for request in server.requests:
+        lines = request.split("\r\n")
+        assert lines[0] == "GET /api/users?page=3&per_page=50 HTTP/1.1"
+        names = {line.split(":")[0].lower() for line in lines[1:] if line}
+        assert names == {"host", "x-api-key", "accept", "accept-encoding", "user-agent"} | names & {"connection"}
+
+
+@LIBRARIES
+def test_a_proxy_of_the_environment_is_used(serve_script: Serve, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For any host but loopback."""
+    proxy = serve_script([http(200, PAGE)])
+    monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/api"))
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", "")
+    outcome = fetched(library, "http://customers.invalid/api")
+    assert isinstance(outcome, RawResponse)
+    assert proxy.requests[0].startswith("GET http://customers.invalid/api/users?page=1 ")
+
+
+@LIBRARIES
+def test_connections_are_kept(library: str) -> None:
+    """Ten pages one after the other need one connection; a server that closes it meanwhile costs nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        transport = open_transport(library, Target(f"http://127.0.0.1:{listening.getsockname()[1]}/users", KEY), 2)
+        arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(2):
+            transport.send(1, arrived.put)
+            connection, _ = listening.accept()
+            with connection:
+                for turn in range(5):
+                    if turn:
+                        transport.send(1, arrived.put)
+                    assert connection.recv(65_536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(PAGE) + PAGE)
+                    assert isinstance(arrived.get(timeout=10), RawResponse)
+            time.sleep(0.05)  # the client's side hears of the end
+        transport.close()
+
+
+@LIBRARIES
+def test_a_closed_transport_holds_no_connection(library: str) -> None:
+    """Nor does one that was closed while a request was under way, once its answer has come."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        target = Target(f"http://127.0.0.1:{listening.getsockname()[1]}/users", KEY)
+        for is_under_way in (False, library == "requests"):  # aiohttp's requests end with it
+            transport = open_transport(library, target, 2)
+            arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
+            transport.send(1, arrived.put)
+            connection, _ = listening.accept()
+            with connection:
+                connection.settimeout(10)
+                assert connection.recv(65_536)
+                if is_under_way:
+                    transport.close()
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(PAGE) + PAGE)
+                assert isinstance(arrived.get(timeout=10), RawResponse)
+                if not is_under_way:
+                    transport.close()
+                assert connection.recv(65_536) == b""
+
+
+@LIBRARIES
+def test_a_proxy_is_told_the_whole_address_and_its_own_password(
+    serve_script: Serve, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the address looks like; the password goes no further."""
+    proxy = serve_script([http(200, PAGE)])
+    monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/api").replace("//", "//me:secret@"))
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", "")
+    outcome = fetched(library, "http://customers.invalid/api;v=1;")
+    assert isinstance(outcome, RawResponse)
+    assert proxy.requests[0].startswith("GET http://customers.invalid/api;v=1;/users?page=1 ")
+    assert "proxy-authorization: basic " in proxy.requests[0].lower()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for loopback that nobody trusts, and its key, in one file."""
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = [need("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    files = ["-nodes", "-days", "1", "-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
+    subprocess.run([*command, *subject, *files], check=True, capture_output=True)
+    path.write_text(path.read_text() + path.with_suffix(".crt").read_text())
+    return path
+
+
+@contextmanager
+def behind_tls(certificate: Path, answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Answer one request after the other over TLS; yield the base URL, and what is received."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    received: list[bytes] = []
+
+    def work(listening: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(connection, server_side=True) as secured:
+                    received.append(secured.recv(65_536))
+                    secured.sendall(answer)
+                    secured.unwrap()
+            except OSError:
+                connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=work, args=(listening,), daemon=True).start()
+        yield f"https://127.0.0.1:{listening.getsockname()[1]}/api", received
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.service
+@LIBRARIES
+def test_tls_works_with_a_certificate_that_is_trusted(
+    library: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`REQUESTS_CA_BUNDLE` names it, for both libraries."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.with_suffix(".crt")))
+    with behind_tls(certificate, http(200, PAGE)) as (url, _):
+        outcome = fetched(library, url, timeout_s=5.0)
+    assert isinstance(outcome, RawResponse)
+    assert outcome.body == PAGE
+
+
+@pytest.mark.service
+@LIBRARIES
+def test_a_certificate_that_nobody_trusts_gets_no_key(library: str, certificate: Path) -> None:
+    """The connection ends before anything is sent."""
+    with behind_tls(certificate, http(200, PAGE)) as (url, received):
+        outcome = fetched(library, url, timeout_s=5.0)
+    assert isinstance(outcome, TransportError)
+    assert outcome.cause is FailureCause.CONNECTION
+    assert received == []
+
+
+@pytest.mark.service
+@LIBRARIES
+def test_only_the_bundle_is_trusted(library: str, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what OpenSSL is told to trust: both libraries trust what `requests` does."""
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_suffix(".crt")))
+    with behind_tls(certificate, http(200, PAGE)) as (url, received):
+        outcome = fetched(library, url, timeout_s=5.0)
+    assert isinstance(outcome, TransportError)
+    assert received == []
+
+
+@pytest.mark.service
+@LIBRARIES
+def test_no_redirect_leads_from_https_to_http(
+    serve_script: Serve, library: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even on the same host."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.with_suffix(".crt")))
+    plain = serve_script()
+    with behind_tls(certificate, http(302, Location=plain.url + "/users?page=1")) as (url, _):
+        outcome = fetched(library, url, timeout_s=5.0)
+    assert isinstance(outcome, RawResponse)
+    assert (outcome.status, plain.requests) == (302, [])
+
+
+def test_a_missing_library_tells_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is optional."""
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    monkeypatch.delitem(sys.modules, "customer_assets.api.http.aiohttp", raising=False)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'customer_assets\[async\]'"):
+        open_transport("aiohttp", Target("https://x.org", KEY), 1)
+
+
+def test_a_target_does_not_show_its_key() -> None:
+    """In no traceback."""
+    assert KEY not in repr(Target("https://x.org", KEY))

@@ -1,0 +1,5 @@
+"""Fixtures of the unit tests of Dagster definitions."""
+
+from customer_assets_tests.harness.plain_api import resources, serve_api
+
+__all__ = ["resources", "serve_api"]

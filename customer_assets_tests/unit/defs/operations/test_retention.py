@@ -1,0 +1,433 @@
+"""Old runs go, with all that Dagster keeps of them; what is young, not over or still asked for stays."""
+
+import logging
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.storage.event_log import SqlEventLogStorage
+from dagster._core.storage.runs.schema import RunsTable
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
+from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster_shared.record import copy
+
+from customer_assets.definitions import build_definitions
+from customer_assets.defs.operations import run_deletion as run_records
+from customer_assets.defs.operations.notifications import ALERT_TAG, METRICS_TAG, Notifier
+from customer_assets.defs.operations.retention import is_deletable
+from customer_assets.defs.operations.sensors import failed_run_sensor
+from customer_assets.defs.settings import days
+from customer_assets.errors import ConfigurationError
+from customer_assets_tests.harness.receivers import webhook
+
+Status = dg.DagsterRunStatus
+
+KEEP_DAYS = 90
+OLD, YOUNG = timedelta(days=91), timedelta(days=89)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Where the instance keeps everything."""
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance on disk."""
+    with dg.DagsterInstance.local_temp(str(home)) as local:
+        yield local
+
+
+@dg.asset
+def ledger() -> dg.MaterializeResult[None]:
+    """Be an asset."""
+    return dg.MaterializeResult(data_version=dg.DataVersion("1"))
+
+
+@dg.asset_check(asset=ledger)
+def ledger_is_whole() -> dg.AssetCheckResult:
+    """Be a check."""
+    return dg.AssetCheckResult(passed=True)
+
+
+def aged(instance: dg.DagsterInstance, run_id: str, age: timedelta) -> str:
+    """Let a run have happened so long ago; its id."""
+    then = datetime.now(UTC) - age
+    stamp = then.replace(tzinfo=None)
+    times: dict[str, Any] = {"create_timestamp": stamp, "update_timestamp": stamp}
+    if instance.get_runs(dg.RunsFilter(run_ids=[run_id]))[0].is_finished:
+        times["end_time"] = then.timestamp()
+    assert isinstance(instance.run_storage, SqlRunStorage)
+    with instance.run_storage.connect() as connection:
+        connection.execute(RunsTable.update().where(RunsTable.c.run_id == run_id).values(times))
+    return run_id
+
+
+def materialized(instance: dg.DagsterInstance, age: timedelta = OLD) -> str:
+    """A run that materialised the asset and checked it, so long ago."""
+    return aged(instance, dg.materialize([ledger, ledger_is_whole], instance=instance).run_id, age)
+
+
+def logged(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Tell whether what a run printed is kept."""
+    (entry,) = instance.all_logs(run_id, of_type=dg.DagsterEventType.LOGS_CAPTURED)
+    assert entry.dagster_event is not None
+    key = [run_id, "compute_logs", entry.dagster_event.logs_captured_data.file_key]
+    return bool(instance.compute_log_manager.get_log_data(key).stderr)
+
+
+def origin(location: str) -> RemoteJobOrigin:
+    """Where a run comes from that the UI or the daemon launched."""
+    return RemoteJobOrigin(
+        RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), "__repository__"), nothing.name
+    )
+
+
+def ended(instance: dg.DagsterInstance, status: Status = Status.SUCCESS, age: timedelta = OLD, **given: Any) -> str:
+    """A run of another kind, which touched no asset, so long ago."""
+    return aged(instance, instance.create_run_for_job(nothing, status=status, **given).run_id, age)
+
+
+@dg.job
+def nothing() -> None:
+    """Be a job."""
+
+
+def deletion(instance: dg.DagsterInstance, keep_days: float = KEEP_DAYS, **run_config: Any) -> Any:
+    """What came of the job that deletes old runs."""
+    job = build_definitions(CUSTOMER_KEEP_RUNS_DAYS=keep_days).resolve_job_def("delete_old_runs")
+    return job.execute_in_process(instance=instance, raise_on_error=False, run_config=run_config)
+
+
+def figures(result: Any) -> dict[str, int]:
+    """What the job says it did."""
+    (output,) = result.get_step_success_events()
+    (told,) = (event.step_output_data for event in result.all_events if event.is_successful_output)
+    assert output.step_key == "delete_runs_that_may_go"
+    return {name: value.value for name, value in told.metadata.items() if value.value}
+
+
+def remaining(instance: dg.DagsterInstance, *but: Any) -> set[str]:
+    """The runs that are on record, but for those of the deletion itself."""
+    return {run.run_id for run in instance.get_runs()} - {each.run_id for each in but}
+
+
+def traces(home: Path, run_id: str) -> list[str]:
+    """Where a run is named in all that an instance keeps: files by their path, rows by their table."""
+    found = [str(path) for path in home.rglob("*") if run_id in str(path)]
+    for file in home.rglob("*.db"):
+        with closing(sqlite3.connect(file)) as database:
+            tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
+            for table in tables:
+                rows = database.execute(f"select * from {table}").fetchall()  # noqa: S608 - the table's own name
+                found += [f"{file.name}: {table}" for row in rows if run_id in str(row)]
+    return found
+
+
+def test_an_old_run_leaves_no_trace(instance: dg.DagsterInstance, home: Path) -> None:
+    """No run, tag, event, check result, log or file."""
+    first, second = materialized(instance), materialized(instance)
+    assert logged(instance, first)
+    tables = {trace.rpartition(" ")[2] for trace in traces(home, first)}
+    assert tables >= {"runs", "event_logs", "asset_check_executions"}
+    result = deletion(instance)
+    assert figures(result) == {"deleted": 1, "kept": 1}
+    assert remaining(instance, result) == {second}
+    assert traces(home, first) == []
+
+
+def test_what_an_asset_was_made_by_last_stays_whole(instance: dg.DagsterInstance) -> None:
+    """Its data version, its check's result and its log are there as before."""
+    materialized(instance)
+    last = materialized(instance)
+    before = instance.get_latest_materialization_event(ledger.key)
+    result = deletion(instance)
+    assert instance.get_latest_materialization_event(ledger.key) == before
+    assert before is not None
+    assert before.run_id == last
+    assert isinstance(instance.event_log_storage, SqlEventLogStorage)
+    (check,) = ledger_is_whole.check_keys
+    evaluated = instance.event_log_storage.get_asset_check_execution_history(check, limit=5)
+    assert [each.run_id for each in evaluated] == [last]
+    assert logged(instance, last)
+    assert remaining(instance, result) == {last}
+
+
+def test_what_a_check_was_evaluated_in_last_stays(instance: dg.DagsterInstance) -> None:
+    """The asset may have been made anew without it."""
+    checked = materialized(instance)
+    made = aged(instance, dg.materialize([ledger], instance=instance).run_id, OLD)
+    result = deletion(instance)
+    assert remaining(instance, result) == {checked, made}
+
+
+def test_the_last_failure_of_an_asset_stays(instance: dg.DagsterInstance) -> None:
+    """The UI shows by it that the last run failed."""
+
+    @dg.asset(name="ledger")
+    def broken() -> None:
+        raise ValueError
+
+    made = materialized(instance)
+    failures = [
+        aged(instance, dg.materialize([broken], instance=instance, raise_on_error=False).run_id, OLD) for _ in range(2)
+    ]
+    result = deletion(instance)
+    assert remaining(instance, result) == {made, failures[1]}
+
+
+@pytest.mark.parametrize("status", [Status.SUCCESS, Status.FAILURE, Status.CANCELED])
+def test_runs_of_every_end_go_by_their_age(instance: dg.DagsterInstance, status: Status) -> None:
+    """Not a day before."""
+    ended(instance, status)
+    young = ended(instance, status, YOUNG)
+    result = deletion(instance)
+    assert remaining(instance, result) == {young}
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status not in run_records.ENDED])
+def test_what_is_not_over_stays(instance: dg.DagsterInstance, status: Status) -> None:
+    """Whatever its age; so does the run that it goes back to."""
+    root, parent = ended(instance, Status.FAILURE), ended(instance, Status.FAILURE)
+    run = ended(instance, status, root_run_id=root, parent_run_id=parent, remote_job_origin=origin("customer_assets"))
+    result = deletion(instance)
+    assert remaining(instance, result) == {root, parent, run}
+
+
+def test_a_run_that_is_about_to_be_run_again_stays(instance: dg.DagsterInstance) -> None:
+    """Dagster's daemon will look for it."""
+    run = ended(instance, Status.FAILURE, tags={WILL_RETRY_TAG: "true"})
+    ended(instance, Status.FAILURE, tags={WILL_RETRY_TAG: "false"})
+    result = deletion(instance)
+    assert remaining(instance, result) == {run}
+
+
+def test_the_first_run_of_a_retry_that_stays_stays(instance: dg.DagsterInstance) -> None:
+    """Dagster finds no retry of a run that is gone."""
+    roots = [ended(instance, Status.FAILURE) for _ in range(2)]
+    waiting = ended(
+        instance, Status.FAILURE, root_run_id=roots[0], parent_run_id=roots[0], tags={WILL_RETRY_TAG: "true"}
+    )
+    made = materialized(instance)
+    run = copy(instance.get_runs(dg.RunsFilter(run_ids=[made]))[0], root_run_id=roots[1], parent_run_id=roots[1])
+    assert isinstance(instance.run_storage, SqlRunStorage)
+    with instance.run_storage.connect() as connection:
+        connection.execute(
+            RunsTable.update().where(RunsTable.c.run_id == made).values(run_body=dg.serialize_value(run))
+        )
+    result = deletion(instance)
+    assert remaining(instance, result) == {*roots, waiting, made}
+
+
+def test_a_long_run_counts_from_its_end(instance: dg.DagsterInstance) -> None:
+    """It began long ago, and ended today."""
+    run_id = ended(instance)
+    (record,) = instance.get_run_records(dg.RunsFilter(run_ids=[run_id]))
+    assert is_deletable(record, ended_before=datetime.now(UTC))
+    assert record.end_time is not None
+    assert not is_deletable(record, ended_before=datetime.fromtimestamp(record.end_time, UTC))
+
+
+def test_runs_of_other_code_locations_are_not_ours_to_delete(instance: dg.DagsterInstance) -> None:
+    """Several may share an instance."""
+    ended(instance, remote_job_origin=origin("customer_assets"))
+    others = ended(instance, remote_job_origin=origin("others"))
+    result = deletion(instance)
+    assert remaining(instance, result) == {others}
+
+
+def test_a_long_history_is_gone_through_page_by_page(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that stay are passed, wherever on a page they stand, and none is asked for twice."""
+    monkeypatch.setattr(run_records, "PAGE", 3)
+    pages = list[Sequence[str]]()
+    whole = run_records._ended_runs
+
+    def watched(*given: Any) -> Sequence[dg.RunRecord]:
+        page = whole(*given)
+        pages.append([record.dagster_run.run_id for record in page])
+        return page
+
+    monkeypatch.setattr(run_records, "_ended_runs", watched)
+    stays = {2, 3, 4, 5, 7, 9}
+    runs = [ended(instance, age=YOUNG if number in stays else OLD) for number in range(11)]
+    for number in stays:  # they began long ago, as far as the database can tell
+        assert isinstance(instance.run_storage, SqlRunStorage)
+        with instance.run_storage.connect() as connection:
+            began = (datetime.now(UTC) - OLD).replace(tzinfo=None)
+            own = RunsTable.c.run_id == runs[number]
+            connection.execute(RunsTable.update().where(own).values(create_timestamp=began))
+    result = deletion(instance)
+    assert remaining(instance, result) == {runs[number] for number in stays}
+    assert figures(result) == {"deleted": 5, "kept": 6}
+    assert [run for page in pages for run in page] == runs
+    assert max(map(len, pages)) == 3
+
+
+def test_one_that_cannot_be_deleted_keeps_no_other(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log names it, the job fails and says how many; the next time it goes."""
+    monkeypatch.setattr(run_records, "PAGE", 1)
+    runs = [ended(instance) for _ in range(3)]
+    whole = instance.compute_log_manager.delete_logs
+
+    def refused(*, prefix: Sequence[str]) -> None:
+        if prefix == [runs[1]]:
+            raise PermissionError("the disk is read-only")
+        whole(prefix=prefix)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(instance.compute_log_manager, "delete_logs", refused)
+        result = deletion(instance)
+    assert not result.success
+    (failure,) = result.get_step_failure_events()
+    assert failure.step_failure_data.user_failure_data.description.startswith("1 of 3 old runs could not be deleted")
+    log = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert f"Run {runs[1]} could not be deleted: PermissionError: the disk is read-only" in log
+    assert remaining(instance, result) == {runs[1]}
+    assert figures(deletion(instance)) == {"deleted": 1}
+
+
+def test_one_whose_record_went_first_ends_nothing(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No page begins after a run that is no longer there."""
+    monkeypatch.setattr(run_records, "PAGE", 1)
+    runs = [ended(instance) for _ in range(3)]
+    whole = instance.delete_run
+
+    def broken(run_id: str) -> None:
+        whole(run_id)
+        if run_id == runs[0]:
+            raise ConnectionError
+
+    monkeypatch.setattr(instance, "delete_run", broken)
+    result = deletion(instance)
+    assert not result.success
+    assert remaining(instance, result) == set()
+
+
+def test_a_deletion_that_is_killed_is_taken_up(
+    instance: dg.DagsterInstance, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record goes last, so that the next one finds what is left."""
+    first, _ = materialized(instance), materialized(instance)
+
+    def killed(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(instance, "delete_run", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_records.delete_runs(instance, datetime.now(UTC), lambda _: True, logging.getLogger())
+    assert first in remaining(instance)
+    assert list(instance.all_logs(first)) == []  # events without a record would never be found again
+    assert deletion(instance).success
+    assert traces(home, first) == []
+
+
+def test_logs_that_cannot_be_deleted_are_left(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manager of one's own may know no way to: a warning, and the runs go."""
+    runs = [ended(instance) for _ in range(2)]
+
+    def unable(**_: Any) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(instance.compute_log_manager, "delete_logs", unable)
+    result = deletion(instance)
+    assert figures(result) == {"deleted": 2, "logs_left": 2}
+    assert not remaining(instance, result) & set(runs)
+    log = [entry.user_message for entry in instance.all_logs(result.run_id) if entry.level == logging.WARNING]
+    assert log == ["What 2 of them printed stays where it is: LocalComputeLogManager cannot delete it."]
+
+
+def test_without_the_setting_nothing_is_deleted(instance: dg.DagsterInstance) -> None:
+    """But where the launchpad says so, for once."""
+    run = ended(instance)
+    result = deletion(instance, keep_days=0)
+    assert result.success
+    assert run in remaining(instance)
+    config = {"delete_runs_that_may_go": {"config": {"keep_days": 0.5}}}
+    assert figures(deletion(instance, keep_days=0, ops=config)) == {"deleted": 1}
+
+
+@pytest.mark.parametrize("given", [-1.0, float("nan"), 1e9])
+def test_days_from_the_launchpad_are_judged_too(instance: dg.DagsterInstance, given: float) -> None:
+    """By the field's name."""
+    ended(instance)
+    result = deletion(instance, ops={"delete_runs_that_may_go": {"config": {"keep_days": given}}})
+    (failure,) = result.get_step_failure_events()
+    assert "keep_days: " in failure.step_failure_data.error.cause.message
+    assert len(remaining(instance, result)) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "status"),
+    [
+        ("", 0.0, dg.DefaultScheduleStatus.STOPPED),
+        (" 0 ", 0.0, dg.DefaultScheduleStatus.STOPPED),
+        ("90", 90.0, dg.DefaultScheduleStatus.RUNNING),
+        ("0.002", 0.002, dg.DefaultScheduleStatus.RUNNING),
+    ],
+)
+def test_the_schedule_is_on_where_runs_are_not_kept_for_ever(
+    given: str, expected: float, status: dg.DefaultScheduleStatus
+) -> None:
+    """An hour after the sync, in its time zone; nobody has to find its switch."""
+    assert days({"V": given}, "V") == expected
+    defs = build_definitions(CUSTOMER_KEEP_RUNS_DAYS=given, CUSTOMER_SCHEDULE_TIMEZONE="Europe/Berlin")
+    schedule = defs.resolve_schedule_def("daily_run_deletion")
+    assert schedule.job_name == "delete_old_runs"
+    assert (schedule.default_status, schedule.cron_schedule) == (status, "0 4 * * *")
+    assert schedule.execution_timezone == "Europe/Berlin"
+
+
+@pytest.mark.parametrize("given", ["-1", "nan", "inf", "40000", "long"])
+def test_days_that_are_none_are_refused(given: str) -> None:
+    """When the definitions load."""
+    with pytest.raises(ConfigurationError, match=r"^CUSTOMER_KEEP_RUNS_DAYS: "):
+        build_definitions(CUSTOMER_KEEP_RUNS_DAYS=given)
+
+
+def test_it_takes_no_slot_of_the_syncs_pool() -> None:
+    """It may run beside a sync."""
+    job = build_definitions().resolve_job_def("delete_old_runs")
+    assert {node.pool for node in job.all_node_defs if isinstance(node, dg.OpDefinition)} == {None}
+
+
+def test_its_failure_is_an_alarm_and_no_metric(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Pushgateway holds a sync's figures: they stay."""
+
+    def unreachable(*_: Any) -> None:
+        pytest.fail("It was pushed.")
+
+    monkeypatch.setattr("customer_assets.monitoring.pushgateway.push", unreachable)
+    ended(instance)
+    monkeypatch.setattr(instance, "delete_run", lambda _: 1 / 0)
+    run = instance.get_run_by_id(deletion(instance).run_id)
+    assert run is not None
+    (entry,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+    assert entry.dagster_event is not None
+    context = dg.build_run_status_sensor_context("told", entry.dagster_event, instance, run)
+    with webhook() as hook:
+        failed_run_sensor("told", Notifier("http://127.0.0.1:9", hook.url))(context.for_run_failure())
+    (alarm,) = hook.payloads
+    assert alarm["text"].startswith("delete_old_runs failed")
+    assert "1 of 1 old runs could not be deleted" in alarm["text"]
+    told = instance.get_run_by_id(run.run_id)
+    assert told is not None
+    assert {METRICS_TAG, ALERT_TAG} & set(told.tags) == {ALERT_TAG}

@@ -1,0 +1,178 @@
+"""The four assets, run as a person would: in memory, through the IO manager, one at a time."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import narwhals as nw
+import pytest
+
+from customer_assets.definitions import build_definitions
+from customer_assets.defs.assets import ASSETS
+from customer_assets.defs.checks import CHECKS
+from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer, in_memory
+
+Serve = Callable[[PlainAPI], PlainAPI]
+Resources = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An instance that forgets."""
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def run(resources: dict[str, Any], instance: dg.DagsterInstance, *selected: str) -> dg.ExecuteInProcessResult:
+    """Run the job, or some assets with their checks."""
+    defs = build_definitions(**resources)
+    job = defs.resolve_job_def("customer_sync_job")
+    keys = [dg.AssetKey(name) for name in selected]
+    return job.execute_in_process(instance=instance, raise_on_error=False, asset_selection=keys or None)
+
+
+def export_of(resources: dict[str, Any]) -> Path:
+    """Where the export is."""
+    return Path(resources["data_directory"].export_file)
+
+
+def test_values_can_be_read_as_frames(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:
+    """`materialize_to_memory` works with a plain server behind the resource."""
+    api = serve_api(PlainAPI([customer(number) for number in range(1, 8)], statuses=[500, 503]))
+    result = dg.materialize_to_memory([*ASSETS, *CHECKS], resources=in_memory(resources(api)), instance=instance)
+    clean: nw.LazyFrame[Any] = result.output_for_node("clean_customers")
+    assert sorted(clean.collect()["customer_id"].to_list()) == [1, 2, 3, 4, 5, 6, 7]
+    raw: nw.LazyFrame[Any] = result.output_for_node("raw_customers")
+    assert min(raw.collect()["email"].to_list()) == "person1@example.org"
+    assert len(result.get_asset_check_evaluations()) == 7
+    assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
+
+
+def test_the_job_publishes_the_export(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:
+    """All four assets and seven checks, through the IO manager."""
+    made = resources(serve_api(PlainAPI([customer(number) for number in range(1, 8)])))
+    result = run(made, instance)
+    assert result.success
+    document = json.loads(export_of(made).read_text(encoding="utf-8"))
+    assert [each["customer_id"] for each in document["customers"]] == [f"cust_00{n}" for n in range(1, 8)]
+    assert document["metadata"]["total_customers"] == 7
+
+
+def test_two_runs_give_the_same_bytes(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:
+    """But for the timestamp."""
+    made = resources(serve_api(PlainAPI([customer(number) for number in range(1, 8)])))
+    exports = []
+    for _ in range(2):
+        assert run(made, instance).success
+        document = json.loads(export_of(made).read_text(encoding="utf-8"))
+        del document["metadata"]["export_timestamp"]
+        exports.append(document)
+    assert exports[0] == exports[1]
+
+
+def test_bad_data_never_reaches_the_export(
+    serve_api: Serve, resources: Resources, instance: dg.DagsterInstance
+) -> None:
+    """The run fails, the last good export stays byte for byte; the export alone fails as well."""
+    api = serve_api(PlainAPI([customer(number) for number in range(1, 8)]))
+    made = resources(api)
+    assert run(made, instance).success
+    good = export_of(made).read_bytes()
+    api.records = [customer(number, email=None, first_name="", last_name=None) for number in range(1, 8)]
+    assert not run(made, instance).success
+    assert export_of(made).read_bytes() == good
+    alone = run(made, instance, "customer_export")
+    assert not alone.success
+    assert "mean_quality_meets_threshold" in failure_of(alone)
+    assert export_of(made).read_bytes() == good
+
+
+def test_too_many_rejected_records_are_not_published(
+    serve_api: Serve, resources: Resources, instance: dg.DagsterInstance
+) -> None:
+    """They are in the quarantine, counted, each with its reason."""
+    records: list[Any] = [customer(number) for number in range(1, 8)]
+    made = resources(serve_api(PlainAPI([*records, {"first_name": "Nobody"}, "no object"])))
+    result = run(made, instance)
+    assert not result.success
+    failed = {each.check_name for each in result.get_asset_check_evaluations() if not each.passed}
+    assert failed == {"rejected_share_within_limit"}
+    assert not export_of(made).exists()
+    assert made["data_directory"].crawl_summary().rejected == 2
+
+
+def test_an_empty_api_is_not_published(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:
+    """No customers at all are a failure upstream, not a result."""
+    made = resources(serve_api(PlainAPI([])))
+    assert not run(made, instance).success
+    assert not export_of(made).exists()
+
+
+def test_a_refusal_ends_the_run_at_once(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:
+    """401 is asked once, and the key is not told."""
+    api = serve_api(PlainAPI([customer(1)], statuses=[401] * 9))
+    result = run(resources(api), instance)
+    assert not result.success
+    assert api.asked == [1]
+    assert "401" in failure_of(result)
+    assert KEY not in str([event.event_specific_data for event in result.all_events])
+
+
+def test_an_asset_alone_before_its_inputs_tells_what_to_do(
+    serve_api: Serve, resources: Resources, instance: dg.DagsterInstance
+) -> None:
+    """Nothing was ever materialised."""
+    result = run(resources(serve_api(PlainAPI([customer(1)]))), instance, "customer_export")
+    assert "was never materialised" in failure_of(result)
+
+
+def test_unchanged_data_has_the_same_version(
+    serve_api: Serve, resources: Resources, instance: dg.DagsterInstance
+) -> None:
+    """The data version is the hash of what was fetched."""
+    api = serve_api(PlainAPI([customer(number) for number in range(1, 8)]))
+    made = resources(api)
+    versions = [raw_version(run(made, instance)) for _ in range(2)]
+    api.records[0]["first_name"] = "Other"
+    versions.append(raw_version(run(made, instance)))
+    assert versions[0] == versions[1] != versions[2]
+
+
+def raw_version(result: dg.ExecuteInProcessResult) -> str:
+    """The data version of raw_customers."""
+    (event,) = result.asset_materializations_for_node("raw_customers")
+    assert event.tags
+    return event.tags["dagster/data_version"]
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """All that the failed steps say."""
+    return " ".join(str(event.step_failure_data.error) for event in result.all_events if event.is_step_failure)
+
+
+def test_each_asset_tells_what_happened_in_numbers_and_nothing_of_a_customer(
+    serve_api: Serve, resources: Resources, instance: dg.DagsterInstance
+) -> None:
+    """Numbers to plot, columns and what they follow from, where the documents are; no value of anybody's."""
+    made = resources(serve_api(PlainAPI([customer(number) for number in range(1, 8)])))
+    result = run(made, instance)
+    told = {
+        event.materialization.asset_key.to_user_string(): event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    }
+    columns = {"dagster/column_schema", "dagster/column_lineage"}
+    assert "dagster/column_schema" in told["raw_customers"]
+    assert columns < set(told["clean_customers"])
+    assert columns < set(told["customer_export"])
+    uri = told["customer_export"]["dagster/uri"].value
+    assert uri == export_of(made).as_uri()
+    assert told["raw_customers"]["records"].value == 7
+    assert told["clean_customers"]["mean_quality"].value == 100.0
+    assert told["summary_report"]["total_customers"].value == 7
+    everything = str(told) + str(result.get_asset_check_evaluations())
+    assert not [trace for trace in ("person1", "First1", "Last1", "cust_001") if trace in everything]
+    for check in result.get_asset_check_evaluations():
+        if check.asset_key.to_user_string() != "customer_export":
+            assert {"score", "threshold"} <= set(check.metadata)

@@ -1,0 +1,104 @@
+"""Each error reaches Dagster as what it should do about it."""
+
+import dagster as dg
+import duckdb
+import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._utils.error import serializable_error_info_from_exc_info
+from dagster_shared.error import SerializableErrorInfo
+
+from customer_assets.defs.errors import as_dagster_failures
+from customer_assets.errors import (
+    ConfigurationError,
+    CrawlPausedError,
+    IncompleteCrawlError,
+    PublishError,
+    QualityGateError,
+    RequestRefusedError,
+)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(ConfigurationError("base_url", "no", "do"), id="configuration"),
+        pytest.param(RequestRefusedError(401, 1, "Check the key."), id="refused"),
+        pytest.param(QualityGateError(["c"], ["r"]), id="gate"),
+        pytest.param(CrawlPausedError(86_400), id="a pause of a day"),
+        pytest.param(OSError(28, "No space left on device", "/data"), id="full disk"),
+        pytest.param(ValueError("a bug"), id="bug"),
+        pytest.param(KeyboardInterrupt(), id="interrupt"),
+        pytest.param(DagsterExecutionInterruptedError(), id="terminated in the UI"),
+    ],
+)
+def test_what_no_attempt_can_mend_is_not_retried(error: BaseException) -> None:
+    """Dagster would retry anything else, bugs and terminated runs included."""
+    with pytest.raises(dg.Failure) as caught, as_dagster_failures():
+        raise error
+    assert caught.value.allow_retries is False
+
+
+@pytest.mark.parametrize(
+    "error", [IncompleteCrawlError([3], 9, "spent"), PublishError("f", "disk")], ids=["incomplete", "publish"]
+)
+def test_what_an_attempt_can_mend_is_left_to_the_retry_policy(error: Exception) -> None:
+    """The policy sees the error itself."""
+    with pytest.raises(type(error)), as_dagster_failures():
+        raise error
+
+
+def test_a_pause_that_a_run_can_sit_out_is_waited_for() -> None:
+    """The step is tried again when the API said."""
+    with pytest.raises(dg.RetryRequested) as caught, as_dagster_failures():
+        raise CrawlPausedError(120)
+    assert caught.value.seconds_to_wait == 120
+
+
+def kept_of(error: BaseException) -> list[SerializableErrorInfo]:
+    """What Dagster would keep of an error: it, and those behind it."""
+    with pytest.raises(dg.Failure) as caught, as_dagster_failures():
+        raise error
+    failure = caught.value
+    assert failure.__traceback__ is not None
+    kept = [serializable_error_info_from_exc_info((type(failure), failure, failure.__traceback__))]
+    while kept[-1].cause or kept[-1].context:
+        kept.append(kept[-1].cause or kept[-1].context)  # type: ignore[arg-type] # one of them is there
+    return kept
+
+
+def an_engines(message: str) -> Exception:
+    """An error as DuckDB raises it, caught."""
+    with pytest.raises(duckdb.Error, match=message) as caught:
+        duckdb.execute(f"SELECT error('{message}')")
+    return caught.value
+
+
+def behind(error: Exception, cause: Exception) -> Exception:
+    """Put an error behind another."""
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(an_engines("canary-name"), id="alone"),
+        pytest.param(behind(OSError(28, "No space left", "/data"), an_engines("canary-name")), id="behind the disk"),
+        pytest.param(behind(ValueError("a bug"), an_engines("canary-name")), id="behind a bug"),
+        pytest.param(behind(ConfigurationError("f", "no", "do"), an_engines("canary-name")), id="behind one of ours"),
+    ],
+)
+def test_what_an_engine_says_is_not_kept(error: Exception) -> None:
+    """It may quote a customer: its class and its traceback are kept, as far back as it stands."""
+    kept = kept_of(error)
+    assert "canary-name" not in str([each.to_string() for each in kept])
+    assert kept[-1].cls_name == "InvalidInputException"
+    assert "in an_engines" in "".join(kept[-1].stack)
+
+
+def test_what_is_ours_is_kept_whole() -> None:
+    """A bug's message is what it is mended by."""
+    kept = kept_of(behind(ValueError("a bug"), KeyError("its cause")))
+    assert [each.cls_name for each in kept] == ["Failure", "ValueError", "KeyError"]
+    assert "a bug" in kept[1].message
+    assert "its cause" in kept[2].message

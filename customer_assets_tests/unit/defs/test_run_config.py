@@ -1,0 +1,63 @@
+"""A run told of one thing keeps the rest as the settings have it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from customer_assets.definitions import build_definitions
+from customer_assets.defs.assembly import build_sync_definitions
+from customer_assets.defs.operations.notifications import Notifier
+from customer_assets.defs.sync import DEFAULT_SYNC, Sync
+from customer_assets_tests.harness.plain_api import PlainAPI, customer, in_memory
+
+Serve = Callable[[PlainAPI], PlainAPI]
+Resources = Callable[..., dict[str, Any]]
+
+
+def own(made: dict[str, Any]) -> tuple[dg.JobDefinition, Sync]:
+    """The sync of this project."""
+    return build_definitions(**made).resolve_job_def(DEFAULT_SYNC.job), DEFAULT_SYNC
+
+
+def component(made: dict[str, Any]) -> tuple[dg.JobDefinition, Sync]:
+    """A sync as a component puts it together."""
+    sync = Sync.named("acme")
+    return build_sync_definitions(sync, in_memory(made), "in_process", Notifier()).resolve_job_def(sync.job), sync
+
+
+@pytest.mark.parametrize("build", [own, component])
+@pytest.mark.parametrize(
+    ("resource", "config"),
+    [
+        pytest.param("customer_api", {"api_key": "********"}, id="the key as Dagster shows it"),
+        pytest.param("customer_api", {"max_concurrency": 2}, id="how the API is asked"),
+        pytest.param("quality_thresholds", {"max_rejected_share": 0.2}, id="one threshold"),
+        pytest.param("data_directory", {"lake_url": ""}, id="nothing new"),
+    ],
+)
+def test_what_a_run_is_not_told_stays(
+    serve_api: Serve,
+    resources: Resources,
+    tmp_path: Path,
+    resource: str,
+    config: dict[str, Any],
+    build: Callable[[dict[str, Any]], tuple[dg.JobDefinition, Sync]],
+) -> None:
+    """The API of the settings is asked, with its key; its thresholds hold; the files lie where they did."""
+    api = serve_api(PlainAPI([customer(number, avatar=None) for number in range(1, 8)]))
+    made = resources(api, CUSTOMER_TARGET_MEAN_QUALITY="89", CUSTOMER_MIN_MEAN_QUALITY="88")
+    job, sync = build(made)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            run_config={"resources": {sync.resource(resource): {"config": config}}},
+            raise_on_error=False,
+        )
+    assert result.success
+    assert sorted(api.asked) == [1, 2, 3]
+    assert (tmp_path / "data" / "export" / "customers.json").is_file()
+    mean = next(each for each in result.get_asset_check_evaluations() if each.check_name.startswith("mean_quality"))
+    assert mean.metadata["threshold"].value == 89.0

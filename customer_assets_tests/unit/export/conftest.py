@@ -1,0 +1,5 @@
+"""Fixtures of the export's unit tests."""
+
+from customer_assets_tests.harness.engines import engine
+
+__all__ = ["engine"]

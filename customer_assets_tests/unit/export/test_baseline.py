@@ -1,0 +1,178 @@
+"""Change over time: what was added, changed and gone since an export, the same on every engine."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from customer_assets.errors import PublishError
+from customer_assets.export import DataExporter
+from customer_assets.export.baseline import KEPT_SCHEMA, ExportBaseline, changes_since, matching_digest
+from customer_assets.models import Changes
+from customer_assets.processing.engines import CLEAN_SCHEMA, Engine, open_engine
+from customer_assets.processing.rules import CLEAN_COLUMNS, Frame
+from customer_assets_tests.unit.export.test_exporter import clean_customer
+
+INSTANT = datetime(2026, 11, 24, 3, 0, 9, 999_999, tzinfo=UTC)
+BEFORE = [clean_customer(number, f"Name {number}") for number in range(1, 6)]
+
+
+def kept(engine: Engine, customers: Sequence[dict[str, Any]], folder: Path) -> Path:
+    """Export customers and keep what the export holds."""
+    path = folder / "kept.parquet"
+    with ExportBaseline(path, clock=lambda: INSTANT) as keeping:
+        DataExporter(engine).export_customers(frame(engine, customers), folder / "customers.json", keeping)
+    return path
+
+
+def frame(engine: Engine, customers: Sequence[dict[str, Any]]) -> Frame:
+    """Clean customers in a frame of the engine's."""
+    return engine.from_arrow(pa.Table.from_pylist(list(customers), CLEAN_SCHEMA))
+
+
+def found(engine: Engine, before: Sequence[dict[str, Any]], now: Sequence[dict[str, Any]], folder: Path) -> Changes:
+    """Compare customers with an export of others."""
+    changes = changes_since(kept(engine, before, folder), frame(engine, now), engine)
+    assert changes is not None
+    return changes
+
+
+def counts(added: int, changed: int, gone: int, unchanged: int) -> Changes:
+    """What is expected."""
+    return Changes(since="2026-11-24T03:00:09Z", added=added, changed=changed, gone=gone, unchanged=unchanged)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        pytest.param(BEFORE, counts(0, 0, 0, 5), id="nothing"),
+        pytest.param(BEFORE[::-1], counts(0, 0, 0, 5), id="another order is no change"),
+        pytest.param([*BEFORE, clean_customer(9)], counts(1, 0, 0, 5), id="one added"),
+        pytest.param(BEFORE[1:], counts(0, 0, 1, 4), id="one gone"),
+        pytest.param([{**BEFORE[0], "full_name": "Other"}, *BEFORE[1:]], counts(0, 1, 0, 4), id="one renamed"),
+        pytest.param([clean_customer(9), *BEFORE[1:]], counts(1, 0, 1, 4), id="one gone, one added"),
+        pytest.param([], counts(0, 0, 5, 0), id="all gone"),
+        pytest.param(
+            [{**BEFORE[0], "data_quality_score": 90}, BEFORE[1], clean_customer(7), clean_customer(8)],
+            counts(2, 1, 3, 1),
+            id="all at once",
+        ),
+    ],
+)
+def test_changes(engine: Engine, tmp_path: Path, now: list[dict[str, Any]], expected: Changes) -> None:
+    """By id: added, changed, gone, unchanged."""
+    assert found(engine, BEFORE, now, tmp_path) == expected
+
+
+def test_all_are_added_to_an_export_of_nobody(engine: Engine, tmp_path: Path) -> None:
+    """An empty export is one, too."""
+    assert found(engine, [], BEFORE, tmp_path) == counts(5, 0, 0, 0)
+
+
+OTHER = {
+    "full_name": "Other",
+    "email_domain": "other.example",
+    "engagement_level": "low",
+    "activity_status": "inactive",
+    "acquisition_channel": "mobile_app",
+    "market_segment": "APAC",
+    "customer_tier": "basic",
+    "data_quality_score": 90,
+}
+
+
+@pytest.mark.parametrize("field", [name for name in CLEAN_COLUMNS if name != "customer_id"])
+def test_a_change_in_any_field_is_one(tmp_path: Path, field: str) -> None:
+    """None goes unseen."""
+    now = [{**BEFORE[0], field: OTHER[field]}, *BEFORE[1:]]
+    assert found(open_engine("duckdb"), BEFORE, now, tmp_path) == counts(0, 1, 0, 4)
+
+
+@pytest.mark.parametrize(("wrote", "reads"), [("duckdb", "polars"), ("polars", "duckdb")])
+def test_another_engine_is_no_change(tmp_path: Path, wrote: str, reads: str) -> None:
+    """What one engine kept, another compares with."""
+    path = kept(open_engine(wrote), BEFORE, tmp_path)
+    reader = open_engine(reads)
+    assert changes_since(path, frame(reader, BEFORE), reader) == counts(0, 0, 0, 5)
+
+
+def test_before_the_first_export_there_is_nothing_to_compare_with() -> None:
+    """Which is not the same as that all were added."""
+    engine = open_engine("duckdb")
+    assert changes_since(None, frame(engine, BEFORE), engine) is None
+
+
+def broken(path: Path) -> None:
+    """No Parquet at all."""
+    path.write_bytes(b"PAR1 no")
+
+
+def packed_otherwise(path: Path) -> None:
+    """By another version of the product."""
+    pq.write_table(pa.Table.from_pylist([], KEPT_SCHEMA.with_metadata({b"packing": b"other"})), path)
+
+
+def removed(path: Path) -> None:
+    """No file."""
+    path.unlink()
+
+
+@pytest.mark.parametrize("spoil", [broken, packed_otherwise, removed])
+def test_what_cannot_be_compared_with_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: Any
+) -> None:
+    """It is told in the log."""
+    engine = open_engine("duckdb")
+    path = kept(engine, BEFORE, tmp_path)
+    spoil(path)
+    assert changes_since(path, frame(engine, BEFORE), engine) is None
+    assert "cannot be compared with" in caplog.text
+
+
+def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
+    """Names are in it."""
+    assert kept(open_engine("duckdb"), BEFORE, tmp_path).stat().st_mode & 0o777 == 0o600
+
+
+def test_an_export_that_fails_ends_the_keeping(tmp_path: Path) -> None:
+    """With the export's own error."""
+    (tmp_path / "customers.json").mkdir()
+    with pytest.raises(PublishError, match=r"customers\.json"):
+        kept(open_engine("duckdb"), BEFORE, tmp_path)
+
+
+def test_what_is_expected_of_the_same_customers_is_on_record(engine: Engine, tmp_path: Path) -> None:
+    """Just what sorting and writing them again gives."""
+    last_export, exporter = kept(engine, BEFORE, tmp_path), DataExporter(engine)
+    same = frame(engine, BEFORE[::-1])
+    assert matching_digest(last_export, same, engine) == exporter.expected(same).digest
+    assert exporter.expected(same, last_export) == exporter.expected(same)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param([*BEFORE, clean_customer(9)], id="one added"),
+        pytest.param(BEFORE[1:], id="one gone"),
+        pytest.param([{**BEFORE[0], "customer_tier": "basic"}, *BEFORE[1:]], id="one changed"),
+        pytest.param([BEFORE[0], *BEFORE[:4]], id="one twice, in the place of another"),
+        pytest.param([BEFORE[0], *BEFORE], id="one twice"),
+    ],
+)
+def test_what_is_expected_of_others_is_made_of_them(engine: Engine, tmp_path: Path, now: list[dict[str, Any]]) -> None:
+    """The record is of no use then."""
+    last_export, exporter = kept(engine, BEFORE, tmp_path), DataExporter(engine)
+    assert matching_digest(last_export, frame(engine, now), engine) is None
+    assert exporter.expected(frame(engine, now), last_export) == exporter.expected(frame(engine, now))
+
+
+def test_an_export_kept_before_digests_were_is_not_trusted(tmp_path: Path) -> None:
+    """What is expected is made of the customers then."""
+    engine = open_engine("duckdb")
+    last_export = kept(engine, BEFORE, tmp_path)
+    pq.write_table(pq.read_table(last_export), last_export)
+    assert matching_digest(last_export, frame(engine, BEFORE), engine) is None

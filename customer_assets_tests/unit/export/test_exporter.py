@@ -1,0 +1,214 @@
+"""The published document: its bytes, its order, and what is refused."""
+
+import json
+from collections import UserDict
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from customer_assets.errors import PublishError
+from customer_assets.export import DataExporter, InvalidCustomerError, verify
+from customer_assets.export.verify import UnreadableExportError, read_export
+from customer_assets.models import CustomerExport
+
+INSTANT = datetime(2024, 1, 20, 16, 30, 0, 999_999, tzinfo=timezone(timedelta(hours=1)))
+
+
+def clean_customer(customer_id: int, full_name: str = "Ada Lovelace", **fields: Any) -> dict[str, Any]:
+    """Make a clean customer."""
+    return {
+        "customer_id": customer_id,
+        "full_name": full_name,
+        "email_domain": "example.org",
+        "engagement_level": "high",
+        "activity_status": "active",
+        "acquisition_channel": "website",
+        "market_segment": "US-West",
+        "customer_tier": "premium",
+        "data_quality_score": 100,
+        **fields,
+    }
+
+
+@pytest.fixture(scope="module")
+def exporter() -> DataExporter:
+    """An exporter whose clock stands still."""
+    return DataExporter(clock=lambda: INSTANT)
+
+
+def test_the_document_byte_for_byte(exporter: DataExporter, tmp_path: Path) -> None:
+    """Metadata first, one customer a line, ids with three digits at least, UTC with Z."""
+    customers = [clean_customer(1234, "Zoë"), clean_customer(7, 'A "B" \\', data_quality_score=70)]
+    exporter.export_customers(customers, tmp_path / "out.json")
+    common = (
+        '"email_domain": "example.org", "engagement_level": "high", "activity_status": "active", '
+        '"acquisition_channel": "website", "market_segment": "US-West", "customer_tier": "premium", '
+    )
+    assert (tmp_path / "out.json").read_text(encoding="utf-8") == (
+        '{\n"metadata": {"total_customers":2,"export_timestamp":"2024-01-20T15:30:00Z",'
+        '"data_quality_summary":{"high_quality":1,"medium_quality":1,"low_quality":0}},\n"customers": [\n'
+        f'{{"customer_id": "cust_007", "full_name": "A \\"B\\" \\\\", {common}"data_quality_score": 70}},\n'
+        f'{{"customer_id": "cust_1234", "full_name": "Zoë", {common}"data_quality_score": 100}}\n]\n}}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("ids", "written"),
+    [
+        pytest.param([99, 100], ["cust_099", "cust_100"], id="some short"),
+        pytest.param([100, 1234], ["cust_100", "cust_1234"], id="none short"),
+        pytest.param([-1000, -7, 0], ["cust_-1000", "cust_-007", "cust_000"], id="negative"),
+    ],
+)
+def test_ids_of_one_batch_are_padded_where_they_need_it(
+    exporter: DataExporter, tmp_path: Path, ids: list[int], written: list[str]
+) -> None:
+    """Also where every id of a batch is long enough as it is."""
+    exporter.export_customers([clean_customer(each) for each in ids], tmp_path / "out.json")
+    document = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert [customer["customer_id"] for customer in document["customers"]] == written
+
+
+@given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.text(min_size=1)), max_size=20))
+@settings(deadline=None, max_examples=60)
+def test_any_name_comes_back(tmp_path_factory: pytest.TempPathFactory, named: list[tuple[int, str]]) -> None:
+    """Valid JSON by a parser that is not ours; sorted by code points, then id."""
+    path = tmp_path_factory.mktemp("export") / "out.json"
+    encodable = [(number, name.encode("utf-8", "replace").decode()) for number, name in named]
+    figures = DataExporter(clock=lambda: INSTANT).export_customers(
+        [clean_customer(number, name) for number, name in encodable], path
+    )
+    document = CustomerExport.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    assert [customer.full_name for customer in document.customers] == [
+        name for name, _ in sorted((name, number) for number, name in encodable)
+    ]
+    assert read_export(path) == figures
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [(1, "cust_001"), (999, "cust_999"), (12345, "cust_12345"), (-7, "cust_-007"), (0, "cust_000")],
+)
+def test_ids_have_three_digits_at_least(exporter: DataExporter, tmp_path: Path, number: int, written: str) -> None:
+    """Negative ones keep their sign."""
+    exporter.export_customers([clean_customer(number)], tmp_path / "out.json")
+    document = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert document["customers"][0]["customer_id"] == written
+
+
+@pytest.mark.parametrize(
+    ("score", "band"), [(100, "high"), (90, "high"), (89, "medium"), (70, "medium"), (69, "low"), (0, "low")]
+)
+def test_bands(exporter: DataExporter, tmp_path: Path, score: int, band: str) -> None:
+    """High from 90, medium from 70, low below."""
+    figures = exporter.export_customers([clean_customer(1, data_quality_score=score)], tmp_path / "out.json")
+    assert getattr(figures, f"{band}_quality") == figures.total_customers == 1
+
+
+def test_no_customers_are_a_valid_document(exporter: DataExporter, tmp_path: Path) -> None:
+    """An empty list."""
+    exporter.export_customers([], tmp_path / "out.json")
+    document = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert document["customers"] == []
+    assert document["metadata"]["total_customers"] == 0
+
+
+@pytest.mark.parametrize(
+    ("customer", "field"),
+    [
+        pytest.param(clean_customer(1, data_quality_score=float("nan")), "data_quality_score", id="NaN"),
+        pytest.param(clean_customer(1, customer_tier="gold"), "customer_tier", id="unknown tier"),
+        pytest.param(clean_customer(1, secret="x"), "secret", id="a field too many"),  # noqa: S106 - no password
+        pytest.param({"customer_id": 1}, "full_name", id="a field too few"),
+        pytest.param(clean_customer(2**63), "customer_id: less_than_equal", id="an id beyond 64 bits"),
+        pytest.param(clean_customer(-(2**63) - 1), "customer_id: greater_than_equal", id="a negative one beyond them"),
+        pytest.param(7, "it: model_type", id="no mapping"),
+    ],
+)
+def test_what_is_no_clean_customer_is_refused(
+    exporter: DataExporter, tmp_path: Path, customer: Mapping[str, Any], field: str
+) -> None:
+    """The error names its place and the field; nothing is written."""
+    with pytest.raises(InvalidCustomerError, match=rf"Customer 1 .*{field}"):
+        exporter.export_customers([clean_customer(2), customer], tmp_path / "out.json")
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_any_mapping_is_a_customer(exporter: DataExporter, tmp_path: Path) -> None:
+    """As the signature says."""
+    customers = [MappingProxyType(clean_customer(2**63 - 1)), UserDict(clean_customer(-(2**63)))]
+    assert exporter.export_customers(customers, tmp_path / "out.json").total_customers == 2
+
+
+def test_a_directory_in_the_files_place_is_named(exporter: DataExporter, tmp_path: Path) -> None:
+    """And nothing is left beside it."""
+    (tmp_path / "out.json").mkdir()
+    with pytest.raises(PublishError, match="it is a directory"):
+        exporter.export_customers([clean_customer(1)], tmp_path / "out.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_the_export_is_for_its_owner_only(exporter: DataExporter, tmp_path: Path) -> None:
+    """It is personal data."""
+    exporter.export_customers([clean_customer(1)], tmp_path / "new" / "out.json")
+    assert (tmp_path / "new" / "out.json").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(b'"total_customers":2', b'"total_customers":3', id="a wrong count"),
+        pytest.param(b"]\n}\n", b"", id="cut off"),
+        pytest.param(b'"full_name": "Ada', b'"full_name": Ada', id="no JSON"),
+        pytest.param(b'"high"', b'"huge"', id="an unknown value"),
+        pytest.param(b"{\n", b"[\n", id="no object"),
+        pytest.param(b'"customers": [', b'"clients": [', id="another key"),
+    ],
+)
+def test_a_damaged_document_is_noticed(exporter: DataExporter, tmp_path: Path, old: bytes, new: bytes) -> None:
+    """Whatever was done to it."""
+    path = tmp_path / "out.json"
+    exporter.export_customers([clean_customer(1), clean_customer(2)], path)
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+    with pytest.raises(UnreadableExportError, match=r"out\.json is no export"):
+        read_export(path)
+
+
+def test_a_changed_name_changes_the_digest(exporter: DataExporter, tmp_path: Path) -> None:
+    """A file that reads well but holds something else is told apart."""
+    path = tmp_path / "out.json"
+    figures = exporter.export_customers([clean_customer(1)], path)
+    path.write_bytes(path.read_bytes().replace(b"Ada", b"Eve"))
+    assert read_export(path).digest != figures.digest
+
+
+def test_a_missing_document_is_named(tmp_path: Path) -> None:
+    """With what to do."""
+    with pytest.raises(UnreadableExportError, match="Materialise customer_export"):
+        read_export(tmp_path / "none.json")
+
+
+def test_the_default_clock_is_utc(tmp_path: Path) -> None:
+    """Without a clock, the present."""
+    before = datetime.now(UTC).replace(microsecond=0)
+    DataExporter().export_customers([clean_customer(1)], tmp_path / "out.json")
+    written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["metadata"]["export_timestamp"]
+    assert before <= datetime.fromisoformat(written) <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2, 3, 100, 1000])
+def test_a_document_is_read_whole_however_it_is_cut(
+    exporter: DataExporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    """A block may end anywhere."""
+    monkeypatch.setattr(verify, "BLOCK_BYTES", block_bytes)
+    for count in (0, 1, 2, 7):
+        customers = [clean_customer(number, "A,\n B" * number or "A") for number in range(count)]
+        figures = exporter.export_customers(customers, tmp_path / "out.json")
+        assert read_export(tmp_path / "out.json") == figures

@@ -1,0 +1,182 @@
+"""Engines: each opens, casts, sinks and streams alike."""
+
+import stat
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from customer_assets.errors import ConfigurationError, MissingDependencyError
+from customer_assets.processing import CustomerDataProcessor, engines
+from customer_assets.processing.engines import (
+    CLEAN_SCHEMA,
+    ENGINES,
+    Engine,
+    check_engine,
+    engine_names,
+    open_engine,
+    register_engine,
+)
+from customer_assets.processing.landing.batches import RAW_SCHEMA, landed_objects
+from customer_assets.processing.rules import INTEGERS, clean_customers
+from customer_assets_tests.harness.dirty import dirty_records
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    """A raw lake of dirty records."""
+    path = tmp_path / "raw.parquet"
+    pq.write_table(pa.Table.from_batches([landed_objects(dirty_records(300, seed=2))[0]]), path)
+    return path
+
+
+def _sorted(path: Path) -> pa.Table:
+    return pq.read_table(path).sort_by("customer_id")
+
+
+def test_sinks_the_declared_schema(engine: Engine, lake: Path, tmp_path: Path, as_of: datetime) -> None:
+    """Every engine writes the same file: one Parquet file of the clean schema, its owner's only."""
+    path = tmp_path / "clean.parquet"
+    engine.sink(clean_customers(engine.scan(lake), seed=0, as_of=as_of), path)
+    stored = pq.read_metadata(path).schema
+    columns = [stored.column(n) for n in range(len(stored.names))]
+    text = {column.name for column in columns if str(column.logical_type) == "String"}
+    assert [column.name for column in columns] == CLEAN_SCHEMA.names
+    assert text == set(CLEAN_SCHEMA.names) - set(INTEGERS)
+    assert {column.physical_type for column in columns if column.name in INTEGERS} == {"INT64"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    duckdb, expected = open_engine("duckdb"), tmp_path / "expected.parquet"
+    duckdb.sink(clean_customers(duckdb.scan(lake), seed=0, as_of=as_of), expected)
+    assert _sorted(path).to_pylist() == _sorted(expected).to_pylist()
+    assert {file.name for file in tmp_path.iterdir()} == {"raw.parquet", "clean.parquet", "expected.parquet"}
+
+
+def test_sink_replaces(engine: Engine, lake: Path, tmp_path: Path, as_of: datetime) -> None:
+    """A file that is there already is written anew."""
+    path = tmp_path / "clean.parquet"
+    path.write_text("older")
+    engine.sink(clean_customers(engine.scan(lake), seed=0, as_of=as_of), path)
+    assert pq.read_metadata(path).num_rows > 0
+
+
+def test_sinks_no_rows(engine: Engine, tmp_path: Path, as_of: datetime) -> None:
+    """Nothing to write still makes a file of the clean schema."""
+    empty = engine.from_arrow(RAW_SCHEMA.empty_table())
+    engine.sink(clean_customers(empty, seed=0, as_of=as_of), tmp_path / "clean.parquet")
+    table = pq.read_table(tmp_path / "clean.parquet")
+    assert (table.num_rows, table.schema.names) == (0, CLEAN_SCHEMA.names)
+
+
+def test_batches_keep_order_and_schema(engine: Engine, lake: Path, as_of: datetime) -> None:
+    """A sorted frame comes out in its order, in pieces of the declared types, none larger than asked."""
+    clean = clean_customers(engine.scan(lake), seed=0, as_of=as_of).sort("customer_id", descending=True)
+    pieces = list(engine.batches(clean, batch_rows=64))
+    assert all(piece.num_rows <= 64 and piece.schema.equals(CLEAN_SCHEMA) for piece in pieces)
+    ids: list[Any] = [customer_id for piece in pieces for customer_id in piece.column(0).to_pylist()]
+    assert ids == sorted(ids, reverse=True)
+    assert len(ids) > 128
+
+
+def test_scans_several_files(engine: Engine, lake: Path) -> None:
+    """Several files are one frame."""
+    assert engine.scan([lake, str(lake)]).collect().shape[0] == 2 * engine.scan(str(lake)).collect().shape[0]
+
+
+def test_raw_columns_survive_a_scan(engine: Engine, lake: Path) -> None:
+    """Instants, numbers and text of the lake are read as they were written, ancient dates included."""
+    columns = ["position", "id", "email", "engagement_score", "last_active_at", "last_active_at_supplied"]
+    read = pa.Table.from_batches(list(engine.batches(engine.scan(lake).select(*columns).sort("position"))))
+    assert read.cast(pq.read_table(lake, columns=columns).schema).equals(pq.read_table(lake, columns=columns))
+
+
+def test_unknown_engine() -> None:
+    """An engine nobody knows is a configuration error that names the choice."""
+    with pytest.raises(ConfigurationError, match="duckdb, polars, pyspark") as caught:
+        open_engine("pandas")
+    assert caught.value.field == "CUSTOMER_ENGINE"
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("duckdb", "pip install 'customer_assets'"),
+        ("polars", "pip install 'customer_assets[polars]'"),
+        ("pyspark", "pip install 'customer_assets[spark]'"),
+    ],
+)
+def test_missing_engine(monkeypatch: pytest.MonkeyPatch, name: str, command: str) -> None:
+    """An engine that is not installed is told with the command that installs it."""
+    for module in (name, f"{name}.sql"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, f"customer_assets.processing.engines.{name}", raising=False)
+    with pytest.raises(MissingDependencyError) as caught:
+        open_engine(name)
+    assert (caught.value.part, caught.value.command) == (name, command)
+
+
+def test_memory_limit_that_is_none() -> None:
+    """An amount that DuckDB cannot read is a configuration error."""
+    with pytest.raises(ConfigurationError, match="memory"):
+        open_engine("duckdb", memory_limit="a lot")
+
+
+@pytest.mark.parametrize("amount", ["1GB", "512 MB", "1.5GiB", "80%", "1000000B", "2 terabytes", "-1", "none"])
+def test_every_amount_that_passes_the_check_is_one(amount: str) -> None:
+    """The check reads amounts as DuckDB does, without it."""
+    check_engine("duckdb", amount)
+    open_engine("duckdb", memory_limit=amount)
+
+
+@pytest.mark.parametrize("amount", ["lots", "a lot", "GB", "1", "1 parsec", "1_000MB"])
+def test_no_amount_that_is_none_passes_the_check(amount: str) -> None:
+    """As DuckDB would refuse it."""
+    with pytest.raises(ConfigurationError, match="memory_limit"):
+        check_engine("duckdb", amount)
+    with pytest.raises(ConfigurationError, match="memory_limit"):
+        open_engine("duckdb", memory_limit=amount)
+
+
+def test_memory_limit_and_spill_directory(tmp_path: Path) -> None:
+    """DuckDB keeps to the memory it is given and spills where it is told."""
+    engine = open_engine("duckdb", memory_limit="512MB", spill_dir=tmp_path / "spill")
+    settings = "SELECT current_setting('memory_limit'), current_setting('temp_directory')"
+    assert engine.connection.execute(settings).fetchone() == ("488.2 MiB", str(tmp_path / "spill"))  # type: ignore[attr-defined] # DuckDB's own
+
+
+def test_duckdb_stays_offline() -> None:
+    """No extension is fetched or loaded from the network."""
+    connection = open_engine("duckdb").connection  # type: ignore[attr-defined] # DuckDB's own
+    names = ("autoinstall_known_extensions", "autoload_known_extensions", "TimeZone")
+    assert [connection.execute(f"SELECT current_setting('{name}')").fetchone()[0] for name in names] == [
+        False,
+        False,
+        "UTC",
+    ]
+
+
+def test_every_engine_has_a_name() -> None:
+    """The choice is what the settings say."""
+    assert list(ENGINES) == ["duckdb", "polars", "pyspark"]
+
+
+def test_an_engine_of_ones_own_is_opened_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a setting names one."""
+    monkeypatch.setattr(engines, "_registered", {})
+    with pytest.raises(ConfigurationError, match="there is no engine 'tuned'"):
+        open_engine("tuned")
+    tuned = open_engine("duckdb")
+    register_engine("tuned", lambda: tuned)
+    assert open_engine("tuned") is tuned
+    assert CustomerDataProcessor(engine="tuned").engine is tuned
+    assert engine_names() == [*ENGINES, "tuned"]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_no_engine_takes_anothers_name(name: str) -> None:
+    """Ours stay ours."""
+    with pytest.raises(ConfigurationError, match="is an engine already"):
+        register_engine(name, lambda: open_engine("duckdb"))

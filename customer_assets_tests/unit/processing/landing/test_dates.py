@@ -1,0 +1,83 @@
+"""Dates: what is an instant, and which."""
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from customer_assets.processing.landing.columns import instants
+from customer_assets.processing.landing.dates import instant_us
+from customer_assets_tests.harness.dirty import DATES, any_date, any_text
+from customer_assets_tests.harness.reference import instant, text
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _moment(date: str) -> str | None:
+    microseconds = instant_us(date)
+    return None if microseconds is None else (EPOCH + timedelta(microseconds=microseconds)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("date", "moment"),
+    [
+        pytest.param("2026-11-24T12:00:00Z", "2026-11-24T12:00:00+00:00", id="UTC"),
+        pytest.param("2026-11-24T12:00:00+05:30", "2026-11-24T06:30:00+00:00", id="offset"),
+        pytest.param("2026-11-24T12:00:00-0330", "2026-11-24T15:30:00+00:00", id="basic offset"),
+        pytest.param("2026-11-24T12:00:00+05", "2026-11-24T07:00:00+00:00", id="offset of hours"),
+        pytest.param("2026-11-24 12:00", "2026-11-24T12:00:00+00:00", id="blank, no seconds, no offset"),
+        pytest.param("20261124T120000Z", "2026-11-24T12:00:00+00:00", id="basic form"),
+        pytest.param("2026-11-24t12:00:00z", "2026-11-24T12:00:00+00:00", id="lower case"),
+        pytest.param("2026-11-24", "2026-11-24T00:00:00+00:00", id="a day is its midnight"),
+        pytest.param("2026-W48-2", "2026-11-24T00:00:00+00:00", id="week date"),
+        pytest.param("2026-W48", "2026-11-23T00:00:00+00:00", id="a week is its Monday"),
+        pytest.param("2024-02-29", "2024-02-29T00:00:00+00:00", id="leap day"),
+        pytest.param("2026-11-24T12:00:00.1234567Z", "2026-11-24T12:00:00.123456+00:00", id="digits dropped"),
+        pytest.param("2026-11-24T12:00:00,5Z", "2026-11-24T12:00:00.500000+00:00", id="decimal comma"),
+        pytest.param("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999+00:00", id="last instant"),
+        pytest.param("0001-01-01", "0001-01-01T00:00:00+00:00", id="first instant"),
+        pytest.param("9999-12-31T23:59:59-00:01", None, id="beyond year 9999 in UTC"),
+        pytest.param("0001-01-01T00:00:00+00:01", None, id="before year 1 in UTC"),
+        pytest.param("0000-01-01", None, id="year 0"),
+        pytest.param("2023-02-29", None, id="no leap year"),
+        pytest.param("1900-02-29", None, id="no leap century"),
+        pytest.param("2026-04-31", None, id="31 April"),
+        pytest.param("2026-11-24T24:00:00Z", None, id="hour 24"),
+        pytest.param("2026-11-24T12:60:00Z", None, id="minute 60"),
+        pytest.param("2026-11-24T12:00:60Z", None, id="leap second"),
+        pytest.param("2026-11-24T12:00:00+05:60", None, id="offset minute 60"),
+        pytest.param("2026-11-24T12:00:00+24:00", None, id="offset of a day"),
+        pytest.param("2026-11-24T12:00:00+05:30:15", None, id="offset with seconds"),
+        pytest.param("2026-11-24x12:00", None, id="another separator"),
+        pytest.param("2026-11", None, id="a month"),
+        pytest.param("2026-330", None, id="day of the year"),
+        pytest.param("1764000000", None, id="seconds since 1970"),
+        pytest.param("\uff12\uff10\uff12\uff16-11-24", None, id="digits that are not ASCII"),
+        pytest.param("2026-11-24T12:00:00Z\n", None, id="not canonical text"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_instant_us(date: str, moment: str | None) -> None:
+    """ISO 8601 in its usual forms is an instant in UTC; anything else is none."""
+    assert _moment(date) == moment
+
+
+@given(date=st.one_of(any_date, any_text))
+@example(date="2026-W53-1")
+def test_agrees_with_the_reference(date: str) -> None:
+    """Parsing gives what a parser written apart from it gives."""
+    canonical = text(date)
+    expected = instant(canonical)
+    assert (None if canonical is None else _moment(canonical)) == (None if expected is None else expected.isoformat())
+
+
+@given(dates=st.lists(st.one_of(st.none(), any_date, any_text), max_size=20))
+@example(dates=[*DATES, None])
+@example(dates=["\ud800", "2026-11-24"])
+def test_columns_of_dates(dates: list[str | None]) -> None:
+    """A column holds for each value what parsing it alone gives, however many of them Arrow parsed."""
+    canonical = [text(date) for date in dates]
+    expected = [None if date is None else instant_us(date) for date in canonical]
+    assert instants(dates).view(pa.int64()).to_pylist() == expected

@@ -1,0 +1,123 @@
+"""Defects: counted as the plain-Python reference counts them; and what the clean customers follow from."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from customer_assets.processing.defects import clean_version, count_defects, rejected_by_reason
+from customer_assets.processing.engines import CLEAN_SCHEMA, Engine, open_engine
+from customer_assets.processing.landing.batches import landed_objects, quarantine_batch
+from customer_assets.processing.landing.writer import LandingWriter
+from customer_assets.processing.rules import Frame, clean_customers
+from customer_assets_tests.harness import reference
+from customer_assets_tests.harness.dirty import dirty_records
+
+DAY = timedelta(days=1)
+
+
+def landed(engine: Engine, records: list[Any]) -> Frame:
+    """The raw lake of these records."""
+    return engine.from_arrow(pa.Table.from_batches([landed_objects(records)[0]]))
+
+
+def test_defects_of_dirty_records(engine: Engine, as_of: datetime) -> None:
+    """Each field's count is the reference's."""
+    records = dirty_records(500, seed=11)
+    usable = [record for record in records if reference.parse_id(record) is not None]
+    expected = Counter[str]()
+    for record in usable:
+        expected["email"] += reference.email_domain(reference.text(record.get("email"))) is None
+        for name in ("first_name", "last_name", "avatar"):
+            expected[name] += reference.text(record.get(name)) is None
+        if "engagement_score" in record:
+            expected["engagement_score"] += reference.engagement_level(record["engagement_score"]) == "unknown"
+        if "last_active_at" in record:
+            expected["last_active_at"] += reference.activity_status(record["last_active_at"], as_of) == "unknown"
+    found = count_defects(landed(engine, records), as_of)
+    assert found.records == len(usable)
+    assert dict(found.defects) == dict(expected)
+    assert min(found.defects.values()) > 0
+
+
+def test_defects_of_nothing(engine: Engine, as_of: datetime) -> None:
+    """Zeros, not nulls."""
+    found = count_defects(landed(engine, []), as_of)
+    assert (found.records, found.inactive, set(found.defects.values())) == (0, 0, {0})
+
+
+def version_and_customers(engine: Engine, records: list[Any], as_of: datetime, seed: int = 0) -> tuple[str, list[Any]]:
+    """The version that is told, and the customers themselves."""
+    raw = landed(engine, records)
+    batches = list(engine.batches(clean_customers(raw, seed=seed, as_of=as_of).sort("customer_id")))
+    return clean_version("raw", seed, count_defects(raw, as_of)), pa.Table.from_batches(
+        batches, CLEAN_SCHEMA
+    ).to_pylist()
+
+
+def test_the_version_follows_the_customers() -> None:
+    """Whatever the instant: the same version, the same customers; other customers, another version."""
+    engine = open_engine("duckdb")
+    records = dirty_records(300, seed=3)
+    start = datetime(2026, 11, 24, tzinfo=UTC)
+    found = [version_and_customers(engine, records, start + days * DAY) for days in range(-120, 121, 8)]
+    assert len({version for version, _ in found}) > 3, "time must have changed something"
+    for version, customers in found:
+        for other, others in found:
+            if customers != others:
+                assert version != other
+            if version == other:
+                assert customers == others
+
+
+@pytest.mark.parametrize(
+    ("moved", "same"),
+    [
+        pytest.param(timedelta(hours=1), True, id="an hour changes nothing"),
+        pytest.param(2 * DAY, False, id="one becomes inactive"),
+        pytest.param(-100 * DAY, False, id="one lies in the future"),
+    ],
+)
+def test_only_an_instant_that_changes_a_verdict_changes_the_version(
+    engine: Engine, as_of: datetime, moved: timedelta, *, same: bool
+) -> None:
+    """On every engine."""
+    records = [{"id": 1, "last_active_at": (as_of - 89 * DAY).isoformat()}, {"id": 2}]
+    before, after = (version_and_customers(engine, records, instant)[0] for instant in (as_of, as_of + moved))
+    assert (before == after) is same
+
+
+def test_every_engine_tells_the_same_version(engine: Engine, as_of: datetime) -> None:
+    """So that another engine is not taken for other data."""
+    records = dirty_records(200, seed=5)
+    expected, _ = version_and_customers(open_engine("duckdb"), records, as_of)
+    assert version_and_customers(engine, records, as_of)[0] == expected
+
+
+def test_another_seed_is_another_version(engine: Engine, as_of: datetime) -> None:
+    """It deals other values."""
+    records = dirty_records(20, seed=5)
+    versions = {version_and_customers(engine, records, as_of, seed)[0] for seed in (0, 1)}
+    assert len(versions) == 2
+
+
+def test_rejected_records_are_counted_by_reason(tmp_path: Path) -> None:
+    """The most frequent first; an empty quarantine and a missing one have none."""
+    objects: list[Any] = [{"id": 1}, {}, "x", {"id": "y"}, {}, {"id": 2**70}]
+    rejected = landed_objects(objects)[1]
+    path = tmp_path / "rejected.parquet"
+    pq.write_table(pa.Table.from_batches([quarantine_batch(rejected)]), path)
+    assert list(rejected_by_reason(path).items()) == [
+        ("id_missing", 2),
+        ("id_not_an_integer", 1),
+        ("id_out_of_range", 1),
+        ("not_an_object", 1),
+    ]
+    with LandingWriter(tmp_path / "raw.parquet", tmp_path / "none.parquet") as writer:
+        writer.start_pass()
+    assert rejected_by_reason(tmp_path / "none.parquet") == {}
+    assert rejected_by_reason(tmp_path / "missing.parquet") == {}

@@ -1,0 +1,237 @@
+"""Quality: figures in, verdicts out."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from customer_assets.errors import ConfigurationError
+from customer_assets.models import CrawlSummary
+from customer_assets.processing.quality import (
+    CHECK_DESCRIPTIONS,
+    CheckResult,
+    QualityMetrics,
+    QualityThresholds,
+    Severity,
+    blocking_failures,
+    completeness,
+    evaluate,
+)
+
+GOOD = QualityMetrics(
+    landed=100,
+    rejected=5,
+    in_lake=95,
+    merged=15,
+    clean=80,
+    distinct_customers=80,
+    mean_quality=95.0,
+    low_quality=8,
+    of_this_crawl=True,
+)
+EMPTY = QualityMetrics(
+    landed=0,
+    rejected=0,
+    in_lake=0,
+    merged=0,
+    clean=0,
+    distinct_customers=0,
+    mean_quality=math.nan,
+    low_quality=0,
+    of_this_crawl=True,
+)
+
+
+def _by_name(figures: QualityMetrics, thresholds: QualityThresholds | None = None) -> dict[str, CheckResult]:
+    return {verdict.name: verdict for verdict in evaluate(figures, thresholds or QualityThresholds())}
+
+
+def test_good_data_passes_every_check() -> None:
+    """Exactly at the limits is within them."""
+    found = _by_name(GOOD)
+    assert list(found) == list(CHECK_DESCRIPTIONS)
+    assert all(verdict.passed is True and verdict.severity is None and not verdict.blocks for verdict in found.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "severity"),
+    [
+        pytest.param({"mean_quality": 90.0}, "mean_quality_meets_threshold", None, id="mean at the target"),
+        pytest.param({"mean_quality": 89.99}, "mean_quality_meets_threshold", Severity.WARN, id="mean under target"),
+        pytest.param({"mean_quality": 80.0}, "mean_quality_meets_threshold", Severity.WARN, id="mean at the floor"),
+        pytest.param({"mean_quality": 79.99}, "mean_quality_meets_threshold", Severity.ERROR, id="mean under floor"),
+        pytest.param({"mean_quality": math.nan}, "mean_quality_meets_threshold", Severity.ERROR, id="mean NaN"),
+        pytest.param({"low_quality": 8}, "low_quality_share_within_limit", None, id="low quality at the limit"),
+        pytest.param({"low_quality": 9}, "low_quality_share_within_limit", Severity.ERROR, id="too much low quality"),
+        pytest.param({"rejected": 5}, "rejected_share_within_limit", None, id="rejected at the limit"),
+        pytest.param({"rejected": 6}, "rejected_share_within_limit", Severity.ERROR, id="too many rejected"),
+        pytest.param({"distinct_customers": 79}, "customer_id_is_unique", Severity.ERROR, id="a customer twice"),
+        pytest.param({"landed": 101}, "every_record_is_accounted_for", Severity.ERROR, id="a record lost"),
+        pytest.param({"landed": 99}, "every_record_is_accounted_for", Severity.ERROR, id="a record too many"),
+        pytest.param({"of_this_crawl": False}, "every_record_is_accounted_for", Severity.ERROR, id="another crawl's"),
+        pytest.param({"in_lake": 94}, "every_record_is_accounted_for", Severity.ERROR, id="a row lost"),
+        pytest.param({"in_lake": 96}, "every_record_is_accounted_for", Severity.ERROR, id="a row too many"),
+        pytest.param({"merged": 14}, "every_record_is_accounted_for", Severity.ERROR, id="one merged into nothing"),
+    ],
+)
+def test_each_check_judges_its_own_figure(change: dict[str, Any], name: str, severity: Severity | None) -> None:
+    """A figure beyond its limit fails its check by name, with the severity of the limit it crossed."""
+    verdict = _by_name(replace(GOOD, **change))[name]
+    assert (verdict.severity, verdict.passed) == (severity, severity is None)
+    assert verdict.blocks is (severity is Severity.ERROR)
+
+
+def test_nothing_landed_fails() -> None:
+    """Empty input meets no threshold."""
+    assert [verdict.name for verdict in blocking_failures(evaluate(EMPTY, QualityThresholds()))] == [
+        "mean_quality_meets_threshold",
+        "low_quality_share_within_limit",
+        "rejected_share_within_limit",
+    ]
+
+
+def test_all_rejected_fails() -> None:
+    """TableVersions that were all rejected leave nothing to publish, whatever share is allowed."""
+    thresholds = QualityThresholds(max_rejected_share=1.0)
+    found = _by_name(replace(EMPTY, landed=3, rejected=3), thresholds)
+    assert found["rejected_share_within_limit"].passed
+    assert found["mean_quality_meets_threshold"].blocks
+
+
+def test_a_verdict_shows_score_and_threshold() -> None:
+    """Whoever reads a failed check sees what was measured and what was asked."""
+    found = _by_name(replace(GOOD, mean_quality=79.0, low_quality=40, rejected=6))
+    mean, low = found["mean_quality_meets_threshold"], found["low_quality_share_within_limit"]
+    assert mean.figures == {"score": 79.0, "threshold": 80.0}
+    assert mean.description == "the mean score 79.00 is below the floor 80"
+    assert low.figures == {"score": 0.5, "threshold": 0.1}
+    assert low.description == "50.00% of the customers score below 70, 10.00% are allowed"
+    assert found["rejected_share_within_limit"].figures == {"score": 0.06, "threshold": 0.05}
+    assert (
+        found["rejected_share_within_limit"].description == "6.00% of the records have no usable id, 5.00% are allowed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mean", "threshold", "description"),
+    [
+        (95.0, 90.0, "the mean score 95.00 meets the target 90"),
+        (85.0, 90.0, "the mean score 85.00 is below the target 90"),
+    ],
+)
+def test_the_mean_is_shown_beside_the_line_it_was_held_to(mean: float, threshold: float, description: str) -> None:
+    """The target unless the floor was missed."""
+    verdict = _by_name(replace(GOOD, mean_quality=mean))["mean_quality_meets_threshold"]
+    assert (verdict.score, verdict.threshold, verdict.description) == (mean, threshold, description)
+
+
+def test_counts_are_shown() -> None:
+    """The conservation of records is told in numbers."""
+    found = _by_name(GOOD)
+    assert found["every_record_is_accounted_for"].description == "100 landed; 80 clean, 15 merged, 5 rejected"
+    assert found["every_record_is_accounted_for"].figures == {"score": 100.0, "threshold": 100.0}
+    assert found["customer_id_is_unique"].description == "80 customers have 80 distinct ids"
+    assert found["customer_id_is_unique"].figures == {"score": 80.0, "threshold": 80.0}
+
+
+def test_customers_of_another_crawl_account_for_nothing() -> None:
+    """However equal the counts, and the sentence says what to do."""
+    verdict = _by_name(replace(GOOD, of_this_crawl=False))["every_record_is_accounted_for"]
+    assert verdict.description == "clean_customers were made from an earlier crawl: materialise clean_customers"
+    assert verdict.figures == {"score": 100.0, "threshold": 100.0}
+
+
+def test_a_raw_lake_that_lacks_records_is_told() -> None:
+    """Whether it was the lake or the cleaning that lost them is another question, with another remedy."""
+    verdict = _by_name(replace(GOOD, in_lake=90))["every_record_is_accounted_for"]
+    assert verdict.description == (
+        "100 landed; 80 clean, 15 merged, 5 rejected; the raw lake holds 90 of them: materialise raw_customers"
+    )
+    assert verdict.figures == {"score": 95.0, "threshold": 100.0}
+
+
+@pytest.mark.parametrize(
+    ("missing", "description"),
+    [
+        (0, "0 of 10 customers are missing"),
+        (3, "3 of 10 customers are missing"),
+        (-1, "1 customers more came than the 10 that the API counts"),
+    ],
+)
+def test_completeness(missing: int, description: str) -> None:
+    """A crawl that brought fewer customers than the API counts, or more, is not complete."""
+    crawl = CrawlSummary(fingerprint="", landed=10, rejected=0, total=10, missing_customers=missing)
+    verdict = completeness(crawl)
+    assert (verdict.name, verdict.passed, verdict.blocks) == ("every_customer_was_fetched", missing == 0, missing != 0)
+    assert (verdict.score, verdict.threshold) == (10 - missing, 10)
+    assert verdict.description == description
+
+
+def test_figures_as_dict() -> None:
+    """Every figure has a name, the shares included."""
+    assert GOOD.as_dict() == {
+        "landed": 100,
+        "rejected": 5,
+        "merged": 15,
+        "clean": 80,
+        "distinct_customers": 80,
+        "mean_quality": 95.0,
+        "low_quality": 8,
+        "low_quality_share": 0.1,
+        "rejected_share": 0.05,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"min_mean_quality": -1}, "CUSTOMER_MIN_MEAN_QUALITY"),
+        ({"min_mean_quality": 101, "target_mean_quality": 101}, "CUSTOMER_MIN_MEAN_QUALITY"),
+        ({"min_mean_quality": math.nan}, "CUSTOMER_MIN_MEAN_QUALITY"),
+        ({"target_mean_quality": 100.1}, "CUSTOMER_TARGET_MEAN_QUALITY"),
+        ({"target_mean_quality": 79}, "CUSTOMER_TARGET_MEAN_QUALITY"),
+        ({"max_low_quality_share": 1.1}, "CUSTOMER_MAX_LOW_QUALITY_SHARE"),
+        ({"max_low_quality_share": -0.1}, "CUSTOMER_MAX_LOW_QUALITY_SHARE"),
+        ({"max_rejected_share": 1.1}, "CUSTOMER_MAX_REJECTED_SHARE"),
+        ({"max_rejected_share": math.inf}, "CUSTOMER_MAX_REJECTED_SHARE"),
+    ],
+)
+def test_thresholds_outside_their_range_are_refused(change: dict[str, Any], field: str) -> None:
+    """A threshold that cannot be meant is a configuration error that names its setting."""
+    with pytest.raises(ConfigurationError, match=field) as caught:
+        QualityThresholds(**change)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"max_low_quality_share": 1.5},
+            "CUSTOMER_MAX_LOW_QUALITY_SHARE: 1.5 is outside 0..1. Set a number from 0 to 1.",
+        ),
+        (
+            {"target_mean_quality": 9},
+            "CUSTOMER_TARGET_MEAN_QUALITY: the target 9 is below the floor 80. Set the target to the floor or above.",
+        ),
+    ],
+)
+def test_a_refused_threshold_says_what_to_set(change: dict[str, Any], message: str) -> None:
+    """The message names the setting, its value and what would be accepted."""
+    with pytest.raises(ConfigurationError) as caught:
+        QualityThresholds(**change)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"min_mean_quality": 0, "target_mean_quality": 0},
+        {"min_mean_quality": 100, "target_mean_quality": 100},
+        {"max_low_quality_share": 0, "max_rejected_share": 1},
+    ],
+)
+def test_thresholds_at_the_ends_of_their_range(change: dict[str, Any]) -> None:
+    """The ends of a range belong to it."""
+    assert QualityThresholds(**change)
