@@ -12,10 +12,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from customer_assets_tests.harness.chromium import browser, keep_screenshot
+from customer_assets_tests.harness.command_line import BIN, PROJECT, environment
 from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer
 from customer_assets_tests.harness.services import await_, free_port
 from customer_assets_tests.harness.ui import UI
-from customer_assets_tests.scenarios.test_command_line import BIN, PROJECT, environment
 
 __all__ = ["browser"]
 

@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from customer_assets.definitions import build_definitions
 from customer_assets.defs import assets
 from customer_assets.models import Changes
 from customer_assets.processing import rules
+from customer_assets_tests.harness.job_runs import export_of, run
 from customer_assets_tests.harness.plain_api import PlainAPI, changed, customer
-from customer_assets_tests.unit.defs.test_assets import export_of, run
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
@@ -25,13 +25,6 @@ Resources = Callable[..., dict[str, Any]]
 NAMES = ("raw_customers", "clean_customers", "customer_export", "summary_report")
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """An instance that forgets."""
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
 
 
 def versions(result: dg.ExecuteInProcessResult) -> dict[str, str]:

@@ -1,10 +1,8 @@
 """Every way in from the command line, as a person would type it."""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,12 +11,9 @@ from pathlib import Path
 import pytest
 
 from customer_assets.simulator import SimulatorSettings, running_simulator
+from customer_assets_tests.harness.command_line import BIN, LIMIT_S, PROJECT, environment, run_program
 from customer_assets_tests.harness.services import await_, free_port
 from customer_assets_tests.harness.ui import UI
-
-BIN = Path(sys.executable).parent
-PROJECT = Path(__file__).parents[2]
-LIMIT_S = 200
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -28,32 +23,7 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
     """Run a program of the environment from the project's directory, its data and home in the test's own."""
-    return partial(run_in, tmp_path)
-
-
-def run_in(folder: Path, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    """Run a program of the environment from the project's directory, its data in the folder."""
-    return subprocess.run(
-        [BIN / arguments[0], *arguments[1:]],
-        cwd=PROJECT,
-        env=environment(folder, **environ),
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-
-
-def environment(tmp_path: Path, **environ: str) -> dict[str, str]:
-    """The environment of a person who has just begun, plus what the test sets."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CUSTOMER_", "DAGSTER_", "COV_"))}
-    own = {
-        "CUSTOMER_DATA_DIR": str(tmp_path / "data"),
-        "CUSTOMER_SIMULATOR_FAILURE_RATE": "0",
-        "DAGSTER_DISABLE_TELEMETRY": "1",
-        "PATH": f"{BIN}{os.pathsep}{kept.get('PATH', '')}",
-    }
-    return {**kept, **own, **environ}
+    return partial(run_program, tmp_path)
 
 
 ASSETS = ("raw_customers", "clean_customers", "customer_export", "summary_report")
@@ -130,7 +100,7 @@ WAYS = {
 def materialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory in which all assets were materialised once."""
     folder = tmp_path_factory.mktemp("materialised")
-    finished = run_in(folder, *MATERIALISE, "*")
+    finished = run_program(folder, *MATERIALISE, "*")
     assert finished.returncode == 0, finished.stderr[-3000:]
     return folder
 
@@ -145,7 +115,7 @@ def test_every_way_in(way: Way, materialised: Path, tmp_path: Path) -> None:
         shutil.copytree(materialised / "data", data)
     before = versions(data)
     environ = {"CUSTOMER_EXECUTOR": way.executor} | ({"DAGSTER_HOME": str(home)} if way.home else {})
-    finished = run_in(tmp_path, *way.command, **environ)
+    finished = run_program(tmp_path, *way.command, **environ)
     told = finished.stderr + finished.stdout
     assert (finished.returncode != 0) == bool(way.fails), told[-3000:]
     assert way.fails in told

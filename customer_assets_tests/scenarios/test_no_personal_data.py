@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 
+from customer_assets_tests.harness.command_line import BIN, PROJECT, environment
 from customer_assets_tests.harness.plain_api import KEY, PlainAPI, kept_by_dagster, served
 from customer_assets_tests.harness.services import answer, await_port, free_port, serving
-from customer_assets_tests.scenarios.test_command_line import BIN, PROJECT, environment
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 

@@ -26,9 +26,9 @@ from customer_assets.processing.engines import CLEAN_SCHEMA, open_engine
 from customer_assets.processing.landing.writer import file_digest
 from customer_assets.processing.quality import MADE_FROM_ANOTHER_CRAWL
 from customer_assets.storage.versions import KEPT
+from customer_assets_tests.harness.disks import refuse_link
+from customer_assets_tests.harness.job_runs import export_of, failure_of, run
 from customer_assets_tests.harness.plain_api import PlainAPI, customer
-from customer_assets_tests.unit.defs.test_assets import export_of, failure_of, instance, run
-from customer_assets_tests.unit.storage.test_publish import a_link_across_disks
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
@@ -36,8 +36,6 @@ Resources = Callable[..., dict[str, Any]]
 RAW, CLEAN = "raw_customers.parquet", "clean_customers.parquet"
 NAMES = {RAW: "first_name", CLEAN: "full_name"}
 READERS = [pytest.param(RAW, "clean_customers", id="raw"), pytest.param(CLEAN, "customer_export", id="clean")]
-
-__all__ = ["instance"]
 
 
 class Site:
@@ -287,7 +285,7 @@ def test_runs_that_publish_at_once_read_no_mixture(
         assert [each.loaded() for each in (reader, Run(tmp_path, lake, 5))] == [in_place] * 2
 
 
-@pytest.mark.parametrize("link", [os.link, a_link_across_disks])
+@pytest.mark.parametrize("link", [os.link, refuse_link])
 def test_what_is_read_stays_what_it_is_though_another_run_publishes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: Callable[..., None]
 ) -> None:
@@ -331,6 +329,7 @@ class Refusing:
         self._error = error
 
     def __call__(self, *_: object, **__: object) -> None:
+        """Raise it."""
         raise self._error
 
 

@@ -1,41 +1,19 @@
 """The four assets, run as a person would: in memory, through the IO manager, one at a time."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 import narwhals as nw
-import pytest
 
-from customer_assets.definitions import build_definitions
 from customer_assets.defs.assets import ASSETS
 from customer_assets.defs.checks import CHECKS
+from customer_assets_tests.harness.job_runs import export_of, failure_of, run
 from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer, in_memory
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """An instance that forgets."""
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
-
-
-def run(resources: dict[str, Any], instance: dg.DagsterInstance, *selected: str) -> dg.ExecuteInProcessResult:
-    """Run the job, or some assets with their checks."""
-    defs = build_definitions(**resources)
-    job = defs.resolve_job_def("customer_sync_job")
-    keys = [dg.AssetKey(name) for name in selected]
-    return job.execute_in_process(instance=instance, raise_on_error=False, asset_selection=keys or None)
-
-
-def export_of(resources: dict[str, Any]) -> Path:
-    """Where the export is."""
-    return Path(resources["data_directory"].export_file)
 
 
 def test_values_can_be_read_as_frames(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:
@@ -145,11 +123,6 @@ def raw_version(result: dg.ExecuteInProcessResult) -> str:
     (event,) = result.asset_materializations_for_node("raw_customers")
     assert event.tags
     return event.tags["dagster/data_version"]
-
-
-def failure_of(result: dg.ExecuteInProcessResult) -> str:
-    """All that the failed steps say."""
-    return " ".join(str(event.step_failure_data.error) for event in result.all_events if event.is_step_failure)
 
 
 def test_each_asset_tells_what_happened_in_numbers_and_nothing_of_a_customer(

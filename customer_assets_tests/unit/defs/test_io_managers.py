@@ -21,8 +21,8 @@ from customer_assets.errors import ConfigurationError, PublishError
 from customer_assets.models import CleaningSummary
 from customer_assets.storage.publish import publish_to
 from customer_assets_tests.harness import services
+from customer_assets_tests.harness.job_runs import export_of, run
 from customer_assets_tests.harness.plain_api import PlainAPI, customer
-from customer_assets_tests.unit.defs.test_assets import export_of, run
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

@@ -18,8 +18,8 @@ from customer_assets.definitions import build_definitions, build_resources, defs
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.resources import NOT_REAL, CustomerAPIResource, ProcessingResource
 from customer_assets.errors import ConfigurationError
+from customer_assets_tests.harness.job_runs import export_of, run
 from customer_assets_tests.harness.plain_api import PlainAPI, customer
-from customer_assets_tests.unit.defs.test_assets import export_of, run
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

@@ -15,7 +15,7 @@ from customer_assets.export.baseline import KEPT_SCHEMA, ExportBaseline, changes
 from customer_assets.models import Changes
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine, open_engine
 from customer_assets.processing.rules import CLEAN_COLUMNS, Frame
-from customer_assets_tests.unit.export.test_exporter import clean_customer
+from customer_assets_tests.harness.clean_customers import clean_customer
 
 INSTANT = datetime(2026, 11, 24, 3, 0, 9, 999_999, tzinfo=UTC)
 BEFORE = [clean_customer(number, f"Name {number}") for number in range(1, 6)]

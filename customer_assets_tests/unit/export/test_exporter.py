@@ -16,24 +16,9 @@ from customer_assets.errors import PublishError
 from customer_assets.export import DataExporter, InvalidCustomerError, verify
 from customer_assets.export.verify import UnreadableExportError, read_export
 from customer_assets.models import CustomerExport
+from customer_assets_tests.harness.clean_customers import clean_customer
 
 INSTANT = datetime(2024, 1, 20, 16, 30, 0, 999_999, tzinfo=timezone(timedelta(hours=1)))
-
-
-def clean_customer(customer_id: int, full_name: str = "Ada Lovelace", **fields: Any) -> dict[str, Any]:
-    """Make a clean customer."""
-    return {
-        "customer_id": customer_id,
-        "full_name": full_name,
-        "email_domain": "example.org",
-        "engagement_level": "high",
-        "activity_status": "active",
-        "acquisition_channel": "website",
-        "market_segment": "US-West",
-        "customer_tier": "premium",
-        "data_quality_score": 100,
-        **fields,
-    }
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,7 @@
 import pytest
 from playwright.sync_api import Browser
 
-from customer_assets_tests.harness.chromium import browser, violations
-
-__all__ = ["browser"]
+from customer_assets_tests.harness.chromium import violations
 
 pytestmark = pytest.mark.service
 

@@ -8,7 +8,7 @@ import pytest
 from customer_assets.export import DataExporter
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine
 from customer_assets.report.aggregates import FEWEST_PER_DOMAIN, quality_band
-from customer_assets_tests.unit.export.test_exporter import clean_customer
+from customer_assets_tests.harness.clean_customers import clean_customer
 
 
 def test_every_value_is_counted_whether_anybody_has_it_or_not() -> None:

@@ -9,8 +9,8 @@ import pytest
 from customer_assets.export import DataExporter
 from customer_assets.report.document import report_version, since
 from customer_assets.report.files import SCHEMA
+from customer_assets_tests.harness.clean_customers import clean_customer
 from customer_assets_tests.harness.report_documents import report_of
-from customer_assets_tests.unit.export.test_exporter import clean_customer
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 

@@ -15,8 +15,8 @@ from customer_assets.report.aggregates import FEWEST_PER_DOMAIN
 from customer_assets.report.document import SCHEMA_FILE
 from customer_assets.report.files import SCHEMA, last_report, publish_report
 from customer_assets.report.html import page, picture
+from customer_assets_tests.harness.clean_customers import clean_customer
 from customer_assets_tests.harness.report_documents import report_of
-from customer_assets_tests.unit.export.test_exporter import clean_customer
 
 HOSTILE = "</style><script>alert(1)</script><img src=x onerror='x'>\"&.org"
 

@@ -3,8 +3,8 @@
 from customer_assets.export import DataExporter
 from customer_assets.report.aggregates import FEWEST_PER_DOMAIN
 from customer_assets.report.markdown import markdown
+from customer_assets_tests.harness.clean_customers import clean_customer
 from customer_assets_tests.harness.report_documents import report_of
-from customer_assets_tests.unit.export.test_exporter import clean_customer
 
 
 def test_a_report_of_customers_alone_can_be_written() -> None:

@@ -1,6 +1,5 @@
 """How files are published."""
 
-import errno
 import os
 import signal
 import subprocess
@@ -12,11 +11,13 @@ import pytest
 
 from customer_assets.errors import PublishError
 from customer_assets.storage.publish import atomic_write, link_or_copy, publish
+from customer_assets_tests.harness.disks import refuse_link
 
 HOLD_A_TEMPORARY_FILE = """
 import sys
 from pathlib import Path
 from customer_assets.storage.publish import atomic_write
+from customer_assets_tests.harness.disks import refuse_link
 with atomic_write(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print("ready", flush=True)
@@ -74,12 +75,7 @@ def test_a_finished_file_that_is_missing_is_named(tmp_path: Path) -> None:
         publish(tmp_path / "missing", tmp_path / "out")
 
 
-def a_link_across_disks(*_: object) -> None:
-    """Refuse, as Linux does."""
-    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-
-
-@pytest.mark.parametrize("link", [os.link, a_link_across_disks])
+@pytest.mark.parametrize("link", [os.link, refuse_link])
 def test_a_file_that_is_read_stays_what_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: Callable[..., None]
 ) -> None:

@@ -31,13 +31,6 @@ BAD = [customer(number, email=None, first_name="", last_name=None) for number in
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """An instance that forgets."""
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
-
-
-@pytest.fixture
 def shared_instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """An instance that several processes can share."""
     (tmp_path / "home").mkdir()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from customer_assets.defs.operations.terminal import terminal_of
-from customer_assets_tests.scenarios.test_command_line import BIN, PROJECT, environment
+from customer_assets_tests.harness.command_line import BIN, PROJECT, environment
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -1,0 +1,70 @@
+"""Redis as a page store: a real server."""
+
+import sys
+
+import pytest
+import redis
+
+from customer_assets.api.page_store.base import open_store
+from customer_assets.errors import ConfigurationError, PageStoreError
+from customer_assets_tests.harness.page_stores import ManualClock, page
+from customer_assets_tests.harness.services import free_port
+
+
+@pytest.mark.service
+def test_redis_lets_pages_expire_by_itself(redis_url: str) -> None:
+    """Each has a time to live."""
+    opened = open_store(redis_url, ManualClock())
+    opened.put("expiring", page(1), 60)
+    with redis.Redis.from_url(redis_url) as connection:
+        (key,) = connection.keys("*expiring:1")
+        assert 0 < connection.pttl(key) <= 60_000
+    opened.close()
+
+
+@pytest.mark.service
+@pytest.mark.parametrize("damaged", [b"nonsense", b"\x92\x96\x01\x01\x09\x09\x01\xc4\x02[]\x00"])
+def test_a_damaged_page_in_redis_is_none(redis_url: str, damaged: bytes) -> None:
+    """Whatever is in its place."""
+    opened = open_store(redis_url, ManualClock())
+    opened.put("damaged", page(1), 60)
+    with redis.Redis.from_url(redis_url) as connection:
+        (key,) = connection.keys("*damaged:1")
+        connection.set(key, damaged)
+    assert opened.get("damaged", 1) is None
+    opened.close()
+
+
+def test_a_redis_that_does_not_answer_is_told() -> None:
+    """Without its address, which may hold a password."""
+    with pytest.raises(PageStoreError, match="ConnectionError") as caught:
+        open_store(f"redis://:secret@127.0.0.1:{free_port()}/0", ManualClock())
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.service
+def test_redis_drops_more_pages_than_fit_a_batch(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its list of them."""
+    monkeypatch.setattr("customer_assets.api.page_store.redis.BATCH", 3)
+    opened = open_store(redis_url, ManualClock())
+    for number in range(1, 11):
+        opened.put("many", page(number), 60)
+    opened.keep("many", 0)
+    with redis.Redis.from_url(redis_url) as connection:
+        assert connection.keys("*many*") == []
+    opened.close()
+
+
+@pytest.mark.parametrize("url", ["redis://host:port", "redis://host/database?socket_timeout=long"])
+def test_an_address_of_no_redis_is_refused(url: str) -> None:
+    """Before anything is sent."""
+    with pytest.raises(ConfigurationError, match="CUSTOMER_PAGE_STORE"):
+        open_store(url, ManualClock())
+
+
+def test_a_missing_package_tells_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis is optional."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    monkeypatch.delitem(sys.modules, "customer_assets.api.page_store.redis", raising=False)
+    with pytest.raises(ConfigurationError, match=r"pip install 'customer_assets\[redis\]'"):
+        open_store("redis://127.0.0.1", ManualClock())

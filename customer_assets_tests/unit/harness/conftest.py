@@ -1,0 +1,5 @@
+"""Fixtures of the harness's own tests."""
+
+from customer_assets_tests.harness.chromium import browser
+
+__all__ = ["browser"]

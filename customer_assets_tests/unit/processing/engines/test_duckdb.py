@@ -1,0 +1,51 @@
+"""DuckDB as an engine: the memory that it may use, and no network."""
+
+from pathlib import Path
+
+import pytest
+
+from customer_assets.errors import ConfigurationError
+from customer_assets.processing.engines import (
+    check_engine,
+    open_engine,
+)
+
+
+def test_memory_limit_that_is_none() -> None:
+    """An amount that DuckDB cannot read is a configuration error."""
+    with pytest.raises(ConfigurationError, match="memory"):
+        open_engine("duckdb", memory_limit="a lot")
+
+
+@pytest.mark.parametrize("amount", ["1GB", "512 MB", "1.5GiB", "80%", "1000000B", "2 terabytes", "-1", "none"])
+def test_every_amount_that_passes_the_check_is_one(amount: str) -> None:
+    """The check reads amounts as DuckDB does, without it."""
+    check_engine("duckdb", amount)
+    open_engine("duckdb", memory_limit=amount)
+
+
+@pytest.mark.parametrize("amount", ["lots", "a lot", "GB", "1", "1 parsec", "1_000MB"])
+def test_no_amount_that_is_none_passes_the_check(amount: str) -> None:
+    """As DuckDB would refuse it."""
+    with pytest.raises(ConfigurationError, match="memory_limit"):
+        check_engine("duckdb", amount)
+    with pytest.raises(ConfigurationError, match="memory_limit"):
+        open_engine("duckdb", memory_limit=amount)
+
+
+def test_memory_limit_and_spill_directory(tmp_path: Path) -> None:
+    """DuckDB keeps to the memory it is given and spills where it is told."""
+    engine = open_engine("duckdb", memory_limit="512MB", spill_dir=tmp_path / "spill")
+    settings = "SELECT current_setting('memory_limit'), current_setting('temp_directory')"
+    assert engine.connection.execute(settings).fetchone() == ("488.2 MiB", str(tmp_path / "spill"))  # type: ignore[attr-defined] # DuckDB's own
+
+
+def test_duckdb_stays_offline() -> None:
+    """No extension is fetched or loaded from the network."""
+    connection = open_engine("duckdb").connection  # type: ignore[attr-defined] # DuckDB's own
+    names = ("autoinstall_known_extensions", "autoload_known_extensions", "TimeZone")
+    assert [connection.execute(f"SELECT current_setting('{name}')").fetchone()[0] for name in names] == [
+        False,
+        False,
+        "UTC",
+    ]
