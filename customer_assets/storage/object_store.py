@@ -6,6 +6,7 @@ Only opening belongs here; `publish.py` writes, `versions.py` says which object 
 import os
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import fsspec
 from upath import UPath
@@ -36,7 +37,7 @@ def check_store(url: str) -> UPath:
         ConfigurationError: The kind of store is unknown, or no package that opens it is installed.
     """
     try:
-        store = UPath(url, **_storage_options(url))
+        store: UPath = UPath(url, **_storage_options(url))
     except (ImportError, ValueError) as error:
         raise _unusable(str(error)) from None
     _installed_package(store.protocol)
@@ -67,7 +68,7 @@ def _installed_package(protocol: str) -> str:
     raise _unusable(f"{' or '.join(reversed(packages))} is not installed")
 
 
-def _storage_options(url: str) -> dict[str, object]:
+def _storage_options(url: str) -> dict[str, Any]:
     """Let obstore speak plain http where the endpoint says so; it refuses otherwise, and s3fs has no such option."""
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
     obstore = url.partition("://")[0] in ("s3", "s3a") and find_spec("s3fs") is None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-import mermaidx  # type: ignore[import-untyped] # it ships no types
+import mermaidx
 import pytest
 import yaml
 from dagster.components.core.component_tree import ComponentTree
