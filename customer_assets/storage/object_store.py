@@ -1,54 +1,79 @@
-"""Where frames are kept: a path, or an object store by its fsspec address."""
+"""Opens the place where tables are kept: a path on this machine, or an object store by its fsspec address.
 
+Only opening belongs here; `publish.py` writes, `versions.py` says which object is current.
+"""
+
+import os
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
+import fsspec
 from upath import UPath
 
 from customer_assets.errors import ConfigurationError
 
 PACKAGES = {
-    "s3": "s3fs",
-    "s3a": "s3fs",
-    "gs": "gcsfs",
-    "gcs": "gcsfs",
-    "az": "adlfs",
-    "abfs": "adlfs",
-    "abfss": "adlfs",
+    "s3": ("s3fs", "obstore"),
+    "s3a": ("s3fs", "obstore"),
+    "gs": ("gcsfs",),
+    "gcs": ("gcsfs",),
+    "az": ("adlfs",),
+    "abfs": ("adlfs",),
+    "abfss": ("adlfs",),
 }
-"""What opens the stores that are used most; a run tells of the others."""
+"""The packages that can open a store, the preferred one first. `fsspec` finds all of them but obstore by itself.
+
+Obstore comes second, although it is what our extra `s3` installs: a host project that has s3fs keeps using it.
+"""
+
+REMEDY = "Install what opens it, such as customer_assets[s3], gcsfs or adlfs, or use another address."
 
 
 def check_store(url: str) -> UPath:
-    """Return where an address leads, without importing what opens it.
+    """Return the address as a path, without importing the package that opens it.
 
     Raises:
-        ConfigurationError: No store has such an address, or its package is not installed.
+        ConfigurationError: The kind of store is unknown, or no package that opens it is installed.
     """
     try:
-        store = UPath(url)
+        store: UPath = UPath(url, **_storage_options(url))
     except (ImportError, ValueError) as error:
         raise _unusable(str(error)) from None
-    package = PACKAGES.get(store.protocol, "fsspec")
-    if find_spec(package) is None:
-        raise _unusable(f"{package} is not installed")
+    _installed_package(store.protocol)
     return store
 
 
 def open_store(url: str) -> UPath:
-    """Return where an address leads, in a store that can be opened.
+    """Return the address as a path that can be read and written.
 
     Raises:
-        ConfigurationError: It is unknown, or a package is not installed.
+        ConfigurationError: The kind of store is unknown, or no package that opens it is installed.
     """
     store = check_store(url)
     try:
+        if _installed_package(store.protocol) == "obstore" and store.protocol not in fsspec.registry:
+            import_module("obstore.fsspec").register(store.protocol)
         _ = store.fs
     except (ImportError, ValueError) as error:
         raise _unusable(str(error)) from None
     return store
 
 
+def _installed_package(protocol: str) -> str:
+    packages = PACKAGES.get(protocol, ("fsspec",))
+    for package in packages:
+        if find_spec(package) is not None:
+            return package
+    raise _unusable(f"{' or '.join(reversed(packages))} is not installed")
+
+
+def _storage_options(url: str) -> dict[str, Any]:
+    """Let obstore speak plain http where the endpoint says so; it refuses otherwise, and s3fs has no such option."""
+    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+    obstore = url.partition("://")[0] in ("s3", "s3a") and find_spec("s3fs") is None
+    return {"client_options": {"allow_http": True}} if plain and obstore else {}
+
+
 def _unusable(problem: str) -> ConfigurationError:
-    return ConfigurationError(
-        "CUSTOMER_LAKE_URL", problem, "Install the store's fsspec package, such as s3fs, or name another."
-    )
+    return ConfigurationError("CUSTOMER_LAKE_URL", problem, REMEDY)

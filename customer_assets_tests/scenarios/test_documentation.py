@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-import mermaidx  # type: ignore[import-untyped] # it ships no types
+import mermaidx
 import pytest
 import yaml
 from dagster.components.core.component_tree import ComponentTree
@@ -251,7 +251,7 @@ INLINE_RUN_BY = {
 }
 """Commands that take a service or a project of their own, and the test that runs each."""
 
-INLINE_INSTALLS = re.compile(r"pip install ('customer_assets\[[a-z0-9]+\]'|s3fs)")
+INLINE_INSTALLS = re.compile(r"pip install 'customer_assets\[[a-z0-9]+\]'")
 """Commands that fetch what `.ci/run` installs by the extra `dev`, or by the extra's own name."""
 
 

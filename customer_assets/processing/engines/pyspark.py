@@ -35,11 +35,13 @@ class SparkEngine:
         """Read Parquet files, or directories of them, lazily, as one frame."""
         paths = [source] if isinstance(source, Path | str) else source
         reader = self.session.read.option("datetimeRebaseMode", "CORRECTED")  # dates before 1582 are what they say
-        return nw.from_native(reader.parquet(*(_location(path) for path in paths)))
+        frame: Frame = nw.from_native(reader.parquet(*(_location(path) for path in paths)))
+        return frame
 
     def from_arrow(self, table: pa.Table) -> Frame:
         """Take a table in memory."""
-        return nw.from_native(self.session.createDataFrame(table))
+        frame: Frame = nw.from_native(self.session.createDataFrame(table))
+        return frame
 
     def sink(self, frame: Frame, path: Path | str) -> None:
         """Compute the frame into one Parquet file; in an object store, into a directory of them."""

@@ -13,12 +13,14 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import requests
 from upath import UPath
 
 from customer_assets.definitions import build_resources
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.errors import ConfigurationError, PublishError
 from customer_assets.models import CleaningSummary
+from customer_assets.storage.object_store import open_store
 from customer_assets.storage.publish import publish_to
 from customer_assets_tests.harness import services
 from customer_assets_tests.harness.job_runs import export_of, run
@@ -42,7 +44,7 @@ def memory_store() -> Iterator[str]:
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A bucket behind a real socket that speaks S3."""
     services.need_module("moto", "pip install 'customer_assets[dev]'")
-    services.need_module("s3fs", "pip install 'customer_assets[s3]'")
+    services.need_module("obstore", "pip install 'customer_assets[s3]'")
     port = services.free_port()
     command = [str(Path(sys.executable).with_name("moto_server")), "-p", str(port)]
     log = (tmp_path_factory.mktemp("s3") / "log").open("wb")
@@ -53,7 +55,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             patch.setenv("AWS_ACCESS_KEY_ID", "test")
             patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
             patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-            UPath("s3://customers").mkdir()
+            requests.put(f"http://127.0.0.1:{port}/customers", timeout=10).raise_for_status()
             yield "s3://customers/lake"
         finally:
             server.terminate()
@@ -63,7 +65,7 @@ def keeps_frames_at(url: str, made: dict[str, Any]) -> None:
     """Run the job, then one asset alone: what was published elsewhere is found again."""
     with dg.DagsterInstance.ephemeral() as instance:
         assert run(made, instance).success
-        kept = {path.name for path in UPath(url).iterdir()}
+        kept = {path.name for path in open_store(url).iterdir()}
         assert kept == {"raw_customers.parquet", "clean_customers.parquet", "exported_customers.parquet", "records"}
         assert len(json.loads(export_of(made).read_bytes())["customers"]) == 7
         (event,) = run(made, instance, "clean_customers").asset_materializations_for_node("clean_customers")
@@ -71,7 +73,7 @@ def keeps_frames_at(url: str, made: dict[str, Any]) -> None:
     assert event.metadata["dagster/row_count"].value == 7
     lake = Path(made["data_directory"].path) / "lake"
     assert not list(lake.glob("*.parquet"))
-    assert {path.name for path in UPath(url).iterdir()} == kept
+    assert {path.name for path in open_store(url).iterdir()} == kept
 
 
 def test_frames_may_be_kept_in_an_object_store(serve_api: Serve, resources: Resources, memory_store: str) -> None:
@@ -89,11 +91,11 @@ def test_frames_may_be_kept_in_s3(serve_api: Serve, resources: Resources, s3: st
 
 @pytest.mark.service
 def test_a_record_that_another_machine_published_in_s3_is_found(s3: str, tmp_path: Path) -> None:
-    """Though s3fs remembers what it listed."""
+    """Though s3fs remembers what it listed. Obstore does not."""
     directory = DataDirectory(path=str(tmp_path), lake_url=f"{s3}-of-two")
     ours, theirs = (CleaningSummary(as_of=as_of, records=0, defects={}) for as_of in ("ours", "theirs"))
     directory.publish_clean_record(ours, "1" * 64)
-    elsewhere = UPath(s3, skip_instance_cache=True).fs
+    elsewhere = open_store(s3).fs
     path = f"{UPath(directory.lake_url).path}/records/clean_customers.000000002.{'2' * 64}.json"
     elsewhere.pipe_file(path, theirs.model_dump_json().encode())
     assert DataDirectory(path=str(tmp_path), lake_url=f"{s3}-of-two").cleaning_summary() == theirs
