@@ -1,132 +1,130 @@
-"""Every error that customer_assets raises on purpose, sorted by what the caller does about it.
+"""Every error that customer_assets raises on purpose, sorted by what the caller should do.
 
 CustomerAssetsError
-├── ConfigurationError          stop: mend the named setting
-│   └── MissingDependencyError stop: run the command it names
+├── ConfigurationError          stop: correct the named setting
+│   └── MissingDependencyError  stop: run the command it gives
 ├── APIError
-│   ├── RequestRefusedError     stop: the API will not answer this, however often it is asked
-│   ├── PageFailedError         retry later: one page stayed unreadable
-│   ├── IncompleteCrawlError    retry later: only the named pages are asked for again
-│   └── CrawlPausedError        retry later: the API named the time
-├── PageStoreError              go on without the store
+│   ├── RequestRefusedError     stop: the API will refuse this however often it is asked
+│   ├── PageFailedError         retry later: one page could not be read
+│   ├── IncompleteCrawlError    retry later: only the missing pages are requested again
+│   └── CrawlPausedError        retry later: the API said when
+├── PageStoreError              continue without the store
 ├── QualityGateError            stop: the data is not fit to publish
-└── PublishError                retry later: the published file is the old one, whole
+└── PublishError                retry later: the published file is still the previous one
 
-No message, attribute or repr holds an API key or a customer's data.
+No message, attribute or repr holds an API key or a customer's data. Errors private to one room belong in that room.
 """
 
 from collections.abc import Sequence
 
-PAGES_NAMED_AT_MOST = 20
-"""A message stays readable: further pages are counted, and all of them are in the attribute."""
-
-
-def _named(pages: Sequence[int]) -> str:
-    shown = ", ".join(str(page) for page in pages[:PAGES_NAMED_AT_MOST])
-    more = len(pages) - PAGES_NAMED_AT_MOST
-    return f"{shown} and {more} more" if more > 0 else shown
+MAX_PAGES_LISTED = 20
+"""Keeps a message readable: further pages are only counted. The attribute holds all of them."""
 
 
 class CustomerAssetsError(Exception):
-    """The root of every error that customer_assets raises on purpose."""
+    """The base class of every error that customer_assets raises on purpose."""
 
 
 class ConfigurationError(CustomerAssetsError):
-    """A setting cannot be used; raised before any request is sent.
+    """A setting cannot be used. Raised before any request is sent.
 
     Attributes:
-        field: The setting's name, as a person would set it.
-        problem: What is wrong with its value, without the value of a secret.
+        field: The setting's name, as the user would set it.
+        problem: What is wrong with its value; never quotes a secret.
         remedy: What to set instead.
     """
 
     def __init__(self, field: str, problem: str, remedy: str) -> None:
-        """Name the setting, what is wrong with it and what to do."""
+        """Compose the message: field, problem, remedy."""
         self.field, self.problem, self.remedy = field, problem, remedy
         super().__init__(f"{field}: {problem}. {remedy}")
 
 
 class MissingDependencyError(ConfigurationError):
-    """An optional part that a setting asks for is not installed."""
+    """A setting needs an optional package that is not installed."""
 
     def __init__(self, field: str, part: str, command: str) -> None:
-        """Name the setting, the part it asks for and the command that installs it."""
+        """Name the setting, the package it needs and the command that installs it."""
         self.part, self.command = part, command
         super().__init__(field, f"{part} is not installed", f"Install it with: {command}")
 
 
 class APIError(CustomerAssetsError):
-    """The API did not hand over what it was asked for."""
+    """The API did not return what it was asked for."""
 
 
 class RequestRefusedError(APIError):
-    """The API refused a request for good (401, 403, 404 and other 4xx): asking again is pointless.
+    """The API refused a request for good: 401, 403, 404 or another 4xx that retrying cannot change.
 
     Attributes:
         status: The HTTP status.
-        page: The page asked for.
+        page: The page requested.
+        remedy: What to do next.
     """
 
     def __init__(self, status: int, page: int, remedy: str) -> None:
         """Name the status, the page and what to do."""
         self.status, self.page, self.remedy = status, page, remedy
-        super().__init__(f"The API answered page {page} with HTTP {status}; not tried again. {remedy}")
+        super().__init__(f"The API answered page {page} with HTTP {status}; not retried. {remedy}")
 
 
 class PageFailedError(APIError):
     """One page could not be read, retries included.
 
     Attributes:
-        page: The page asked for.
+        page: The page requested.
         attempts: Requests sent for it.
         cause: The last failure, as one of `metrics.FailureCause`'s values.
-        detail: The same in a few words: which limit, which status; no body, no header, no address.
+        detail: A few words more, such as the limit or the status; never a body, a header or a URL.
     """
 
     def __init__(self, page: int, attempts: int, cause: str, detail: str = "") -> None:
-        """Name the page, how often it was asked for and why it failed last."""
+        """Name the page, how often it was requested and why it last failed."""
         self.page, self.attempts, self.cause, self.detail = page, attempts, cause, detail
         why = f"{cause} ({detail})" if detail else cause
-        super().__init__(f"Page {page} failed {attempts} times, last by {why}. Ask again later.")
+        super().__init__(f"Page {page} failed {attempts} times, most recently with {why}. Try again later.")
 
 
 class IncompleteCrawlError(APIError):
-    """A crawl ended with pages missing; the others are in the page store.
+    """A crawl ended with pages missing; those it read are in the page store.
 
     Attributes:
-        missing_pages: The pages that were not read, ascending, as far as they are known.
-        pages_total: How many pages the API said there are; None if it never answered.
+        missing_pages: The pages that were not read, ascending, as far as known.
+        pages_total: How many pages the API says there are; None if it never said.
         reason: Why the crawl gave up.
     """
 
     def __init__(self, missing_pages: Sequence[int], pages_total: int | None, reason: str) -> None:
-        """Name the missing pages, how many there are in all and why the crawl gave up."""
+        """List the missing pages, the total and why the crawl gave up."""
         self.missing_pages, self.pages_total, self.reason = tuple(missing_pages), pages_total, reason
-        known = "an unknown number of" if pages_total is None else str(pages_total)
+        total = "an unknown number of" if pages_total is None else str(pages_total)
+        listed = ", ".join(str(page) for page in missing_pages[:MAX_PAGES_LISTED])
+        if len(missing_pages) > MAX_PAGES_LISTED:
+            listed += f" and {len(missing_pages) - MAX_PAGES_LISTED} more"
         super().__init__(
-            f"{len(self.missing_pages)} of {known} pages are missing ({_named(self.missing_pages)}): {reason}. "
-            "The pages already read are kept; run again to ask only for these."
+            f"{len(self.missing_pages)} of {total} pages are missing ({listed}): {reason}. "
+            "The pages already read are kept; run again to request only the missing ones."
         )
 
 
 class CrawlPausedError(APIError):
-    """The API asked for a longer pause than a crawl may wait (a daily quota, say).
+    """The API asked for a longer pause than a crawl is allowed to wait, for example because of a daily quota.
 
     Attributes:
-        retry_after_s: Seconds from now until the API takes requests again.
+        retry_after_s: Seconds from now until the API accepts requests again.
     """
 
     def __init__(self, retry_after_s: float) -> None:
-        """Say how long the API asked to be left alone."""
+        """Say how long the pause is."""
         self.retry_after_s = retry_after_s
         super().__init__(
-            f"The API takes no requests for another {retry_after_s:.0f} s (Retry-After), longer than this crawl "
-            "may wait. The pages already read are kept; run again after that to ask only for the rest."
+            f"The API accepts no requests for another {retry_after_s:.0f} s (Retry-After), longer than this crawl "
+            "may wait. The pages already read are kept; run again after that to request only the rest."
         )
 
 
 class PageStoreError(CustomerAssetsError):
-    """A page store could not be read or written; a crawl goes on without it."""
+    """A page store could not be read or written; a crawl continues without it."""
 
 
 class QualityGateError(CustomerAssetsError):
@@ -134,10 +132,11 @@ class QualityGateError(CustomerAssetsError):
 
     Attributes:
         failed_checks: The names of the checks that failed.
+        reasons: Why each of them failed.
     """
 
     def __init__(self, failed_checks: Sequence[str], reasons: Sequence[str]) -> None:
-        """Name the failed checks and the reason of each."""
+        """Name the failed checks and the reason for each."""
         self.failed_checks, self.reasons = tuple(failed_checks), tuple(reasons)
         super().__init__(
             f"Not published, {', '.join(self.failed_checks)} failed: {'; '.join(self.reasons)}. "
@@ -146,13 +145,14 @@ class QualityGateError(CustomerAssetsError):
 
 
 class PublishError(CustomerAssetsError):
-    """A file could not be published; the one before it is still in place, whole.
+    """A file could not be published; the previous version is still in place, complete.
 
     Attributes:
         path: The file that was to be published.
+        problem: What went wrong.
     """
 
     def __init__(self, path: str, problem: str) -> None:
         """Name the file and what went wrong."""
         self.path, self.problem = path, problem
-        super().__init__(f"{path} was not published: {problem}. The version before it is unchanged.")
+        super().__init__(f"{path} was not published: {problem}. The previous version is unchanged.")

@@ -1,27 +1,40 @@
-"""How an address that holds a secret is checked, split and told. Nothing here does I/O."""
+"""URLs that may hold secrets: validate one, redact one, recognise this machine. No I/O.
 
+What an API's base URL must look like belongs in `api/options.py`.
+"""
+
+import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
 from customer_assets.errors import ConfigurationError
 
 
-def validate_url(variable: str, url: str) -> SplitResult:
-    """Split a setting's address.
+def validate_url(setting: str, url: str) -> SplitResult:
+    """Split the URL that a setting holds.
 
     Raises:
-        ConfigurationError: It is none of http or https with a host; says so without the address, which may be secret.
+        ConfigurationError: It is not an http or https URL with a host. The message never quotes it: it may be a
+            secret that was put in the wrong place.
     """
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         usable = False
-    if not usable or any(mark.isspace() for mark in url):
-        raise ConfigurationError(variable, "it is no address", "Write https://host/path, or unset it.")
+    if not usable or any(character.isspace() for character in url):
+        raise ConfigurationError(setting, "it is not an http or https URL", "Write https://host/path, or unset it.")
     return parts
 
 
 def redact_url(url: str) -> str:
-    """Tell where an address leads, without what may be secret: `https://u:p@x.org:9/T0/B0?k=1` → `https://x.org:9`."""
+    """Keep only scheme, host and port: `https://u:p@x.org:9/T0/B0?k=1` → `https://x.org:9`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: `127.0.0.1`, `::1`, `localhost`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

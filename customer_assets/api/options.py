@@ -1,6 +1,5 @@
 """What a client may be told, checked before any request is sent."""
 
-import ipaddress
 import math
 import re
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from customer_assets.api.http.base import Transport
 from customer_assets.api.page_store.base import validate_store_url
 from customer_assets.errors import ConfigurationError
 from customer_assets.field_mapping import DEFAULT_MAPPING, FieldMapping
+from customer_assets.urls import is_loopback
 
 TRANSPORTS = ("requests", "aiohttp")
 LARGEST_CONCURRENCY = 1_000
@@ -193,14 +193,6 @@ def _split(base_url: str) -> SplitResult:
     except ValueError:
         raise ConfigurationError("base_url", "it is no address", "Write it like https://reqres.in/api.") from None
     return parts
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this very machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _is_plain(text: str) -> bool:

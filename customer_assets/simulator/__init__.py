@@ -1,4 +1,4 @@
-"""A hostile customer API on loopback, for demonstrations, tests and benchmarks."""
+"""A hostile customer API on loopback, for demonstrations, tests and benchmarks. It serves invented customers only."""
 
 from customer_assets.simulator.server import Simulator, running_simulator, start_simulator
 from customer_assets.simulator.settings import SimulatorSettings

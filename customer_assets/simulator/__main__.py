@@ -1,4 +1,4 @@
-"""`python -m customer_assets.simulator`: the simulator as a program of its own."""
+"""`python -m customer_assets.simulator`: serve a simulated customer API on loopback."""
 
 import argparse
 import os
@@ -12,49 +12,60 @@ from customer_assets.simulator.settings import SimulatorSettings
 
 LARGEST_PORT = 65_535
 
+HELP = {
+    "customers": "number of records",
+    "page_size": "records per page",
+    "failure_rate": "share of requests that fail with 500 or 503",
+    "rate_limit": "requests per second before it answers 429; 0: no limit",
+    "burst": "requests accepted at once before the limit applies",
+    "latency_ms": "how long each response takes, in milliseconds",
+    "dirty_rate": "share of records with a defect",
+    "seed": "chooses faults and customers",
+}
+"""What `--help` says of each setting."""
+
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve until interrupted; says so once requests are taken."""
-    import uvicorn  # noqa: PLC0415 - `--help` and a wrong setting need no server
+    """Print the URL, then serve until interrupted."""
+    import uvicorn  # noqa: PLC0415 - `--help` and a bad setting need no server
 
-    options = parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         settings = SimulatorSettings(**{name: value for name, value in vars(options).items() if name != "port"})
-        build_notifier = socket.create_server((LOOPBACK, options.port), backlog=BACKLOG)
+        listener = socket.create_server((LOOPBACK, options.port), backlog=BACKLOG)
     except ConfigurationError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"--port {options.port} cannot be had: {os.strerror(error.errno or 0)}. Name another.")
+        sys.exit(f"--port {options.port} is not available: {os.strerror(error.errno or 0)}. Choose another port.")
     server = uvicorn.Server(
         uvicorn.Config(CustomerAPI(settings), lifespan="off", log_level="warning", access_log=False)
     )
-    with build_notifier:
-        port = build_notifier.getsockname()[1]
+    with listener:
+        port = listener.getsockname()[1]
         sys.stdout.write(f"Serving http://{LOOPBACK}:{port}/api/users ({settings})\n")
         sys.stdout.flush()
-        server.run(sockets=[build_notifier])
+        server.run(sockets=[listener])
 
 
-def port_number(text: str) -> int:
-    """Read a port's number; 0 takes a free one."""
+def parse_port(text: str) -> int:
+    """Parse a port number; 0 picks a free port."""
     if not 0 <= int(text) <= LARGEST_PORT:
         raise argparse.ArgumentTypeError(f"{text} is outside 0..{LARGEST_PORT}")
     return int(text)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
-    command = argparse.ArgumentParser(prog="python -m customer_assets.simulator", description=__doc__)
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    command = argparse.ArgumentParser(
+        prog="python -m customer_assets.simulator", description="Serve a simulated customer API on loopback."
+    )
     default = SimulatorSettings()
-    command.add_argument("--port", type=port_number, default=8080, help="where to listen on loopback; 0: a free one")
-    command.add_argument("--customers", type=int, default=default.customers, help="records it has")
-    command.add_argument("--page-size", type=int, default=default.page_size, help="records a page")
-    command.add_argument("--failure-rate", type=float, default=default.failure_rate, help="share of 500 and 503")
-    command.add_argument("--rate-limit", type=float, default=default.rate_limit, help="requests a second before 429")
-    command.add_argument("--burst", type=int, default=default.burst, help="requests taken at once before the limit")
-    command.add_argument("--latency-ms", type=float, default=default.latency_ms, help="how long an answer takes")
-    command.add_argument("--dirty-rate", type=float, default=default.dirty_rate, help="share of defective records")
-    command.add_argument("--seed", type=int, default=default.seed, help="chooses faults and customers")
+    command.add_argument("--port", type=parse_port, default=8080, help="loopback port to listen on; 0: any free port")
+    for setting, description in HELP.items():
+        value = getattr(default, setting)
+        command.add_argument(
+            f"--{setting.replace('_', '-')}", type=type(value), default=value, help=f"{description}; default: {value}"
+        )
     return command
 
 

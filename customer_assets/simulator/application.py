@@ -1,4 +1,7 @@
-"""The simulated API itself: an ASGI application. Asks `faults` what goes wrong, counts what it did."""
+"""The simulated API: an ASGI application that serves pages and counts what it served.
+
+What goes wrong is decided in `faults.py`, what the records hold in `population.py`.
+"""
 
 import asyncio
 import json
@@ -26,7 +29,7 @@ class CustomerAPI:
 
     Args:
         settings: How it behaves.
-        clock: Tells seconds, for the rate limit.
+        clock: Returns seconds, for the rate limit.
     """
 
     def __init__(self, settings: SimulatorSettings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -40,7 +43,7 @@ class CustomerAPI:
         self._within_retry_after = 0
 
     def stats(self) -> dict[str, Any]:
-        """Tell what was served so far, counts only."""
+        """Return what was served so far, as counts."""
         return {
             "requests": sum(self._statuses.values()),
             "by_status": {str(status): count for status, count in sorted(self._statuses.items())},
@@ -51,49 +54,49 @@ class CustomerAPI:
     async def __call__(self, scope: Message, _receive: object, send: Send) -> None:
         """Answer one request."""
         if scope["path"] == "/stats":
-            await _answer(send, 200, json.dumps(self.stats()).encode(), [JSON_TYPE])
+            await _respond(send, 200, json.dumps(self.stats()).encode(), [JSON_TYPE])
         elif scope["path"] != "/api/users" or scope["method"] != "GET":
-            await _answer(send, 404, b'{"error": "not found"}', [JSON_TYPE])
+            await _respond(send, 404, b'{"error": "not found"}', [JSON_TYPE])
         else:
-            await self._counted(scope, send)
+            await self._serve_users(scope, send)
 
-    async def _counted(self, scope: Message, send: Send) -> None:
+    async def _serve_users(self, scope: Message, send: Send) -> None:
         self._in_flight += 1
         self._max_in_flight = max(self._max_in_flight, self._in_flight)
         try:
-            status, body, headers = self._users(dict(scope["headers"]), scope["query_string"])
+            status, body, headers = self._users_response(dict(scope["headers"]), scope["query_string"])
             self._statuses[status] += 1
             if self.settings.latency_ms:
                 await asyncio.sleep(self.settings.latency_ms / 1000)
-            await _answer(send, status, body, [JSON_TYPE, *headers])
+            await _respond(send, status, body, [JSON_TYPE, *headers])
         finally:
             self._in_flight -= 1
 
-    def _users(self, headers: dict[bytes, bytes], query_string: bytes) -> tuple[int, bytes, Headers]:
+    def _users_response(self, headers: dict[bytes, bytes], query_string: bytes) -> tuple[int, bytes, Headers]:
         if not headers.get(b"x-api-key"):
             return 401, b'{"error": "Missing API key"}', []
         try:
-            page, per_page = self._asked(query_string)
+            page, per_page = self._parse_query(query_string)
         except ValueError:
             return 400, b'{"error": "page and per_page must be positive whole numbers"}', []
-        refused_s = self._refusal_s()
-        if refused_s is not None:
-            return 429, b'{"error": "Too many requests"}', [(b"retry-after", b"%d" % refused_s)]
+        retry_after_s = self._retry_after_s()
+        if retry_after_s is not None:
+            return 429, b'{"error": "Too many requests"}', [(b"retry-after", b"%d" % retry_after_s)]
         self._requests_of_page[page] += 1
         fault = failure_status(self.settings.seed, self.settings.failure_rate, page, self._requests_of_page[page])
         if fault is not None:
             return fault, b'{"error": "Simulated failure"}', []
         return 200, self._population.page(page, per_page), []
 
-    def _asked(self, query_string: bytes) -> tuple[int, int]:
+    def _parse_query(self, query_string: bytes) -> tuple[int, int]:
         query = parse_qs(query_string.decode("latin-1"))
         page, per_page = int(query.get("page", ["1"])[0]), int(query.get("per_page", [str(self.settings.page_size)])[0])
         if not 1 <= page <= LARGEST_PAGE or not per_page >= 1:
             raise ValueError
         return page, min(per_page, 100_000)
 
-    def _refusal_s(self) -> int | None:
-        """Whole seconds to stay away, or None if the request is let through."""
+    def _retry_after_s(self) -> int | None:
+        """Return the whole seconds to wait, or None if the request is let through."""
         now_s = self._clock()
         self._within_retry_after += now_s < self._shut_until_s
         wait_s = self._bucket.wait_s(now_s)
@@ -104,7 +107,7 @@ class CustomerAPI:
         return whole_s
 
 
-async def _answer(send: Send, status: int, body: bytes, headers: Headers) -> None:
+async def _respond(send: Send, status: int, body: bytes, headers: Headers) -> None:
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""What the simulator does wrong on purpose, and when it says 429. Pure: instants and dice come in."""
+"""Which requests the simulator fails on purpose, and when it answers 429. Pure: the time is passed in."""
 
 import hashlib
 import math
@@ -8,9 +8,9 @@ SERVER_ERRORS = (500, 503)
 
 
 def failure_status(seed: int, failure_rate: float, page: int, request: int) -> int | None:
-    """Choose the status with which the n-th request for a page fails; None if it does not.
+    """Return the status with which the n-th request for a page fails, or None if it succeeds.
 
-    It depends on nothing else, so that a crawl meets the same faults in whatever order it asks.
+    Depends only on the arguments, so a crawl meets the same faults in whatever order it requests the pages.
     """
     digest = hashlib.blake2b(f"{seed}:{page}:{request}".encode(), digest_size=8).digest()
     if int.from_bytes(digest[:4]) / 2**32 >= failure_rate:
@@ -20,11 +20,11 @@ def failure_status(seed: int, failure_rate: float, page: int, request: int) -> i
 
 @dataclass(slots=True)
 class TokenBucket:
-    """Lets `rate` requests a second through on average, and `burst` at once.
+    """Lets `rate` requests per second through on average, and `burst` at once.
 
     Attributes:
-        rate: Tokens a second; 0 lets everything through.
-        burst: Tokens the bucket holds.
+        rate: Tokens per second; 0 means no limit.
+        burst: How many tokens the bucket holds.
     """
 
     rate: float
@@ -33,7 +33,7 @@ class TokenBucket:
     _filled_s: float = 0.0
 
     def wait_s(self, now_s: float) -> float | None:
-        """Take a token: None if there was one, else seconds until there is."""
+        """Take a token and return None, or return the seconds until one is there."""
         if self.rate <= 0:
             return None
         held = self.burst if math.isnan(self._tokens) else self._tokens + (now_s - self._filled_s) * self.rate

@@ -1,4 +1,4 @@
-"""The simulated customers: who they are and what is wrong with the dirty ones. Pure: a page follows from its number."""
+"""The simulated customers and the defects of the dirty ones. Pure: a page follows from its number and the settings."""
 
 import json
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ LAST_NAMES = [
 DOMAINS = ["example.org", "example.com", "mail.example.net", "shop.example.io", "post.example.co.uk"]
 
 PAGES_KEPT = 256
-"""Pages whose bytes are kept: a benchmark asks for each once, a retried page twice within seconds."""
+"""Pages whose bytes are cached: a page that is retried is requested again within seconds."""
 
 DEFECTS: tuple[dict[str, Any], ...] = (
     {"email": None},
@@ -79,10 +79,10 @@ DEFECTS: tuple[dict[str, Any], ...] = (
     {"duplicate": True},
     {"duplicate": True, "email": None},
 )
-"""What may be wrong with a record, in turn: the fields it has instead, or that it repeats an earlier customer."""
+"""What can be wrong with a record: the fields it has instead, or that it repeats an earlier customer."""
 
 _MULTIPLIER, _MODULUS = 48_271, 2**31 - 1
-"""Park and Miller's generator: enough to spread defects, and the same everywhere."""
+"""Park and Miller's random number generator: good enough to spread defects, and the same on every platform."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ class Population:
 
     Attributes:
         customers: How many records there are.
-        dirty_rate: Share of them that have a defect, 0 to 1.
-        seed: Chooses names and defects. Twelve clean customers are those of reqres.in, whatever it is.
+        dirty_rate: Share of them with a defect, 0 to 1.
+        seed: Chooses names and defects. The first twelve customers are always those of reqres.in.
     """
 
     customers: int = 12
@@ -100,27 +100,27 @@ class Population:
     seed: int = 0
 
     def page(self, number: int, per_page: int) -> bytes:
-        """Return a page's body, the same each time."""
+        """Return a page's body; the same bytes each time."""
         return _page(self, number, per_page)
 
     def record(self, index: int) -> bytes:
-        """Return the record at an index from 0, as JSON."""
-        if self.dirty_rate and _dice(self.seed, index) < self.dirty_rate:
-            return json.dumps(self._dirty(index), ensure_ascii=False).encode()
-        return self._clean(range(index, index + 1))
+        """Return one record as JSON, by its index from 0."""
+        if self.dirty_rate and _uniform(self.seed, index) < self.dirty_rate:
+            return json.dumps(self._dirty_record(index), ensure_ascii=False).encode()
+        return self._clean_records(range(index, index + 1))
 
     def records(self, indices: range) -> bytes:
-        """Return the records at some indices, as JSON, with commas between them."""
+        """Return records as JSON, separated by commas, by their indices from 0."""
         if self.dirty_rate:
             return b",".join(map(self.record, indices))
         known = max(indices.start, min(indices.stop, len(REQRES)))
-        parts = self._clean(range(indices.start, known)), self._clean(range(known, indices.stop))
+        parts = self._clean_records(range(indices.start, known)), self._clean_records(range(known, indices.stop))
         return b",".join(filter(None, parts))
 
-    def _clean(self, indices: range) -> bytes:
-        """Write customers without a defect, all of reqres.in or none."""
+    def _clean_records(self, indices: range) -> bytes:
+        """Write customers without a defect; the indices lie either all inside or all outside reqres.in's twelve."""
         if indices.start < len(REQRES):
-            return ",".join(_of_reqres(index) for index in indices).encode()
+            return ",".join(_reqres_record(index) for index in indices).encode()
         names, seed = _names(), self.seed
         return ",".join(
             [
@@ -131,17 +131,17 @@ class Population:
             ]
         ).encode()
 
-    def _dirty(self, index: int) -> dict[str, Any]:
+    def _dirty_record(self, index: int) -> dict[str, Any]:
         fields = dict(DEFECTS[(index * _MULTIPLIER + self.seed) % _MODULUS % len(DEFECTS)])
         original = index // 2 if fields.pop("duplicate", False) else index
-        return {**json.loads(self._clean(range(original, original + 1))), **fields}
+        return {**json.loads(self._clean_records(range(original, original + 1))), **fields}
 
 
-def _dice(seed: int, index: int) -> float:
+def _uniform(seed: int, index: int) -> float:
     return ((index + 1) * _MULTIPLIER + seed * 7_919) * _MULTIPLIER % _MODULUS / _MODULUS
 
 
-def _of_reqres(index: int) -> str:
+def _reqres_record(index: int) -> str:
     first, _, last = REQRES[index].partition(" ")
     return (
         f'{{"id":{index + 1},"email":"{first.lower()}.{last.lower()}@reqres.in","first_name":"{first}",'

@@ -1,4 +1,7 @@
-"""The simulated API on a real socket: uvicorn in a thread of this process. Starts and stops; serves nothing itself."""
+"""Runs the simulated API on a real socket: uvicorn in a thread of this process.
+
+Starting and stopping only; what is served belongs in `application.py`.
+"""
 
 import socket
 import threading
@@ -17,12 +20,12 @@ class Simulator:
     """A running simulator.
 
     Attributes:
-        base_url: Where it is: `http://127.0.0.1:PORT/api`.
+        base_url: `http://127.0.0.1:PORT/api`.
     """
 
     def __init__(self, settings: SimulatorSettings, port: int = 0) -> None:
-        """Start serving on loopback; port 0 takes a free one."""
-        import uvicorn  # noqa: PLC0415 - a crawl of a real API needs no server
+        """Start serving on loopback; port 0 picks a free port."""
+        import uvicorn  # noqa: PLC0415 - crawling a real API needs no server
 
         self._application = CustomerAPI(settings)
         self._socket = socket.create_server((LOOPBACK, port), backlog=BACKLOG)
@@ -37,7 +40,7 @@ class Simulator:
                 timeout_graceful_shutdown=1,
             )
         )
-        # The socket listens already: a request sent now waits in its backlog, so there is nothing to wait for.
+        # The socket already listens: a request sent before uvicorn is up waits in its backlog.
         self._thread = threading.Thread(target=self._serve, name="simulator", daemon=True)
         self._thread.start()
 
@@ -46,14 +49,14 @@ class Simulator:
             self._server.run(sockets=[self._socket])
 
     def stats(self) -> dict[str, Any]:
-        """Tell what was served so far, counts only."""
+        """Return what was served so far, as counts."""
         return self._application.stats()
 
     def stop(self, *, wait: bool = True) -> None:
-        """Answer what is in flight, then stop.
+        """Answer the requests in flight, then stop.
 
         Args:
-            wait: Return only when the server has stopped; it takes a fifth of a second.
+            wait: Return only once the server has stopped, which takes a fifth of a second.
         """
         self._server.should_exit = True
         if wait:
@@ -61,13 +64,13 @@ class Simulator:
 
 
 def start_simulator(settings: SimulatorSettings, port: int = 0) -> Simulator:
-    """Start a simulator; the caller stops it."""
+    """Start a simulator; the caller must stop it."""
     return Simulator(settings, port)
 
 
 @contextmanager
 def running_simulator(settings: SimulatorSettings | None = None, *, wait: bool = True) -> Iterator[Simulator]:
-    """Run a simulator until the block ends; `wait`: and the server has stopped."""
+    """Run a simulator while the block runs; with `wait`, return only once its server has stopped."""
     simulator = start_simulator(settings or SimulatorSettings())
     try:
         yield simulator

@@ -1,4 +1,4 @@
-"""What a simulator can be told."""
+"""The settings of a simulated API and their ranges."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ class SimulatorSettings:
     """How a simulated API behaves.
 
     Attributes:
-        customers: TableVersions it has.
-        page_size: TableVersions a page, unless asked for otherwise.
+        customers: Records it has.
+        page_size: Records per page, unless the request asks for another size.
         failure_rate: Share of requests that fail with 500 or 503, 0 to 1.
-        rate_limit: Requests a second before it answers 429; 0: no limit.
-        burst: Requests it takes at once before the limit binds.
-        latency_ms: How long each answer takes, in milliseconds.
+        rate_limit: Requests per second before it answers 429; 0: no limit.
+        burst: Requests it accepts at once before the limit applies.
+        latency_ms: How long each response takes, in milliseconds.
         dirty_rate: Share of records with a defect, 0 to 1.
         seed: Chooses faults and customers.
 
@@ -33,17 +33,17 @@ class SimulatorSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be simulated."""
-        _in_range("customers", self.customers, 0, 10**12)
-        _in_range("page_size", self.page_size, 1, 100_000)
-        _in_range("failure_rate", self.failure_rate, 0, 1)
-        _in_range("rate_limit", self.rate_limit, 0, 10**9)
-        _in_range("burst", self.burst, 1, 10**9)
-        _in_range("latency_ms", self.latency_ms, 0, 3_600_000)
-        _in_range("dirty_rate", self.dirty_rate, 0, 1)
+        """Check every range."""
+        _check_range("customers", self.customers, 0, 10**12)
+        _check_range("page_size", self.page_size, 1, 100_000)
+        _check_range("failure_rate", self.failure_rate, 0, 1)
+        _check_range("rate_limit", self.rate_limit, 0, 10**9)
+        _check_range("burst", self.burst, 1, 10**9)
+        _check_range("latency_ms", self.latency_ms, 0, 3_600_000)
+        _check_range("dirty_rate", self.dirty_rate, 0, 1)
 
 
-def _in_range(name: str, value: float, smallest: float, largest: float) -> None:
+def _check_range(name: str, value: float, smallest: float, largest: float) -> None:
     if not smallest <= value <= largest:
         raise ConfigurationError(
             f"simulator {name}", f"{value:g} is outside {smallest:g}..{largest:g}", "Set a number within it."

@@ -1,9 +1,9 @@
-"""Addresses that hold secrets."""
+"""URLs that may hold secrets."""
 
 import pytest
 
 from customer_assets.errors import ConfigurationError
-from customer_assets.urls import redact_url, validate_url
+from customer_assets.urls import is_loopback, redact_url, validate_url
 
 
 @pytest.mark.parametrize(
@@ -17,13 +17,31 @@ from customer_assets.urls import redact_url, validate_url
         "http://x .org",
     ],
 )
-def test_what_is_no_address_is_refused_without_being_told(url: str) -> None:
+def test_a_url_that_is_none_is_refused_and_not_quoted(url: str) -> None:
     """It may be a secret in the wrong place."""
-    with pytest.raises(ConfigurationError, match="CUSTOMER_ALERT_WEBHOOK_URL: it is no address") as refused:
+    problem = "CUSTOMER_ALERT_WEBHOOK_URL: it is not an http or https URL"
+    with pytest.raises(ConfigurationError, match=problem) as refused:
         validate_url("CUSTOMER_ALERT_WEBHOOK_URL", url)
     assert "secret" not in str(refused.value)
 
 
-def test_only_scheme_host_and_port_are_told() -> None:
+def test_only_scheme_host_and_port_are_shown() -> None:
     """User, password, path and query may be secrets."""
     assert redact_url("https://user:canary@x.org:9/T0/canary?key=canary#canary") == "https://x.org:9"
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("10.0.0.1", False),
+        ("localhost.example.org", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_this_machine(host: str, *, loopback: bool) -> None:
+    """Plain http to it shows the key to nobody."""
+    assert is_loopback(host) is loopback

@@ -5,8 +5,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import requests
 
-from customer_assets.api.options import is_loopback
 from customer_assets.api.responses import REDIRECTS
+from customer_assets.urls import is_loopback
 
 REDIRECTS_AT_MOST = 3
 

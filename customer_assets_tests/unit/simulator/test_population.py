@@ -1,4 +1,4 @@
-"""What the simulator's pages hold."""
+"""The simulated customers."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ def records_of(population: Population, per_page: int) -> list[Any]:
 
 @given(st.integers(0, 200), st.integers(1, 50), st.floats(0, 1), st.integers(0, 9))
 def test_every_record_is_on_one_page(customers: int, per_page: int, dirty_rate: float, seed: int) -> None:
-    """Whatever the page size, the records and their order are the same."""
+    """The page size changes neither the records nor their order."""
     population = Population(customers, dirty_rate, seed)
     assert records_of(population, per_page) == records_of(population, 1000)
     assert len(records_of(population, per_page)) == customers
@@ -29,7 +29,7 @@ def test_clean_customers_have_distinct_ids() -> None:
 
 
 def test_every_edge_case_occurs_among_dirty_customers() -> None:
-    """Each defect of the specification, duplicates across pages and records without an id among them."""
+    """Duplicates across pages and records without an id included."""
     records = records_of(Population(2_000, dirty_rate=0.5, seed=3), 100)
     for defect in DEFECTS:
         fields = {name: value for name, value in defect.items() if name != "duplicate"}
@@ -39,7 +39,7 @@ def test_every_edge_case_occurs_among_dirty_customers() -> None:
 
 
 def test_the_dirty_rate_is_the_share_of_dirty_records() -> None:
-    """Within what chance allows."""
+    """Within the limits of chance."""
     clean, dirty = Population(10_000), Population(10_000, dirty_rate=0.3)
     changed = sum(clean.record(index) != dirty.record(index) for index in range(10_000))
     assert 0.25 < changed / 10_000 < 0.35

@@ -1,4 +1,4 @@
-"""The simulator is a real server: what it says over HTTP."""
+"""The simulator as a real server, over HTTP and from the command line."""
 
 import re
 import signal
@@ -17,7 +17,7 @@ KEY = {"x-api-key": "any"}
 
 
 def test_the_twelve_of_reqres_are_served_by_default() -> None:
-    """Six a page, as in the specification."""
+    """Six per page, as in the specification."""
     with running_simulator() as simulator:
         answer = requests.get(f"{simulator.base_url}/users?page=1", headers=KEY, timeout=5).json()
     assert {name: answer[name] for name in ("page", "per_page", "total", "total_pages")} == {
@@ -39,20 +39,20 @@ def test_the_twelve_of_reqres_are_served_by_default() -> None:
     ("path", "headers", "status"),
     [
         pytest.param("users?page=1", {}, 401, id="no key"),
-        pytest.param("users?page=x", KEY, 400, id="no number"),
+        pytest.param("users?page=x", KEY, 400, id="not a number"),
         pytest.param("users?page=0", KEY, 400, id="no such page"),
         pytest.param("people", KEY, 404, id="elsewhere"),
         pytest.param("users?page=99", KEY, 200, id="past the end"),
     ],
 )
-def test_what_is_asked_wrongly_is_refused(path: str, headers: dict[str, str], status: int) -> None:
+def test_a_bad_request_is_refused(path: str, headers: dict[str, str], status: int) -> None:
     """As a real API would."""
     with running_simulator() as simulator:
         assert requests.get(f"{simulator.base_url}/{path}", headers=headers, timeout=5).status_code == status
 
 
-def test_too_many_requests_are_refused_until_retry_after_is_over() -> None:
-    """429 names whole seconds; `/stats` tells who came inside them."""
+def test_too_many_requests_are_refused_for_as_long_as_retry_after_says() -> None:
+    """429 gives whole seconds; `/stats` counts the requests that did not wait."""
     with running_simulator(SimulatorSettings(rate_limit=1, burst=2)) as simulator:
         answers = [requests.get(f"{simulator.base_url}/users", headers=KEY, timeout=5) for _ in range(4)]
         stats = requests.get(simulator.base_url.replace("/api", "/stats"), timeout=5).json()
@@ -66,16 +66,16 @@ def test_too_many_requests_are_refused_until_retry_after_is_over() -> None:
     }
 
 
-def test_latency_holds_up_nobody_else() -> None:
-    """Many requests may be under way at once; each takes its time."""
+def test_latency_delays_each_response() -> None:
+    """Each response takes its time; several can be under way."""
     with running_simulator(SimulatorSettings(latency_ms=50)) as simulator:
         started = time.monotonic()
         requests.get(f"{simulator.base_url}/users", headers=KEY, timeout=5)
         assert time.monotonic() - started >= 0.05
 
 
-def test_the_program_serves_until_it_is_told_to_stop() -> None:
-    """`python -m customer_assets.simulator` says where it is, and ends on SIGTERM."""
+def test_the_program_serves_until_it_is_stopped() -> None:
+    """`python -m customer_assets.simulator` prints its URL, and ends on SIGTERM."""
     command = [sys.executable, "-m", "customer_assets.simulator", "--port", "0", "--customers", "30"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
@@ -86,23 +86,25 @@ def test_the_program_serves_until_it_is_told_to_stop() -> None:
         assert program.wait(timeout=10) in (0, -signal.SIGTERM)
 
 
-def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """In one line, and nothing is said to be served."""
+def test_a_port_that_is_taken_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line; no URL is printed."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SystemExit, match=rf"^--port {port} cannot be had: Address already in use. Name another.$"):
+        with pytest.raises(
+            SystemExit, match=rf"^--port {port} is not available: Address already in use. Choose another port.$"
+        ):
             main(["--port", str(port)])
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])
-def test_a_port_that_there_is_not_is_told(capsys: pytest.CaptureFixture[str], port: str) -> None:
-    """As a mistake in the command line: exit code 2."""
+def test_a_port_that_does_not_exist_is_an_error(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    """A mistake in the command line: exit code 2."""
     with pytest.raises(SystemExit) as caught:
         main(["--port", port])
-    told = capsys.readouterr()
-    assert (caught.value.code, told.out) == (2, "")
-    assert "argument --port: " in told.err
+    printed = capsys.readouterr()
+    assert (caught.value.code, printed.out) == (2, "")
+    assert "argument --port: " in printed.err
 
 
 def test_a_setting_outside_its_range_is_named() -> None:
