@@ -25,8 +25,8 @@ def check(data: bytes) -> None:
     assert outcome.cause is FailureCause.THROTTLED
     _is_plausible(outcome.advice)
     pacer = RateLimiter()
-    pacer.sent(0.0)
-    pacer.answered(outcome, 0.1)
+    pacer.on_send(0.0)
+    pacer.on_outcome(outcome, 0.1)
     assert 0.1 <= pacer.next_send_s(0.1) <= 0.1 + LONGEST_WAIT_S + LONGEST_PAUSE_S
 
 

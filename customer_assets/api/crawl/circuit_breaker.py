@@ -41,7 +41,7 @@ class CircuitBreaker:
         return self._probes_failed is not None
 
     @property
-    def is_spent(self) -> bool:
+    def is_exhausted(self) -> bool:
         """Whether every probe failed: the outage is final."""
         return self._probes_failed is not None and self._probes_failed >= len(self._policy.probe_waits_s)
 
@@ -50,26 +50,26 @@ class CircuitBreaker:
         """The instant before which no probe goes; in the past while closed."""
         return self._next_probe_s
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """Tell of an answer that held a page."""
         if self.is_open:
             self._probes_failed = None
             self._latest.clear()
             self._failing = 0
         self._in_a_row = 0
-        self._remember(failed=False)
+        self._record(failed=False)
 
-    def failed(self, now_s: float) -> bool:
+    def record_failure(self, now_s: float) -> bool:
         """Tell of a failure that may be an outage's, not of a 429 or a refusal; return whether it opens the breaker."""
         self._in_a_row += 1
-        self._remember(failed=True)
+        self._record(failed=True)
         if self._probes_failed is None:
             opens = self._is_outage()
             if opens:
-                self._await_probe(0, now_s)
+                self._schedule_probe(0, now_s)
             return opens
         if now_s >= self._next_probe_s:  # what was in flight when it opened is no probe
-            self._await_probe(self._probes_failed + 1, now_s)
+            self._schedule_probe(self._probes_failed + 1, now_s)
         return False
 
     def _is_outage(self) -> bool:
@@ -78,12 +78,12 @@ class CircuitBreaker:
         full = len(self._latest) == self._policy.window
         return full and self._failing > self._policy.failing_share * self._policy.window
 
-    def _await_probe(self, probes_failed: int, now_s: float) -> None:
+    def _schedule_probe(self, probes_failed: int, now_s: float) -> None:
         self._probes_failed = probes_failed
-        if not self.is_spent:
+        if not self.is_exhausted:
             self._next_probe_s = now_s + self._policy.probe_waits_s[probes_failed]
 
-    def _remember(self, *, failed: bool) -> None:
+    def _record(self, *, failed: bool) -> None:
         if len(self._latest) == self._policy.window:
             self._failing -= self._latest[0]
         self._latest.append(failed)

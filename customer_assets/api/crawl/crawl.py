@@ -134,7 +134,7 @@ class Crawl:
             return self._finish(now_s)
         if page_s == inf or len(self._in_flight) >= self._places():
             return WaitUntil(inf)
-        asked_s = max(page_s, self._pacer.pause_ends_s)
+        asked_s = max(page_s, self._pacer.paused_until_s)
         if asked_s - now_s > self._patience_s() and not self._in_flight:
             return self._give_up(_Ending("the API asked for a longer pause", retry_at_s=asked_s), now_s)
         ready_s = max(page_s, self._pacer.next_send_s(now_s), self._breaker.next_probe_s, self._unproven_until_s)
@@ -157,7 +157,7 @@ class Crawl:
         self._requests += 1
         if self._heard_s is None:
             self._heard_s = now_s
-        self._pacer.sent(now_s)
+        self._pacer.on_send(now_s)
         return FetchPage(page, trial.attempt, trial.round)
 
     def _finish(self, now_s: float) -> Done | GiveUp:
@@ -182,7 +182,7 @@ class Crawl:
         page = answer.page
         self._answered(page.number, answer, now_s)
         self._heard_s, self._is_proven, self._unproven_until_s = now_s, True, -inf
-        self._breaker.succeeded()
+        self._breaker.record_success()
         self._follow(page)
         trial = self._agenda.trials[page.number]
         if self._is_short(page) and not trial.was_short and self._policy.backoff.wait_s(trial.attempt) is not None:
@@ -202,9 +202,9 @@ class Crawl:
         self._heard_s = now_s
         if answer.cause is FailureCause.REFUSED:
             return self._refused(answer)
-        if self._breaker.failed(now_s):
+        if self._breaker.record_failure(now_s):
             self._pacer.on_outage()
-        if self._breaker.is_spent:
+        if self._breaker.is_exhausted:
             self._end("the API stopped answering: page after page failed, and every probe after it")
         if not self._is_proven:
             self._unproven(now_s)
@@ -212,9 +212,9 @@ class Crawl:
 
     def _answered(self, page: int, answer: PageReceived | RequestFailed, now_s: float) -> None:
         self._in_flight.remove(page)
-        shut_s = max(self._pacer.gate_s, now_s)
-        self._pacer.answered(answer, now_s)
-        self._waiting_s += max(self._pacer.gate_s - shut_s, 0.0)
+        shut_s = max(self._pacer.blocked_until_s, now_s)
+        self._pacer.on_outcome(answer, now_s)
+        self._waiting_s += max(self._pacer.blocked_until_s - shut_s, 0.0)
 
     def _throttled(self, answer: RequestFailed, now_s: float) -> Decision:
         self._throttles += 1
@@ -224,7 +224,7 @@ class Crawl:
         if self._ending is not None:
             return self._abandon(answer.page, answer.cause)
         self._agenda.retry(answer.page, now_s)
-        return Throttled(answer.page, max(self._pacer.gate_s - now_s, 0.0))
+        return Throttled(answer.page, max(self._pacer.blocked_until_s - now_s, 0.0))
 
     def _refused(self, answer: RequestFailed) -> Decision:
         status = answer.status

@@ -98,7 +98,7 @@ class RateEstimator:
         """Tell how many pages are still to be read."""
         self._pages_left = pages_left
 
-    def sent(self, now_s: float) -> None:
+    def on_send(self, now_s: float) -> None:
         """Tell that a request has gone."""
         if self._interval is None:
             self._interval = Interval(now_s)
@@ -114,13 +114,13 @@ class RateEstimator:
         else:
             self._interval.paused_s += idle_s
 
-    def paused(self, seconds: float, until_s: float) -> None:
+    def on_pause(self, seconds: float, until_s: float) -> None:
         """Tell that nothing is sent until an instant, so many seconds more than was known."""
         self._open_s = until_s
         if self._interval is not None:
             self._interval.paused_s += seconds
 
-    def accepted(self, latency_s: float) -> None:
+    def on_answer(self, latency_s: float) -> None:
         """Tell of an answer other than 429."""
         if self._interval is not None:
             self._interval.accepted += 1
@@ -128,7 +128,7 @@ class RateEstimator:
         latency_s = min(max(latency_s, SHORTEST_S), 4 * known_s)  # one slow answer must not slow the rest
         self._round_trip_s = known_s + (latency_s - known_s) / 10
 
-    def refused(self, latency_s: float, now_s: float) -> bool:
+    def on_refusal(self, latency_s: float, now_s: float) -> bool:
         """Tell of a 429; return whether it is news: of what was on its way at the last news, it is none."""
         sent_s = now_s - latency_s
         interval = self._interval or Interval(sent_s)

@@ -12,7 +12,7 @@ ONLY_SHARE = BreakerPolicy(failures_in_a_row=99, window=5, failing_share=0.6)
 def opened(policy: BreakerPolicy = SMALL, now_s: float = 10.0) -> CircuitBreaker:
     """Make a breaker that just opened."""
     breaker = CircuitBreaker(policy)
-    assert [breaker.failed(now_s) for _ in range(policy.failures_in_a_row)][-1]
+    assert [breaker.record_failure(now_s) for _ in range(policy.failures_in_a_row)][-1]
     return breaker
 
 
@@ -21,10 +21,10 @@ def tell(breaker: CircuitBreaker, answers: str) -> list[bool]:
     opens = []
     for answer in answers:
         if answer == ".":
-            breaker.succeeded()
+            breaker.record_success()
             opens.append(False)
         else:
-            opens.append(breaker.failed(0.0))
+            opens.append(breaker.record_failure(0.0))
     return opens
 
 
@@ -36,7 +36,7 @@ def test_the_default_policy_tells_an_outage_from_chance() -> None:
 def test_it_is_closed_at_first() -> None:
     """And no probe is waited for."""
     breaker = CircuitBreaker(SMALL)
-    assert (breaker.is_open, breaker.is_spent, breaker.next_probe_s) == (False, False, 0.0)
+    assert (breaker.is_open, breaker.is_exhausted, breaker.next_probe_s) == (False, False, 0.0)
 
 
 def test_failures_in_a_row_open_it() -> None:
@@ -44,9 +44,9 @@ def test_failures_in_a_row_open_it() -> None:
     breaker = CircuitBreaker(SMALL)
     assert tell(breaker, "xx") == [False, False]
     assert not breaker.is_open
-    assert breaker.failed(10.0)
+    assert breaker.record_failure(10.0)
     assert breaker.is_open
-    assert not breaker.is_spent
+    assert not breaker.is_exhausted
     assert breaker.next_probe_s == 11.0
 
 
@@ -78,18 +78,18 @@ def test_what_was_in_flight_when_it_opened_is_no_probe() -> None:
     """Such failures spend none, and move no instant."""
     breaker = opened()
     for now_s in (10.0, 10.5, 10.999):
-        assert not breaker.failed(now_s)
+        assert not breaker.record_failure(now_s)
     assert breaker.next_probe_s == 11.0
-    assert not breaker.is_spent
+    assert not breaker.is_exhausted
 
 
 def test_each_failed_probe_waits_for_the_next_until_all_are_spent() -> None:
     """After the last one the outage is final."""
     breaker = opened()
-    assert not breaker.failed(11.0)
-    assert (breaker.is_spent, breaker.next_probe_s) == (False, 13.0)
-    assert not breaker.failed(14.0)
-    assert breaker.is_spent
+    assert not breaker.record_failure(11.0)
+    assert (breaker.is_exhausted, breaker.next_probe_s) == (False, 13.0)
+    assert not breaker.record_failure(14.0)
+    assert breaker.is_exhausted
     assert breaker.is_open
     assert breaker.next_probe_s == 13.0
 
@@ -97,18 +97,18 @@ def test_each_failed_probe_waits_for_the_next_until_all_are_spent() -> None:
 def test_without_probes_an_outage_is_final_at_once() -> None:
     """Nothing is left to wait for."""
     breaker = CircuitBreaker(BreakerPolicy(failures_in_a_row=1, probe_waits_s=()))
-    assert breaker.failed(5.0)
-    assert breaker.is_spent
+    assert breaker.record_failure(5.0)
+    assert breaker.is_exhausted
     assert breaker.next_probe_s == 0.0
 
 
 def test_a_page_closes_it_with_a_clean_slate() -> None:
     """The row and the window begin anew, and so do the probes."""
     breaker = opened()
-    breaker.failed(11.0)
-    breaker.succeeded()
-    assert (breaker.is_open, breaker.is_spent) == (False, False)
-    assert [breaker.failed(20.0) for _ in range(3)] == [False, False, True]
+    breaker.record_failure(11.0)
+    breaker.record_success()
+    assert (breaker.is_open, breaker.is_exhausted) == (False, False)
+    assert [breaker.record_failure(20.0) for _ in range(3)] == [False, False, True]
     assert breaker.next_probe_s == 21.0
 
 
@@ -117,7 +117,7 @@ def test_closing_empties_the_window() -> None:
     breaker = CircuitBreaker(ONLY_SHARE)
     assert tell(breaker, "x.xxx")[-1]
     assert tell(breaker, ".xxx") == [False] * 4
-    assert breaker.failed(0.0)
+    assert breaker.record_failure(0.0)
 
 
 @settings(deadline=None)

@@ -52,15 +52,15 @@ class RecordingLimiter(RateLimiter):
         self.expected: list[int] = []
         self.breakdowns = 0
 
-    def sent(self, now_s: float) -> None:
+    def on_send(self, now_s: float) -> None:
         """Note a request."""
         self.sent_s.append(now_s)
-        super().sent(now_s)
+        super().on_send(now_s)
 
-    def answered(self, outcome: Outcome, now_s: float) -> None:
+    def on_outcome(self, outcome: Outcome, now_s: float) -> None:
         """Note an answer."""
         self.answers.append(outcome)
-        super().answered(outcome, now_s)
+        super().on_outcome(outcome, now_s)
 
     def set_remaining(self, pages_left: int) -> None:
         """Note how many are left."""

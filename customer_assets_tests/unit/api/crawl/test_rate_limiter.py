@@ -52,10 +52,10 @@ def test_without_a_rate_a_request_goes_at_once() -> None:
     """As many as there are places, until something is known."""
     pacer = RateLimiter()
     assert pacer.requests_per_second is None
-    assert (pacer.gate_s, pacer.pause_ends_s) == (-inf, -inf)
+    assert (pacer.blocked_until_s, pacer.paused_until_s) == (-inf, -inf)
     for _ in range(9):
         assert pacer.next_send_s(5.0) == 5.0
-        pacer.sent(5.0)
+        pacer.on_send(5.0)
 
 
 def test_a_given_rate_is_kept_exactly() -> None:
@@ -63,7 +63,7 @@ def test_a_given_rate_is_kept_exactly() -> None:
     pacer, now_s, sent_s = RateLimiter(4.0), 10.0, []
     for _ in range(5):
         now_s = pacer.next_send_s(now_s)
-        pacer.sent(now_s)
+        pacer.on_send(now_s)
         sent_s.append(now_s)
     assert sent_s == [10.0, 10.25, 10.5, 10.75, 11.0]
     assert pacer.requests_per_second == 4.0
@@ -75,8 +75,8 @@ def test_a_given_rate_is_kept_exactly() -> None:
 def test_a_late_request_puts_off_the_next_by_less(late_s: float, next_s: float) -> None:
     """Up to 20 ms are made up for, for timers are late; after a pause nothing is."""
     pacer = RateLimiter(4.0)
-    pacer.sent(9.75)
-    pacer.sent(10.0 + late_s)
+    pacer.on_send(9.75)
+    pacer.on_send(10.0 + late_s)
     assert pacer.next_send_s(0.0) == pytest.approx(10.0 + next_s)
 
 
@@ -87,7 +87,7 @@ def test_a_given_rate_is_exceeded_in_no_window(rate: float, late_s: list[float])
     pacer, now_s, sent_s = RateLimiter(rate), 0.0, list[float]()
     for late in late_s:
         now_s = pacer.next_send_s(now_s) + late
-        pacer.sent(now_s)
+        pacer.on_send(now_s)
         sent_s.append(now_s)
     for first, first_s in enumerate(sent_s):
         for last_s, count in zip(sent_s[first:], range(len(sent_s)), strict=False):
@@ -99,10 +99,10 @@ def test_a_given_rate_is_exceeded_in_no_window(rate: float, late_s: list[float])
 def test_late_timers_do_not_slow_the_pace(late_s: list[float]) -> None:
     """The schedule is kept in the long run."""
     pacer, now_s = RateLimiter(10.0), 0.0
-    pacer.sent(now_s)
+    pacer.on_send(now_s)
     for late in late_s:
         now_s = pacer.next_send_s(now_s) + late
-        pacer.sent(now_s)
+        pacer.on_send(now_s)
     assert now_s <= len(late_s) / 10.0 + SLACK_S
 
 
@@ -120,31 +120,31 @@ def test_a_world_is_crawled_at_the_given_rate(rate: float) -> None:
 def test_a_stated_rate_is_kept_with_a_little_to_spare() -> None:
     """98 % of it, from the answer that states it on; the latest holds."""
     pacer = RateLimiter()
-    pacer.answered(good(requests_per_second=100.0), 1.0)
+    pacer.on_outcome(good(requests_per_second=100.0), 1.0)
     assert pacer.requests_per_second == 98.0
-    pacer.answered(good(requests_per_second=10.0), 1.0)
+    pacer.on_outcome(good(requests_per_second=10.0), 1.0)
     assert pacer.requests_per_second == pytest.approx(9.8)
-    pacer.answered(good(), 1.0)
+    pacer.on_outcome(good(), 1.0)
     assert pacer.requests_per_second == pytest.approx(9.8)
 
 
 def test_the_slower_of_given_and_stated_holds() -> None:
     """Whoever asks for less is heard."""
     pacer = RateLimiter(50.0)
-    pacer.answered(good(requests_per_second=100.0), 1.0)
+    pacer.on_outcome(good(requests_per_second=100.0), 1.0)
     assert pacer.requests_per_second == 50.0
-    pacer.answered(good(requests_per_second=10.0), 1.0)
+    pacer.on_outcome(good(requests_per_second=10.0), 1.0)
     assert pacer.requests_per_second == pytest.approx(9.8)
 
 
 def test_the_slow_opening_is_for_unknown_limits_only() -> None:
     """A given rate is used from the start; only a refusal tells better."""
     pacer = RateLimiter(400.0, max_concurrency=8)
-    pacer.sent(0.0)
-    pacer.answered(good(0.1), 0.1)
+    pacer.on_send(0.0)
+    pacer.on_outcome(good(0.1), 0.1)
     assert pacer.requests_per_second == 400.0
-    pacer.sent(0.1)
-    pacer.answered(refused(0.1, retry_after_s=1.0), 0.2)
+    pacer.on_send(0.1)
+    pacer.on_outcome(refused(0.1, retry_after_s=1.0), 0.2)
     pace = pacer.requests_per_second
     assert pace is not None
     assert pace < 400.0
@@ -156,15 +156,15 @@ def test_the_slow_opening_is_for_unknown_limits_only() -> None:
 def test_a_quota_is_spent_freely_then_its_end_awaited() -> None:
     """What is left goes at once; the next waits for the window's end."""
     pacer = RateLimiter()
-    pacer.sent(0.0)
-    pacer.answered(good(0.001, remaining=2, reset_after_s=8.0), 1.0)
+    pacer.on_send(0.0)
+    pacer.on_outcome(good(0.001, remaining=2, reset_after_s=8.0), 1.0)
     for _ in range(2):
         assert pacer.next_send_s(1.0) == 1.0
-        assert pacer.pause_ends_s == -inf
-        pacer.sent(1.0)
+        assert pacer.paused_until_s == -inf
+        pacer.on_send(1.0)
     assert pacer.next_send_s(1.0) == 9.0
-    assert pacer.pause_ends_s == 9.0
-    assert pacer.gate_s == -inf
+    assert pacer.paused_until_s == 9.0
+    assert pacer.blocked_until_s == -inf
     assert pacer.next_send_s(9.5) == 9.5
 
 
@@ -172,19 +172,19 @@ def test_requests_in_flight_have_spent_their_part_of_a_quota() -> None:
     """The answer did not know of them."""
     pacer = RateLimiter()
     for _ in range(3):
-        pacer.sent(0.0)
-    pacer.answered(good(0.001, remaining=3, reset_after_s=8.0), 1.0)
+        pacer.on_send(0.0)
+    pacer.on_outcome(good(0.001, remaining=3, reset_after_s=8.0), 1.0)
     assert pacer.next_send_s(1.0) == 1.0
-    pacer.sent(1.0)
+    pacer.on_send(1.0)
     assert pacer.next_send_s(1.0) == 9.0
 
 
 def test_a_quota_of_none_shuts_the_gate() -> None:
     """Until it is renewed; a later answer moves only the quota, not the gate."""
     pacer = RateLimiter()
-    pacer.answered(good(remaining=0, reset_after_s=8.0), 1.0)
-    assert pacer.gate_s == 9.0
-    pacer.answered(good(remaining=5, reset_after_s=8.0), 2.0)
+    pacer.on_outcome(good(remaining=0, reset_after_s=8.0), 1.0)
+    assert pacer.blocked_until_s == 9.0
+    pacer.on_outcome(good(remaining=5, reset_after_s=8.0), 2.0)
     assert pacer.next_send_s(2.0) == 9.0
 
 
@@ -192,19 +192,19 @@ def test_a_quota_of_none_shuts_the_gate() -> None:
 def test_half_a_quota_says_nothing(advice: dict[str, float]) -> None:
     """How many and for how long belong together."""
     pacer = RateLimiter()
-    pacer.answered(good(**advice), 1.0)
-    assert pacer.pause_ends_s == -inf
+    pacer.on_outcome(good(**advice), 1.0)
+    assert pacer.paused_until_s == -inf
 
 
 def test_the_longer_of_gate_and_quota_holds() -> None:
     """Whichever ends later."""
     pacer = RateLimiter()
-    pacer.answered(good(0.001, remaining=1, reset_after_s=20.0), 0.0)
-    pacer.sent(0.0)
-    pacer.answered(refused(retry_after_s=5.0), 1.0)
-    assert (pacer.gate_s, pacer.pause_ends_s) == (6.0, 20.0)
-    pacer.answered(refused(retry_after_s=30.0), 1.0)
-    assert (pacer.gate_s, pacer.pause_ends_s) == (31.0, 31.0)
+    pacer.on_outcome(good(0.001, remaining=1, reset_after_s=20.0), 0.0)
+    pacer.on_send(0.0)
+    pacer.on_outcome(refused(retry_after_s=5.0), 1.0)
+    assert (pacer.blocked_until_s, pacer.paused_until_s) == (6.0, 20.0)
+    pacer.on_outcome(refused(retry_after_s=30.0), 1.0)
+    assert (pacer.blocked_until_s, pacer.paused_until_s) == (31.0, 31.0)
 
 
 # --- the gate ----------------------------------------------------------------------------------------------
@@ -213,13 +213,13 @@ def test_the_longer_of_gate_and_quota_holds() -> None:
 def test_the_gate_stays_shut_as_long_as_the_longest_pause_asked_for() -> None:
     """Nothing opens it earlier, and at its instant it is open."""
     pacer = RateLimiter()
-    pacer.answered(refused(retry_after_s=5.0), 1.0)
+    pacer.on_outcome(refused(retry_after_s=5.0), 1.0)
     assert pacer.next_send_s(1.0) == 6.0
-    pacer.answered(refused(retry_after_s=2.0), 2.0)
+    pacer.on_outcome(refused(retry_after_s=2.0), 2.0)
     assert pacer.next_send_s(2.0) == 6.0
-    pacer.answered(refused(retry_after_s=7.0), 2.0)
+    pacer.on_outcome(refused(retry_after_s=7.0), 2.0)
     assert pacer.next_send_s(2.0) == 9.0
-    pacer.answered(good(), 3.0)
+    pacer.on_outcome(good(), 3.0)
     assert pacer.next_send_s(3.0) == 9.0
     assert pacer.next_send_s(9.5) == 9.5
 
@@ -229,39 +229,39 @@ def test_pauses_that_the_api_does_not_name_double(advice: dict[str, float]) -> N
     """From a tenth of a second to half a minute; an answer in between begins anew."""
     pacer, now_s, pauses_s = RateLimiter(), 0.0, []
     for _ in range(11):
-        pacer.sent(now_s)
-        pacer.answered(refused(0.01, **advice), now_s + 0.01)
-        pauses_s.append(pacer.gate_s - now_s - 0.01)
+        pacer.on_send(now_s)
+        pacer.on_outcome(refused(0.01, **advice), now_s + 0.01)
+        pauses_s.append(pacer.blocked_until_s - now_s - 0.01)
         now_s = pacer.next_send_s(now_s + 0.01)
     assert pauses_s == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0])
-    pacer.answered(bad(), now_s)
-    pacer.sent(now_s)
-    pacer.answered(refused(0.01), now_s + 0.1)
-    assert pacer.gate_s == pytest.approx(now_s + 0.2)
+    pacer.on_outcome(bad(), now_s)
+    pacer.on_send(now_s)
+    pacer.on_outcome(refused(0.01), now_s + 0.1)
+    assert pacer.blocked_until_s == pytest.approx(now_s + 0.2)
 
 
 def test_what_was_in_flight_at_a_429_is_no_news() -> None:
     """It makes no pause longer."""
     pacer = RateLimiter()
-    pacer.sent(0.0)
-    pacer.sent(0.0)
-    pacer.answered(refused(1.0), 1.0)
-    assert pacer.gate_s == 1.1
-    pacer.answered(refused(1.05), 1.05)
-    assert pacer.gate_s == 1.1
+    pacer.on_send(0.0)
+    pacer.on_send(0.0)
+    pacer.on_outcome(refused(1.0), 1.0)
+    assert pacer.blocked_until_s == 1.1
+    pacer.on_outcome(refused(1.05), 1.05)
+    assert pacer.blocked_until_s == 1.1
 
 
 def test_one_flaky_page_does_not_shut_the_gate_a_busy_api_does() -> None:
     """Three answers in a row, other than 429, that ask for a pause."""
     pacer = RateLimiter()
     for _ in range(2):
-        pacer.answered(bad(retry_after_s=5.0), 1.0)
-    pacer.answered(good(), 1.0)
+        pacer.on_outcome(bad(retry_after_s=5.0), 1.0)
+    pacer.on_outcome(good(), 1.0)
     for _ in range(2):
-        pacer.answered(bad(retry_after_s=5.0), 1.0)
-        assert pacer.gate_s == -inf
-    pacer.answered(bad(retry_after_s=7.0), 2.0)
-    assert pacer.gate_s == 9.0
+        pacer.on_outcome(bad(retry_after_s=5.0), 1.0)
+        assert pacer.blocked_until_s == -inf
+    pacer.on_outcome(bad(retry_after_s=7.0), 2.0)
+    assert pacer.blocked_until_s == 9.0
 
 
 def test_a_failure_without_a_pause_breaks_the_row() -> None:
@@ -269,8 +269,8 @@ def test_a_failure_without_a_pause_breaks_the_row() -> None:
     for between in (bad(), good(retry_after_s=5.0)):
         pacer = RateLimiter()
         for outcome in (*[bad(retry_after_s=5.0)] * 2, between, *[bad(retry_after_s=5.0)] * 2):
-            pacer.answered(outcome, 1.0)
-        assert pacer.gate_s == -inf
+            pacer.on_outcome(outcome, 1.0)
+        assert pacer.blocked_until_s == -inf
 
 
 @settings(deadline=None)
@@ -296,16 +296,16 @@ def test_no_request_goes_inside_a_pause(
         if event == "sent":
             now_s = pacer.next_send_s(now_s)
             assert now_s >= shut_s
-            pacer.sent(now_s)
+            pacer.on_send(now_s)
         elif event == "overwhelmed":
             pacer.on_outage()
         elif event == "expects":
             pacer.set_remaining(int(step_s * 1_000))
         elif event == "good":
-            pacer.answered(PageReceived(Page(1, 10, 10, 1, 10, b"[]"), step_s, advice), now_s)
+            pacer.on_outcome(PageReceived(Page(1, 10, 10, 1, 10, b"[]"), step_s, advice), now_s)
         else:
             cause = FailureCause.THROTTLED if event == "refused" else FailureCause.TIMEOUT
-            pacer.answered(RequestFailed(1, cause, step_s, None, advice), now_s)
+            pacer.on_outcome(RequestFailed(1, cause, step_s, None, advice), now_s)
             shut_s = max(shut_s, now_s + (asked_s or 0.0)) if event == "refused" else shut_s
         assert now_s <= pacer.next_send_s(now_s) < inf
         rate = pacer.requests_per_second
@@ -318,8 +318,8 @@ def test_no_request_goes_inside_a_pause(
 def learner(latency_s: float = 0.1, places: int = 8) -> RateEstimator:
     """Make a learner that has seen one answer."""
     made = RateEstimator(places)
-    made.sent(0.0)
-    made.accepted(latency_s)
+    made.on_send(0.0)
+    made.on_answer(latency_s)
     return made
 
 
@@ -340,10 +340,10 @@ def test_a_fast_api_or_a_single_place_needs_no_pace(latency_s: float, places: in
 def test_one_slow_answer_does_not_slow_the_rest() -> None:
     """The round trip is a running mean; what takes four times as long counts as four times."""
     opening = learner()
-    opening.accepted(60.0)
+    opening.on_answer(60.0)
     assert opening.rate == pytest.approx(5 / 0.13)
     opening = learner()
-    opening.accepted(0.2)
+    opening.on_answer(0.2)
     assert opening.rate == pytest.approx(5 / 0.11)
 
 
@@ -352,7 +352,7 @@ def test_the_pace_grows_before_the_first_refusal(pages_left: int, growth: float)
     """A tenth a second; a hundredth where the crawl ends within six seconds anyway."""
     opening = learner()
     opening.set_remaining(pages_left)
-    opening.sent(0.1)
+    opening.on_send(0.1)
     assert opening.rate == pytest.approx(50.0 * (1 + 0.1 * growth))
 
 
@@ -361,7 +361,7 @@ def test_a_pace_that_fills_every_place_is_none() -> None:
     opening = learner()
     opening.set_remaining(100_000)
     for tick in range(1, 51):
-        opening.sent(tick / 10)
+        opening.on_send(tick / 10)
     assert opening.rate is None
 
 
@@ -369,9 +369,9 @@ def crawled(requests: int, every_s: float = 0.02) -> RateEstimator:
     """Make a learner that was accepted so many times, then refused."""
     taught = learner()
     for number in range(1, requests):
-        taught.sent(number * every_s)
-        taught.accepted(0.1)
-    assert taught.refused(0.1, requests * every_s + 0.1)
+        taught.on_send(number * every_s)
+        taught.on_answer(0.1)
+    assert taught.on_refusal(0.1, requests * every_s + 0.1)
     return taught
 
 
@@ -386,21 +386,21 @@ def test_the_first_refusal_tells_the_limit() -> None:
 def test_a_refusal_before_any_answer_halves_a_guess() -> None:
     """One request a round trip, half of that; then half again."""
     first = RateEstimator(8)
-    first.sent(0.0)
-    assert first.refused(0.1, 0.1)
+    first.on_send(0.0)
+    assert first.on_refusal(0.1, 0.1)
     assert first.rate == pytest.approx(5.0)
-    first.sent(0.2)
-    assert first.refused(0.05, 0.25)
+    first.on_send(0.2)
+    assert first.on_refusal(0.05, 0.25)
     assert first.rate == pytest.approx(2.5)
-    assert RateEstimator(8).refused(0.1, 0.1)
+    assert RateEstimator(8).on_refusal(0.1, 0.1)
 
 
 def test_the_pace_never_falls_below_one_request_in_ten_seconds() -> None:
     """However often it is refused."""
     slow, now_s = RateEstimator(8), 0.0
     for _ in range(50):
-        slow.sent(now_s)
-        slow.refused(0.1, now_s + 0.1)
+        slow.on_send(now_s)
+        slow.on_refusal(0.1, now_s + 0.1)
         now_s += 1.0
     assert slow.rate == 0.1
 
@@ -408,9 +408,9 @@ def test_the_pace_never_falls_below_one_request_in_ten_seconds() -> None:
 def test_a_429_of_a_request_sent_before_the_last_news_is_none() -> None:
     """Sent at the very instant still, a moment later not."""
     taught = crawled(50)
-    assert not taught.refused(0.5, 1.2)
-    assert not taught.refused(0.5, 1.6)
-    assert taught.refused(0.5, 1.625)
+    assert not taught.on_refusal(0.5, 1.2)
+    assert not taught.on_refusal(0.5, 1.6)
+    assert taught.on_refusal(0.5, 1.625)
 
 
 def test_after_a_breakdown_half_the_pace_is_kept() -> None:
@@ -434,7 +434,7 @@ def test_a_learned_pace_grows_only_in_a_long_crawl() -> None:
     for pages_left, grows in ((100_000, True), (700, True), (600, False), (0, False)):
         taught = crawled(50)
         taught.set_remaining(pages_left)
-        taught.sent(1.2)
+        taught.on_send(1.2)
         assert taught.rate is not None
         assert (taught.rate > 45.0 + 1e-9) == grows
 
@@ -444,7 +444,7 @@ def test_a_learned_pace_grows_no_faster_than_its_places_allow() -> None:
     taught = crawled(50)
     taught.set_remaining(10**9)
     for tick in range(2_000):
-        taught.sent(1.2 + tick / 10)
+        taught.on_send(1.2 + tick / 10)
     assert taught.rate is not None
     assert 1.25 * 80 <= taught.rate < 1.30 * 80
 
@@ -458,12 +458,12 @@ def test_pauses_are_no_time_in_which_the_limit_was_met() -> None:
 def test_an_idle_driver_before_the_first_refusal_begins_anew() -> None:
     """A store has filled up meanwhile: what came before says nothing."""
     opening = learner()
-    opening.sent(0.02)
-    opening.accepted(0.1)
-    opening.sent(60.0)
+    opening.on_send(0.02)
+    opening.on_answer(0.1)
+    opening.on_send(60.0)
     for _ in range(10):
-        opening.accepted(0.1)
-    opening.refused(0.1, 60.6)
+        opening.on_answer(0.1)
+    opening.on_refusal(0.1, 60.6)
     assert opening.rate == pytest.approx(10 / 0.5 * 0.9)
 
 
@@ -473,9 +473,9 @@ def test_an_idle_driver_later_counts_as_a_pause() -> None:
     for taught, gap_s in ((idle, 30.0), (busy, 0.02)):
         now_s = 1.2 + gap_s
         for number in range(40):
-            taught.sent(now_s + number * 0.02)
-            taught.accepted(0.1)
-        taught.refused(0.1, now_s + 0.9)
+            taught.on_send(now_s + number * 0.02)
+            taught.on_answer(0.1)
+        taught.on_refusal(0.1, now_s + 0.9)
     assert idle.rate is not None
     assert busy.rate is not None
     assert 40 / 31 < idle.rate < busy.rate < 45.0
@@ -485,13 +485,13 @@ def test_late_refusals_correct_a_guess() -> None:
     """What an empty store still accepts is just its rate; a guess is lowered to it, never raised."""
     guess = learner()
     for number in range(1, 5):
-        guess.sent(number * 0.02)
-        guess.accepted(0.1)
-    assert guess.refused(0.1, 0.2)
+        guess.on_send(number * 0.02)
+        guess.on_answer(0.1)
+    assert guess.on_refusal(0.1, 0.2)
     before = guess.rate
     assert before == pytest.approx(45.0)
-    guess.accepted(0.1)
-    assert not guess.refused(0.05, 0.25)
+    guess.on_answer(0.1)
+    assert not guess.on_refusal(0.05, 0.25)
     assert guess.rate == pytest.approx(2 / 0.1, rel=0.2)
 
 
