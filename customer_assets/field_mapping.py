@@ -4,14 +4,15 @@ A dot leads into an object: `contact.email` is the `email` of the object `contac
 """
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
+
+from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 
 _PARAMETER = re.compile(r"[A-Za-z0-9_.~\[\]-]+")
 _UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
 
-REQUIRED = {"total", "data", "id"}
+REQUIRED = {"total", "data"}
 
 Path = tuple[str, ...]
 """A name, step by step: `("contact", "email")`."""
@@ -31,7 +32,7 @@ class MappingError(ValueError):
         super().__init__(f"{field}: {problem}")
 
 
-def parse_paths(names: "EnvelopeFields | RecordFields") -> dict[str, Path | None]:
+def parse_paths(names: "EnvelopeFields") -> dict[str, Path | None]:
     """Split each name at its dots.
 
     Raises:
@@ -83,29 +84,6 @@ class EnvelopeFields:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordFields:
-    """Where a record tells what we know of a customer; None: the API has no such field.
-
-    Raises:
-        MappingError: A name cannot be used.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
-    id: str = "id"
-    email: str | None = "email"
-    first_name: str | None = "first_name"
-    last_name: str | None = "last_name"
-    avatar: str | None = "avatar"
-    engagement_score: str | None = "engagement_score"
-    last_active_at: str | None = "last_active_at"
-
-    def __post_init__(self) -> None:
-        """Check each name."""
-        parse_paths(self)
-
-
-@dataclass(frozen=True, slots=True)
 class FieldMapping:
     """How an API's requests and answers look.
 
@@ -121,7 +99,7 @@ class FieldMapping:
     """
 
     answer: EnvelopeFields = EnvelopeFields()
-    record: RecordFields = RecordFields()
+    record: RecordMapping = DEFAULT_RECORD
     page_parameter: str = "page"
     per_page_parameter: str = "per_page"
     first_page: int = 1
@@ -138,32 +116,3 @@ class FieldMapping:
 
 
 DEFAULT_MAPPING = FieldMapping()
-
-
-def record_mapper(names: RecordFields) -> Callable[[Any], Any]:
-    """Make a function that gives a record our names: absent stays absent; what leads through no object is null."""
-    if names == DEFAULT_MAPPING.record:
-        return lambda record: record
-    paths = {field: path for field, path in parse_paths(names).items() if path is not None}
-
-    def reshaped(record: Any) -> Any:  # noqa: ANN401 - any JSON value
-        if not isinstance(record, dict):
-            return record
-        found = {field: _followed(record, path) for field, path in paths.items()}
-        return {field: value for field, value in found.items() if value is not _ABSENT}
-
-    return reshaped
-
-
-_ABSENT = object()
-
-
-def _followed(record: Mapping[str, object], path: Path) -> object:
-    value: object = record
-    for step in path:
-        if not isinstance(value, Mapping):
-            return None
-        if step not in value:
-            return _ABSENT
-        value = value[step]
-    return value

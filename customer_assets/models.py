@@ -1,26 +1,19 @@
-"""The vocabulary of the data: one model per stage a customer passes, from the API's page to the export.
+"""The data's contracts: one model for each stage a customer passes, and what is noted about a run. No rules, no I/O.
 
-Pydantic models state the contracts and check single records; frames of the same columns carry the bulk.
+Fields are defined in `fields.py`; what an API's record looks like belongs in `record_mapping.py`.
 """
 
 import hashlib
-import math
-import re
-import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, create_model
 
-UNKNOWN = "unknown"
-
-EngagementLevel = Literal["high", "medium", "low", "unknown"]
-ActivityStatus = Literal["active", "inactive", "unknown"]
-AcquisitionChannel = Literal["website", "mobile_app", "email_campaign"]
-MarketSegment = Literal["US-West", "US-East", "EU-Central", "APAC"]
-CustomerTier = Literal["basic", "premium", "enterprise"]
-QualityBand = Literal["high", "medium", "low"]
+from customer_assets.fields import CLEAN_FIELDS, Kind, names_of
+from customer_assets.fields import Field as FieldDefinition
+from customer_assets.json_values import LARGEST_INTEGER, LONGEST_TEXT_ID, SMALLEST_INTEGER
+from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +22,13 @@ class Page:
 
     Attributes:
         number: The page's number, from 1.
-        per_page: TableVersions on a full page, by the answer's own word (servers clamp it).
-        total: Customers in all, by this answer.
-        total_pages: Pages in all, by this answer.
-        record_count: TableVersions in `data`.
+        per_page: Records on a full page, as the answer says (servers clamp it).
+        total: Customers in all, according to this answer.
+        total_pages: Pages in all, according to this answer.
+        record_count: Records in `data`.
         data: The page's records: a JSON array, UTF-8, byte for byte as it came.
-        digest: SHA-256 of number and data. Made with the page, on whatever thread that is: hashing lets go of the
-            interpreter, and the crawl's own thread would wait its turn to get it back.
+        digest: SHA-256 of number and data. Computed with the page, on whatever thread reads it: hashing releases the
+            interpreter, which the crawl's own thread would then wait for.
     """
 
     number: int
@@ -53,140 +46,54 @@ class Page:
         object.__setattr__(self, "digest", hashed.digest())
 
 
-SMALLEST_ID, LARGEST_ID = -(2**63), 2**63 - 1
-"""An id fits 64 bits on every engine."""
-
-_DIGITS = re.compile("[0-9]+")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def _parse_id(value: object) -> int:
-    """Take an integer or a string of ASCII digits: `7` → 7, `" 007 "` → 7; `True`, `7.0`, `"-7"` are none."""
-    text = canonical_text(value)
-    if value is None or (isinstance(value, str) and text is None):
-        raise PydanticCustomError("id_missing", "The record has no id.")
-    if text is not None and _DIGITS.fullmatch(text):
-        digits = text.lstrip("0") or "0"
-        value = int(digits) if len(digits) <= len(str(LARGEST_ID)) else LARGEST_ID + 1
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise PydanticCustomError("id_not_an_integer", "The id is neither an integer nor a string of digits.")
-    if not SMALLEST_ID <= value <= LARGEST_ID:
-        raise PydanticCustomError("id_out_of_range", "The id does not fit 64 bits.")
-    return value
-
-
-def parse_id(value: object) -> int | None:
-    """Take an id as a customer's record may have it: `7` → 7, `"007"` → 7; anything unusable → None."""
-    try:
-        return _parse_id(value)
-    except PydanticCustomError:
-        return None
-
-
-def canonical_text(value: object) -> str | None:
-    r"""Trim, collapse each run of white space to one space, compose to NFC; blank or not text → None.
-
-    White space is what `str.isspace` says: Unicode's White_Space and U+001C..U+001F. Zero-width characters are
-    none: they carry meaning in Persian names and in emoji. A lone surrogate, which no UTF-8 file can hold,
-    becomes U+FFFD. `"  Ada \n Maria "` → `"Ada Maria"`.
-    """
-    if not isinstance(value, str):
-        return None
-    if _SURROGATE.search(value):
-        value = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return " ".join(unicodedata.normalize("NFC", value).split()) or None
-
-
-def canonical_email(value: object) -> str | None:
-    """Canonical text, the domain in lower case: `" Ada@X.ORG "` → `"Ada@x.org"`.
-
-    Done once, here, since engines disagree on the lower case of İ, Σ and of letters newer than they are.
-    """
-    text = canonical_text(value)
-    if text is None or "@" not in text:
-        return text
-    local, at, domain = text.rpartition("@")
-    return unicodedata.normalize("NFC", f"{local}{at}{domain.lower()}")
-
-
-def finite_number(value: object) -> float | None:
-    """Take an integer or a float; NaN, ±inf, a boolean, text and what no float can hold → None."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-Text = Annotated[str | None, BeforeValidator(canonical_text)]
-
-
-class RawCustomer(BaseModel):
-    """One customer as landed: trimmed, NFC, blank text missing, wrong types missing.
-
-    `model_fields_set` tells a field that was absent from one that was null.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    id: Annotated[
-        int,
-        BeforeValidator(_parse_id),
-        Field(ge=SMALLEST_ID, le=LARGEST_ID, description="The customer's id in the API."),
-    ]
-    email: Annotated[str | None, BeforeValidator(canonical_email)] = None
-    first_name: Text = None
-    last_name: Text = None
-    avatar: Text = None
-    engagement_score: Annotated[float | None, BeforeValidator(finite_number)] = None
-    last_active_at: Annotated[Text, Field(description="ISO 8601; without an offset: UTC.")] = None
-
-
-class CleanCustomer(BaseModel):
+class _CleanCustomer(BaseModel):
     """One customer, fit for analytics. One per `customer_id`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    customer_id: Annotated[int, Field(ge=SMALLEST_ID, le=LARGEST_ID, description="The customer's id in the API.")]
-    full_name: Annotated[str, Field(min_length=1, description="First and last name; `unknown` if both are missing.")]
-    email_domain: Annotated[str, Field(min_length=1, description="Lower-case domain; `unknown` if malformed.")]
-    engagement_level: EngagementLevel
-    activity_status: ActivityStatus
-    acquisition_channel: AcquisitionChannel
-    market_segment: MarketSegment
-    customer_tier: CustomerTier
-    data_quality_score: Annotated[int, Field(ge=0, le=100, description="100 less 10 for each defect.")]
+
+def clean_customer_model(fields: Sequence[FieldDefinition]) -> type[BaseModel]:
+    """Make the model of a clean customer with these fields, each of its kind or among its values."""
+    described: dict[str, Any] = {}
+    for place, each in enumerate(fields):
+        # A field of the user's own may have a name that pydantic's models need themselves, such as `schema`.
+        attribute = each.name if each.name in names_of(CLEAN_FIELDS) else f"extra_{place}"
+        described[attribute] = (_clean_type(each), Field(alias=each.name, description=each.description))
+    return create_model("CleanCustomer", __base__=_CleanCustomer, __doc__=_CleanCustomer.__doc__, **described)
 
 
-class ExportedCustomer(CleanCustomer):
-    """One customer as published, its id written `cust_001`."""
-
-    customer_id: Annotated[str, Field(pattern=r"^cust_-?\d{3,}$")]  # type: ignore[assignment]
-
-
-class DataQualitySummary(BaseModel):
-    """Customers by quality band: high from 90, medium from 70, low below."""
-
-    high_quality: int
-    medium_quality: int
-    low_quality: int
-
-
-class ExportMetadata(BaseModel):
-    """What heads an export."""
-
-    total_customers: int
-    export_timestamp: Annotated[str, Field(description="UTC, ISO 8601 with `Z`, whole seconds.")]
-    data_quality_summary: DataQualitySummary
+def _clean_type(clean: FieldDefinition) -> Any:  # noqa: ANN401 - a type
+    if clean.values:
+        return Literal[clean.values]
+    if clean.name == "data_quality_score":
+        return Annotated[int, Field(ge=0, le=100)]
+    if clean.kind is Kind.INTEGER:
+        kind: Any = Annotated[int, Field(ge=SMALLEST_INTEGER, le=LARGEST_INTEGER)]
+    elif clean.kind in (Kind.NUMBER, Kind.SCORE):
+        kind = FiniteFloat
+    elif clean.kind is Kind.BOOLEAN:
+        kind = bool
+    elif clean.kind is Kind.INSTANT:
+        kind = AwareDatetime
+    else:
+        kind = Annotated[str, Field(min_length=1)]
+    return kind if clean.name in names_of(CLEAN_FIELDS) else kind | None
 
 
-class CustomerExport(BaseModel):
-    """The published document."""
+CleanCustomer = clean_customer_model(CLEAN_FIELDS)
+"""A clean customer of the default mapping."""
 
-    metadata: ExportMetadata
-    customers: list[ExportedCustomer]
+REJECTIONS: Mapping[str, str] = {
+    "id_missing": "The record has no id.",
+    "id_not_an_integer": "The id is neither an integer nor a string of digits. If ids are text, set id_type: text.",
+    "id_out_of_range": "The id does not fit 64 bits. If ids are text, set id_type: text.",
+    "id_not_text": "The id is neither text nor an integer, or holds a control character.",
+    "id_too_long": f"The id has more than {LONGEST_TEXT_ID} characters.",
+    "not_an_object": "The record is not an object.",
+    "unreadable": "The record is not JSON, or nested too deep.",
+    "record_too_large": "The record exceeds 1 MiB.",
+}
+"""Why a record is rejected, by the reason's code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,21 +116,20 @@ class RejectedRecord:
 
 
 class CrawlSummary(BaseModel):
-    """What a crawl brought, kept beside the raw lake: what the rows alone cannot tell. No personal data."""
+    """The facts about a crawl that the raw table's rows cannot show, kept beside it. No personal data."""
 
     model_config = ConfigDict(frozen=True)
 
     fingerprint: Annotated[str, Field(description="Hash of the pages read, whatever their order.")]
-    landed: Annotated[int, Field(ge=0, description="TableVersions that the API handed over.")]
+    landed: Annotated[int, Field(ge=0, description="Records that the API handed over.")]
     rejected: Annotated[int, Field(ge=0, description="Of these, the quarantined ones.")]
     rejected_by_reason: Annotated[
         dict[str, int], Field(description="The same by reason, the most frequent first.")
     ] = {}
-    total: Annotated[int, Field(ge=0, description="Customers in all, by the API's last answer.")]
+    mapping: Annotated[RecordMapping, Field(description="How the records were read.")] = DEFAULT_RECORD
+    total: Annotated[int, Field(ge=0, description="Customers in all, according to the API's last answer.")]
     missing_customers: Annotated[int, Field(description="Customers that the API counts and did not hand over.")]
-    source_duplicates: Annotated[
-        int, Field(description="TableVersions that repeat a customer at the source itself.")
-    ] = 0
+    source_duplicates: Annotated[int, Field(description="Records that repeat a customer at the source itself.")] = 0
     pages: int = 0
     requests: int = 0
     retries: int = 0
@@ -232,25 +138,31 @@ class CrawlSummary(BaseModel):
 
 
 class Changes(BaseModel):
-    """What is another in the clean customers than in the export that was published last, by customer id."""
+    """Differences between the clean customers and the last published export, matched by customer id."""
 
     model_config = ConfigDict(frozen=True)
 
     since: Annotated[str, Field(description="When that export was published; UTC, ISO 8601 with `Z`.")]
     added: Annotated[int, Field(ge=0, description="Customers that were not in it.")]
-    changed: Annotated[int, Field(ge=0, description="Customers that were, with another value in any field.")]
-    gone: Annotated[int, Field(ge=0, description="Customers that were in it and are no more.")]
-    unchanged: Annotated[int, Field(ge=0, description="Customers that were in it just as they are.")]
+    changed: Annotated[int, Field(ge=0, description="Customers that were, and differ in any field.")]
+    gone: Annotated[int, Field(ge=0, description="Customers that were in it and no longer exist.")]
+    unchanged: Annotated[int, Field(ge=0, description="Customers that were in it exactly as they are now.")]
 
 
 class CleaningSummary(BaseModel):
-    """What cleaning found, kept beside the clean customers: what their rows do not tell. No personal data."""
+    """The facts about cleaning that the clean customers' rows cannot show, kept beside them. No personal data."""
 
     model_config = ConfigDict(frozen=True)
 
+    mapping: Annotated[RecordMapping, Field(description="How the records were read.")] = DEFAULT_RECORD
     as_of: Annotated[str, Field(description="The instant from which activity was judged; ISO 8601.")]
-    records: Annotated[int, Field(ge=0, description="TableVersions with a usable id, duplicates included.")]
+    records: Annotated[int, Field(ge=0, description="Records with a usable id, duplicates included.")]
     defects: Annotated[dict[str, int], Field(description="Of these, how many have a defect, by field.")]
+    generated: Annotated[
+        dict[str, int],
+        Field(description="Of these, how many have a generated value, by field."),
+    ] = {}
+    respelled_ids: Annotated[int, Field(ge=0, description="Ids written in more than one way, such as 7 and 007.")] = 0
     changes: Annotated[Changes | None, Field(description="Null before anything was published.")] = None
     fingerprint: Annotated[
         str | None, Field(description="That of the crawl they were made from; null: not on record.")

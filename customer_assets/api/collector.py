@@ -4,8 +4,9 @@ import hashlib
 from typing import Any
 
 from customer_assets.api.responses import records
-from customer_assets.field_mapping import DEFAULT_MAPPING, RecordFields, record_mapper
-from customer_assets.models import Page, parse_id
+from customer_assets.json_values import parse_id
+from customer_assets.models import Page
+from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping, record_mapper
 
 COUNTED_FIELDS = ("email", "first_name", "last_name", "avatar")
 """A record is the more complete, the more of these it has."""
@@ -17,16 +18,16 @@ class CustomerCollector:
     """Takes the pages of a crawl and holds their customers.
 
     Args:
-        names: What the API calls a record's fields.
+        mapping: What the API's records look like.
     """
 
-    def __init__(self, names: RecordFields = DEFAULT_MAPPING.record) -> None:
-        self._reshaped = record_mapper(names)
+    def __init__(self, mapping: RecordMapping = DEFAULT_RECORD) -> None:
+        self._mapping, self._reshaped = mapping, record_mapper(mapping)
         self.start_pass()
 
     def start_pass(self) -> None:
         """Forget everything so far."""
-        self._best: dict[int, tuple[int, tuple[int, int], dict[str, Any]]] = {}
+        self._best: dict[int | str, tuple[int, tuple[int, int], dict[str, Any]]] = {}
         self._rejected = 0
         self._fingerprint = 0
 
@@ -36,7 +37,8 @@ class CustomerCollector:
         self._fingerprint = (self._fingerprint + int.from_bytes(digest)) % FINGERPRINT_MODULUS
         for position, record in enumerate(records(page)):
             known = self._reshaped(record)
-            customer_id = parse_id(known.get("id")) if isinstance(known, dict) else None
+            found = known.get("id") if isinstance(known, dict) else None
+            customer_id = parse_id(found, self._mapping.id_type, self._mapping.missing)
             if customer_id is None:
                 self._rejected += 1
                 continue
@@ -50,7 +52,7 @@ class CustomerCollector:
         return len(self._best)
 
     def rejected_records(self) -> int:
-        """TableVersions without a usable id."""
+        """Records without a usable id."""
         return self._rejected
 
     def fingerprint(self) -> str:

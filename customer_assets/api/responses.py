@@ -1,8 +1,6 @@
 """Where an answer becomes a page or a failure. Pure: status, headers and bytes in, an outcome out."""
 
 import codecs
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,14 +14,12 @@ import msgspec
 from customer_assets.api.crawl.events import Outcome, PageReceived, RequestFailed
 from customer_assets.api.rate_limit_headers import parse_rate_limit_headers
 from customer_assets.field_mapping import DEFAULT_MAPPING, FieldMapping, Path, parse_paths
+from customer_assets.json_values import read_json, sanitize_json
 from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
 
 LARGEST_COUNT = 10**15
 """No API has more customers; a larger number is a lie."""
-
-DIGITS_READ_AT_MOST = 400
-"""The largest float has 309."""
 
 LONGEST_DATE = 100
 DATED = ("retry-after", "x-ratelimit-reset", "ratelimit-reset")
@@ -97,7 +93,7 @@ class PageParser:
         except msgspec.ValidationError:
             raise
         except _UNREADABLE:
-            found = self._decode(_mended(body))
+            found = self._decode(sanitize_json(body))
         return found if self._is_ours else self._translated(found, number)  # type: ignore[return-value] # the decoder's type
 
     def _translated(self, found: object, number: int) -> _Envelope:
@@ -172,16 +168,6 @@ def _attribute(step: str) -> str:
     return f"at_{step.encode().hex()}"
 
 
-def _mended(body: bytes) -> bytes:
-    """Write anew what is JSON to many a program though not by RFC 8259: `NaN`, and half a surrogate pair in a text.
-
-    Null stands for the one and U+FFFD for the other, so that no page holds either.
-    """
-    read = json.loads(body.decode(), parse_constant=_none, parse_int=_whole, parse_float=_finite)
-    text = json.dumps(read, ensure_ascii=False)
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
-
-
 def _leniently_read(page: Page) -> list[Any]:
     try:
         return [_record(bytes(record)) for record in _split.decode(page.data)]
@@ -191,24 +177,9 @@ def _leniently_read(page: Page) -> list[Any]:
 
 def _record(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        return json.loads(data, parse_int=_whole, parse_float=_finite)
+        return read_json(data.decode(), keep_numerals=True)
     except _UNREADABLE:
         return None
-
-
-def _none(_constant: str) -> None:
-    """Take `NaN`, `Infinity` and `-Infinity` for null."""
-
-
-def _finite(number: str) -> float | None:
-    """Read a number; null if no float can hold it."""
-    value = float(number)
-    return value if math.isfinite(value) else None
-
-
-def _whole(digits: str) -> int | str:
-    """Read an integer; one beyond measure stays text, since Python takes quadratic time to read it."""
-    return int(digits) if len(digits) <= DIGITS_READ_AT_MOST else digits
 
 
 def _problem(envelope: _Envelope, page: int, record_count: int) -> str:

@@ -7,7 +7,8 @@ import dagster as dg
 from pydantic import Field, model_validator
 
 from customer_assets.defs.sync import DAILY_AT_THREE, LATE_AFTER, MISSED_AFTER
-from customer_assets.field_mapping import DEFAULT_MAPPING, EnvelopeFields, RecordFields
+from customer_assets.field_mapping import DEFAULT_MAPPING, EnvelopeFields
+from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 
 HOUR_S = 3600
 SHORTEST_AGE_H = 1 / 60
@@ -37,7 +38,7 @@ class API(dg.Model):
     transport: Literal["requests", "aiohttp"] = "requests"
     allow_insecure_http: bool = Field(default=False, description="Send the key over plain http to other machines.")
     answer: EnvelopeFields = Field(default=DEFAULT_MAPPING.answer, description="What an answer calls its parts.")
-    record: RecordFields = Field(default=DEFAULT_MAPPING.record, description="What a record calls its fields.")
+    record: RecordMapping = Field(default=DEFAULT_RECORD, description="What the API's records look like.")
 
 
 class Thresholds(dg.Model):

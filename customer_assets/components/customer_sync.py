@@ -18,7 +18,7 @@ from customer_assets.defs.resources import CustomerAPIResource, ProcessingResour
 from customer_assets.defs.settings import named
 from customer_assets.defs.sync import Sync
 from customer_assets.errors import ConfigurationError
-from customer_assets.field_mapping import EnvelopeFields, RecordFields
+from customer_assets.field_mapping import EnvelopeFields
 from customer_assets.urls import validate_url
 
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
@@ -47,6 +47,10 @@ class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
     engine: Literal["duckdb", "polars", "pyspark"] = "duckdb"
     executor: Literal["in_process", "multiprocess"] = "in_process"
     generation_seed: int = Field(default=0, description="Chooses the generated values; the same gives the same.")
+    generate: bool | None = Field(
+        default=None,
+        description="Generate business fields where the API has nothing to judge by. Empty: for the simulator only.",
+    )
 
     @classmethod
     def model(cls) -> type[BaseModel]:
@@ -99,7 +103,11 @@ class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
         """Make the resources, by the names that the assets know them by."""
         return {
             "customer_api": self._customer_api(),
-            "processing": ProcessingResource(engine=self.engine, generation_seed=self.generation_seed),
+            "processing": ProcessingResource(
+                engine=self.engine,
+                generation_seed=self.generation_seed,
+                generate=not self.api.base_url if self.generate is None else self.generate,
+            ),
             "quality_thresholds": ThresholdsResource(**self.thresholds.model_dump()),
             "data_directory": DataDirectory(
                 path=str(project / (self.data_directory or f"data/{self.name}")), lake_url=self.lake_url
@@ -120,7 +128,7 @@ class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
             api_key=dg.EnvVar(variable) if self.api.base_url else "",
             key_variable=variable,
             answer_names=_or_empty(self.api.answer),
-            record_names=_or_empty(self.api.record),
+            api_description={"record": self.api.record.model_dump(mode="json", exclude_defaults=True)},
         )
         try:
             resource.check()
@@ -129,6 +137,6 @@ class CustomerSyncComponent(dg.Component, dg.Resolvable, dg.Model):
         return resource
 
 
-def _or_empty(names: EnvelopeFields | RecordFields) -> dict[str, str]:
+def _or_empty(names: EnvelopeFields) -> dict[str, str]:
     """A resource has no null among its names: what the API has not is empty there."""
     return {field: name or "" for field, name in asdict(names).items()}

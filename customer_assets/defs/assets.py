@@ -94,18 +94,19 @@ def clean_customers(
     """Customers fit for analytics: one row each, by the same rules on every engine, with a data quality score."""
     with as_dagster_failures():
         engine, staged = processing.open_engine(), data_directory.staged_file("clean_customers.parquet")
-        as_of, crawl = processing.instant(), data_directory.crawl_summary()
-        engine.sink(processing.processor(as_of).process(raw_customers), staged)
-        clean, defects = engine.scan(staged), count_defects(raw_customers, as_of)
+        crawl = data_directory.crawl_summary()
+        processor = processing.processor(processing.instant(), crawl.mapping)
+        engine.sink(processor.process(raw_customers), staged)
+        clean, defects = engine.scan(staged), count_defects(raw_customers, processor.options)
         with data_directory.last_export() as last_export:
-            changes = changes_since(last_export, clean, engine)
-        record = cleaning_summary(defects, as_of, changes, crawl.fingerprint)
+            changes = changes_since(last_export, clean, engine, crawl.mapping)
+        record = cleaning_summary(defects, processor.options, changes, crawl.fingerprint)
         figures = measure_quality(raw_customers, clean, crawl, record)
         data_directory.publish_clean_record(record, file_digest(staged))
     return dg.MaterializeResult(
         value=clean,
         metadata={STAGED_FILE: dg.MetadataValue.path(staged), **clean_metadata(figures, record)},
-        data_version=dg.DataVersion(clean_version(crawl.fingerprint, processing.generation_seed, defects)),
+        data_version=dg.DataVersion(clean_version(crawl.fingerprint, processor.options, defects)),
     )
 
 
@@ -136,15 +137,15 @@ def customer_export(
         crawl, cleaning = data_directory.crawl_summary(), data_directory.cleaning_summary()
         quality_thresholds.require(measure_quality(raw_customers, clean_customers, crawl, cleaning), crawl)
         staged = data_directory.staged_file("exported_customers.parquet")
-        with ExportBaseline(staged) as kept:
-            exporter = DataExporter(processing.open_engine())
+        with ExportBaseline(staged, mapping=cleaning.mapping) as kept:
+            exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
             exported = exporter.export_customers(clean_customers, data_directory.export_file, kept)
         data_directory.publish_last_export(staged)
     return dg.MaterializeResult(
         metadata={
             **export_metadata(exported, data_directory.export_file),
-            **exported_columns(),
-            **column_lineage(context.asset_key),
+            **exported_columns(cleaning.mapping),
+            **column_lineage(context.asset_key, cleaning.mapping),
         },
         data_version=dg.DataVersion(exported.digest),
     )
@@ -165,7 +166,8 @@ def summary_report(
 ) -> dg.MaterializeResult[None]:
     """What the customers look like in numbers, and what changed: as HTML, Markdown and JSON; no personal data."""
     with as_dagster_failures():
-        sums = DataExporter(processing.open_engine()).generate_summary_report(clean_customers)
+        mapping = data_directory.cleaning_summary().mapping
+        sums = DataExporter(processing.open_engine(), mapping=mapping).generate_summary_report(clean_customers)
         report = data_directory.publish_report(sums)
     return dg.MaterializeResult(
         metadata=report_metadata(report, data_directory.report_file),

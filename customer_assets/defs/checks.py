@@ -69,8 +69,9 @@ def export_matches_clean_customers(
 ) -> dg.AssetCheckResult:
     """The published file, read again, holds just the clean customers, whole and in order."""
     with as_dagster_failures(), ThreadPoolExecutor(1) as aside, data_directory.last_export() as last_export:
-        reading = aside.submit(read_export, data_directory.export_file)
-        expected = DataExporter(processing.open_engine()).expected(clean_customers, last_export)
+        mapping = data_directory.cleaning_summary().mapping
+        reading = aside.submit(read_export, data_directory.export_file, mapping)
+        expected = DataExporter(processing.open_engine(), mapping=mapping).expected(clean_customers, last_export)
     try:
         found = reading.result()
     except UnreadableExportError as error:

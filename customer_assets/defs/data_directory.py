@@ -18,10 +18,10 @@ from upath import UPath
 from customer_assets.api import CrawlStats
 from customer_assets.errors import ConfigurationError
 from customer_assets.export.history import keep_export
-from customer_assets.field_mapping import DEFAULT_MAPPING, RecordFields
 from customer_assets.models import CleaningSummary, CrawlSummary
 from customer_assets.processing.defects import rejected_by_reason
 from customer_assets.processing.landing.writer import LandingWriter, file_digest
+from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.document import build_report
 from customer_assets.report.files import last_report, publish_report
 from customer_assets.storage.object_store import check_store, open_store
@@ -94,9 +94,11 @@ class DataDirectory(dg.ConfigurableResource[None]):
         """Name a file that is written now and published later; a killed process's are swept."""
         return _staging_area(self._local_lake / ".staging").file(name)
 
-    def landing(self, names: RecordFields = DEFAULT_MAPPING.record) -> "Landing":
-        """Begin to land a crawl of records with such names."""
-        return Landing(self.staged_file("raw_customers.parquet"), self.staged_file("rejected_customers.parquet"), names)
+    def landing(self, mapping: RecordMapping = DEFAULT_RECORD) -> "Landing":
+        """Begin to land a crawl of records that look like this."""
+        return Landing(
+            self.staged_file("raw_customers.parquet"), self.staged_file("rejected_customers.parquet"), mapping
+        )
 
     def publish_landing(self, landing: "Landing", figures: CrawlStats) -> CrawlSummary:
         """Publish what stands beside the raw lake: the quarantine and the crawl's record."""
@@ -213,10 +215,10 @@ class DataDirectory(dg.ConfigurableResource[None]):
 class Landing:
     """A crawl on its way into the lake: the writer, and the two staged files that it fills."""
 
-    def __init__(self, raw_file: Path, quarantine_file: Path, names: RecordFields) -> None:
+    def __init__(self, raw_file: Path, quarantine_file: Path, mapping: RecordMapping) -> None:
         """Open a writer on the two files."""
         self.raw_file, self.quarantine_file = raw_file, quarantine_file
-        self.writer = LandingWriter(raw_file, quarantine_file, names=names)
+        self.writer = LandingWriter(raw_file, quarantine_file, mapping=mapping)
 
     def __enter__(self) -> Self:
         """Use as a context."""
@@ -235,6 +237,7 @@ def crawl_summary(landing: LandingWriter, figures: CrawlStats, reasons: Mapping[
         landed=figures.records,
         rejected=figures.rejected,
         rejected_by_reason=dict(reasons),
+        mapping=landing.mapping,
         total=figures.total,
         missing_customers=figures.missing_customers,
         source_duplicates=figures.source_duplicates,

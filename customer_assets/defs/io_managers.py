@@ -12,16 +12,19 @@ from customer_assets.defs.errors import as_dagster_failures
 from customer_assets.defs.lineage import column_lineage
 from customer_assets.defs.metadata import column_schema
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync
-from customer_assets.processing.engines import CLEAN_SCHEMA, Engine
-from customer_assets.processing.landing.batches import RAW_SCHEMA
+from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.writer import problem_of
+from customer_assets.processing.schemas import CLEAN_SCHEMA, RAW_SCHEMA
 from customer_assets.storage.publish import is_local, link_or_copy, publish_to
 
 STAGED_FILE = "staged_file"
 """The output metadata under which an asset names the Parquet file that its frame scans; it is published as it is."""
 
-COLUMNS = {"raw_customers": RAW_SCHEMA.names, "clean_customers": CLEAN_SCHEMA.names}
-"""What an asset's file must hold to be read; a version before or after this one may have written it."""
+COLUMNS = {
+    "raw_customers": [name for name in RAW_SCHEMA.names if name != "id_spelling"],
+    "clean_customers": CLEAN_SCHEMA.names,
+}
+"""What an asset's file must hold to be read, whatever the mapping; another version may have written it."""
 
 NOT_ON_RECORD = "no record tells of it: it was damaged, or replaced by hand, or another version published it"
 

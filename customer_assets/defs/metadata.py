@@ -1,7 +1,7 @@
 """What Dagster shows of frames and figures: schemas, counts and shares; never a value of a customer's."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,52 +10,42 @@ import dagster as dg
 
 from customer_assets.api import CrawlStats
 from customer_assets.api.crawl.events import Snapshot
-from customer_assets.defs.lineage import EXPORTED_TYPES
+from customer_assets.defs.lineage import exported_type
 from customer_assets.export import ExportFigures
+from customer_assets.fields import CLEAN_FIELDS, RAW_FIELDS, RECORD_COLUMNS
+from customer_assets.fields import Field as FieldDefinition
 from customer_assets.models import Changes, CleaningSummary, CrawlSummary
 from customer_assets.processing.quality import CheckResult, QualityMetrics, Severity
+from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.markdown import markdown
 
-PII_COLUMNS = {"email", "first_name", "last_name", "avatar", "full_name"}
-"""Columns that tell who a customer is; tagged, so that catalogues can find them."""
-
-DESCRIPTIONS: Mapping[str, str] = {
-    "page": "The page of the API the record came on, from 1.",
-    "position": "The record's place on its page, from 0.",
-    "id": "The customer's id in the API.",
-    "email": "As the API sent it, trimmed; null if missing.",
-    "first_name": "As the API sent it, trimmed; null if missing.",
-    "last_name": "As the API sent it, trimmed; null if missing.",
-    "avatar": "Address of the customer's picture; null if missing.",
-    "engagement_score": "From 0 to 1; null if missing or no number.",
-    "engagement_score_supplied": "Whether the API sent the key at all.",
-    "last_active_at": "Instant of the last activity, UTC; null if missing or no date.",
-    "last_active_at_supplied": "Whether the API sent the key at all.",
-    "customer_id": "The customer's id in the API; one row each.",
-    "full_name": "First and last name, one space between; `unknown` if both are missing.",
-    "email_domain": "Lower-case domain of a well-formed address, else `unknown`.",
-    "engagement_level": "high, medium, low or `unknown`; generated where the API has no score.",
-    "activity_status": "active (within 90 days), inactive or `unknown`; generated where the API has no date.",
-    "acquisition_channel": "website, mobile_app or email_campaign; generated.",
-    "market_segment": "US-West, US-East, EU-Central or APAC; generated.",
-    "customer_tier": "basic, premium or enterprise; generated.",
-    "data_quality_score": "100 less 10 for each defect.",
-}
+ALL_FIELDS = (*RAW_FIELDS, *CLEAN_FIELDS)
+"""Those of both tables. A field that both have is described as the clean customers have it."""
 
 
-def column_schema(types: Mapping[str, object]) -> dg.TableSchema:
-    """Describe columns by name and type, personal data tagged."""
+def column_schema(types: Mapping[str, object], fields: Sequence[FieldDefinition] = ALL_FIELDS) -> dg.TableSchema:
+    """Describe columns by name and type, personal data tagged; `fields`: those of the table, `table_fields`."""
+    known = {field.name: field for field in fields}
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 name=name,
                 type=str(dtype),
-                description=DESCRIPTIONS.get(name),
-                tags={"pii": "true"} if name in PII_COLUMNS else {},
+                description=known[name].description if name in known else RECORD_COLUMNS.get(name),
+                tags={"pii": "true"} if name in known and known[name].pii else {},
             )
             for name, dtype in types.items()
         ]
     )
+
+
+def table_fields(
+    asset: str, mapping: RecordMapping = DEFAULT_RECORD, *, generate: bool = True
+) -> Sequence[FieldDefinition]:
+    """Return the fields of an asset's table."""
+    if asset == "raw_customers":
+        return (*RAW_FIELDS, *mapping.extra_fields)
+    return mapping.describe_clean_fields(generated=generate)
 
 
 def check_result(
@@ -117,9 +107,11 @@ def crawl_record_metadata(record: CrawlSummary) -> dict[str, dg.MetadataValue]:
     return numeric(record.model_dump(exclude={"fingerprint", "rejected_by_reason"}))
 
 
-def exported_columns() -> dict[str, dg.MetadataValue]:
+def exported_columns(mapping: RecordMapping = DEFAULT_RECORD, *, generate: bool = True) -> dict[str, dg.MetadataValue]:
     """Describe the customers of the published document."""
-    return {"dagster/column_schema": dg.MetadataValue.table_schema(column_schema(EXPORTED_TYPES))}
+    types = {field.name: exported_type(field) for field in mapping.clean_fields}
+    schema = column_schema(types, mapping.describe_clean_fields(generated=generate))
+    return {"dagster/column_schema": dg.MetadataValue.table_schema(schema)}
 
 
 def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.MetadataValue]:
@@ -136,7 +128,9 @@ def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.Metadata
 def clean_metadata(figures: QualityMetrics, record: CleaningSummary) -> dict[str, dg.MetadataValue]:
     """Tell what cleaning found: counts, the records with each defect, and what changed since the last export."""
     defects = {f"records_with_defective_{name}": count for name, count in record.defects.items()}
-    return numeric({**figures.as_dict(), **defects, **_changes(record.changes)})
+    generated = {f"records_with_generated_{name}": count for name, count in record.generated.items()}
+    ids = {"ids_with_several_spellings": record.respelled_ids}
+    return numeric({**figures.as_dict(), **defects, **generated, **ids, **_changes(record.changes)})
 
 
 def report_metadata(report: Mapping[str, Any], path: Path) -> dict[str, dg.MetadataValue]:

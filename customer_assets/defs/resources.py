@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Self
 
 import dagster as dg
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from customer_assets.api import CustomerAPIClient
 from customer_assets.api.options import ClientOptions, Secret, validate_base_url
@@ -16,7 +16,7 @@ from customer_assets.api.progress import OnProgress
 from customer_assets.defs.operations.terminal import TERMINAL
 from customer_assets.defs.run_config import UNSET, secret_value
 from customer_assets.errors import ConfigurationError, QualityGateError
-from customer_assets.field_mapping import DEFAULT_MAPPING, EnvelopeFields, FieldMapping, MappingError, RecordFields
+from customer_assets.field_mapping import DEFAULT_MAPPING, EnvelopeFields, FieldMapping, MappingError
 from customer_assets.models import CrawlSummary
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import ENGINES, Engine, check_engine, engine_names, open_engine
@@ -28,6 +28,7 @@ from customer_assets.processing.quality import (
     completeness,
     evaluate,
 )
+from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.simulator import SimulatorSettings, running_simulator
 
 EMBEDDED_KEY = "embedded-simulator"
@@ -74,10 +75,9 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
         description="What answers call their parts, by our names: page, per_page, total, total_pages, data. "
         "meta.page is page in the object meta; empty: not told.",
     )
-    record_names: dict[str, str] = Field(
+    api_description: dict[str, Any] = Field(
         default={},
-        description="What records call their fields, by our names: id, email, first_name, last_name, avatar, "
-        "engagement_score, last_active_at. contact.email is email in the object contact; empty: there is none.",
+        description="Parts of a component's `api:`: record says what the API's records look like.",
     )
     allow_insecure_http: bool = Field(
         default=False, description="Allow plain http beyond loopback: sends the key openly."
@@ -171,11 +171,17 @@ class CustomerAPIResource(dg.ConfigurableResource[None]):
         try:
             return FieldMapping(
                 EnvelopeFields(**_or_none(self.answer_names)),
-                RecordFields(**_or_none(self.record_names)),
+                RecordMapping.model_validate(self.api_description.get("record", {})),
                 self.page_parameter,
                 self.per_page_parameter,
                 self.first_page,
             )
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            where = ".".join(["record", *map(str, first["loc"])])
+            raise ConfigurationError(
+                where, first["msg"].removeprefix("Value error, "), "Describe it as the API has it."
+            ) from None
         except MappingError as error:
             raise ConfigurationError(error.field, error.problem, "Name it as the API does.") from None
         except TypeError as error:
@@ -220,6 +226,10 @@ class ProcessingResource(dg.ConfigurableResource[None]):
     memory_limit: str = Field(default="", description="What DuckDB may take, such as 1GB; empty: its own default.")
     spill_dir: str = Field(default="", description="Where DuckDB puts what exceeds it; empty: its own default.")
     generation_seed: int = Field(default=0, description="Chooses the generated values; the same gives the same.")
+    generate: bool = Field(
+        default=True,
+        description="Generate business fields where the API has nothing to judge by; else they are unknown.",
+    )
     as_of: str = Field(default="", description="Judge activity as of this ISO 8601 instant; empty: now.")
 
     @model_validator(mode="after")
@@ -244,9 +254,13 @@ class ProcessingResource(dg.ConfigurableResource[None]):
         """Open the engine; one a process, so that frames of several assets can meet."""
         return _engine(self.engine, self.memory_limit or None, self.spill_dir or None)
 
-    def processor(self, as_of: datetime | None = None) -> CustomerDataProcessor:
+    def processor(
+        self, as_of: datetime | None = None, mapping: RecordMapping = DEFAULT_RECORD
+    ) -> CustomerDataProcessor:
         """Make the processor that cleans; activity is judged from `as_of`, from the setting's instant if None."""
-        return CustomerDataProcessor(self.generation_seed, as_of or self.instant(), self.open_engine())
+        return CustomerDataProcessor(
+            self.generation_seed, as_of or self.instant(), self.open_engine(), mapping=mapping, generate=self.generate
+        )
 
     def instant(self) -> datetime:
         """Tell the instant from which activity is judged."""

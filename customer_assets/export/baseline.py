@@ -1,4 +1,7 @@
-"""What is another than in the last published export: what it held is kept, packed, and compared in the engine."""
+"""Changes since the last published export: what it held is kept, packed, and compared in the engine.
+
+Where the file is kept belongs in `defs/data_directory.py`; how fields are packed, in `json_lines.py`.
+"""
 
 import hashlib
 import logging
@@ -6,29 +9,42 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import narwhals as nw
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from customer_assets.export.json_lines import FIELDS, packed
+from customer_assets.export.json_lines import PACKED, LineFormat
+from customer_assets.fields import CLEAN_FIELDS, Field, Kind, names_of
 from customer_assets.models import Changes
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.rules import Frame
+from customer_assets.processing.schemas import schema_of
+from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.storage.private_files import make_private, with_filename
 
-_KEPT: list[tuple[str, pa.DataType]] = [
-    ("customer_id", pa.int64()),
-    ("full_name", pa.string()),
-    ("email_domain", pa.string()),
-    ("packed", pa.int64()),
-]
-KEPT_SCHEMA = pa.schema(_KEPT)
-"""One row per exported customer; `packed` is told by `packing`."""
+_BLANKS: dict[Kind, Any] = {
+    Kind.TEXT: "",
+    Kind.NUMBER: 0.0,
+    Kind.INTEGER: 0,
+    Kind.BOOLEAN: False,
+    Kind.INSTANT: datetime(1970, 1, 1, tzinfo=UTC),
+}
+"""In place of null, which no join finds equal to null; a mask says where."""
+_BITS_OF_A_MASK = 62
 
-PACKING = hashlib.sha256(repr(FIELDS).encode()).hexdigest()
-"""Files of another packing cannot be compared."""
+
+def kept_schema(mapping: RecordMapping = DEFAULT_RECORD) -> pa.Schema:
+    """Return the schema of what is kept of an export: one row per customer, packed as `LineFormat` does."""
+    return schema_of(LineFormat(mapping.clean_fields).plain).append(pa.field(PACKED, pa.int64()))
+
+
+def packing(mapping: RecordMapping = DEFAULT_RECORD) -> str:
+    """Return the hash of how customers are packed. Files of another packing cannot be compared."""
+    shape = [(field.name, field.kind.value, field.values) for field in mapping.clean_fields]
+    return hashlib.sha256(repr(shape).encode()).hexdigest()
+
 
 _EXPORTED_AT, _PACKING, _DIGEST = b"exported_at", b"packing", b"digest"
 
@@ -38,24 +54,31 @@ _logger = logging.getLogger(__name__)
 class ExportBaseline:
     """Keeps an export's customers in a Parquet file while the export is written, on a thread of its own.
 
-    Used as a context; at its end the file is whole. What it says is just what the export says, since both are made of
-    the same batches.
+    Used as a context; at its end the file is whole. It says exactly what the export says: both are made of the same
+    batches.
 
     Args:
         path: The file; only its owner may read it.
-        clock: Tells when the export was made.
+        clock: Returns when the export was made.
+        mapping: What the customers' records look like.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        mapping: RecordMapping = DEFAULT_RECORD,
+    ) -> None:
         make_private(path)
         exported_at = clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        told = {_EXPORTED_AT: exported_at.encode(), _PACKING: PACKING.encode()}
-        self._path = path
+        header = {_EXPORTED_AT: exported_at.encode(), _PACKING: packing(mapping).encode()}
+        self._path, self._schema = path, kept_schema(mapping)
         try:
             with with_filename(path):
                 self._writer = pq.ParquetWriter(
                     path,
-                    KEPT_SCHEMA.with_metadata(told),
+                    self._schema.with_metadata(header),
                     compression="snappy",
                     use_dictionary=["email_domain"],  # type: ignore[arg-type] # Arrow takes names, its stubs do not know
                     write_statistics=False,
@@ -79,7 +102,7 @@ class ExportBaseline:
             self._writer.add_key_value_metadata({_DIGEST.decode(): digest})
 
     def _write(self, batch: pa.RecordBatch) -> None:
-        self._writer.write_batch(batch.select(KEPT_SCHEMA.names).cast(KEPT_SCHEMA))
+        self._writer.write_batch(batch.select(self._schema.names).cast(self._schema))
 
     def __enter__(self) -> Self:
         """Use as a context."""
@@ -109,21 +132,25 @@ class ExportBaseline:
             self._path.unlink(missing_ok=True)
 
 
-def changes_since(last_export: Path | None, customers: Frame, engine: Engine) -> Changes | None:
-    """Count what was added, changed and gone since an export was kept, whichever engine did either.
+def changes_since(
+    last_export: Path | None, customers: Frame, engine: Engine, mapping: RecordMapping = DEFAULT_RECORD
+) -> Changes | None:
+    """Count what was added, changed and gone since an export was kept, whichever engine made either.
 
-    None if there was none, or none that can be compared: that must not stop a sync, and is told in the log.
+    None if there was none, or none that can be compared: that must not stop a sync, and is logged.
     """
     if last_export is None:
         return None
     try:
-        since, rows = _told(last_export)
+        since, rows = _read_header(last_export, mapping)
     except (OSError, ValueError) as error:
-        _logger.warning("The last export's customers cannot be compared with: %s", type(error).__name__)
+        _logger.warning("Cannot compare with the last export's customers: %s.", type(error).__name__)
         return None
-    before, now = engine.scan(last_export), packed(customers)
+    plain = LineFormat(mapping.clean_fields).plain
+    before = _without_nulls(engine.scan(last_export), plain)
+    now = _without_nulls(LineFormat(mapping.clean_fields).pack(customers), plain)
     # Most customers are just as they were: they leave at once, and only the others are looked up by their id.
-    others = now.join(before, on=KEPT_SCHEMA.names, how="anti").select("customer_id")
+    others = now.join(before, on=now.collect_schema().names(), how="anti").select("customer_id")
     known = before.select("customer_id", known=nw.col("customer_id"))
     counted = others.join(known, on="customer_id", how="left").select(others=nw.len(), changed=nw.col("known").count())
     other, changed = (int(count or 0) for count in counted.collect().row(0))
@@ -137,15 +164,33 @@ def changes_since(last_export: Path | None, customers: Frame, engine: Engine) ->
     )
 
 
-def matching_digest(last_export: Path, customers: Frame, engine: Engine) -> str | None:
-    """Tell the digest of the lines that an export of just these customers has, if the last one was of just these.
+def _without_nulls(packed: Frame, plain: tuple[Field, ...]) -> Frame:
+    """Fill what may be null, and keep where it was in masks of bits: joins then find equal what is."""
+    optional = [field for field in plain if field.name not in names_of(CLEAN_FIELDS)]
+    filled = [nw.col(field.name).fill_null(_BLANKS[field.kind]) for field in optional]
+    masks = [
+        nw.sum_horizontal(
+            *(
+                nw.col(field.name).is_null().cast(nw.Int64) * 2**bit
+                for bit, field in enumerate(optional[start:][:_BITS_OF_A_MASK])
+            )
+        ).alias(f"_nulls_{start}")
+        for start in range(0, len(optional), _BITS_OF_A_MASK)
+    ]
+    return packed.with_columns(*masks).with_columns(*filled) if optional else packed
 
-    They are compared value by value: much less work than to sort and to write them again. None: they are others, or
-    what the last export was is not on record.
+
+def matching_digest(
+    last_export: Path, customers: Frame, engine: Engine, mapping: RecordMapping = DEFAULT_RECORD
+) -> str | None:
+    """Return the digest of the lines that an export of these customers has, if the last one was of exactly these.
+
+    They are compared value by value: much less work than sorting and writing them again. None: they differ, or what the
+    last export was is not on record.
     """
     if _rows(customers.select("customer_id").unique()) != _rows(customers):  # one twice may hide one gone
         return None
-    changes = changes_since(last_export, customers, engine)
+    changes = changes_since(last_export, customers, engine, mapping)
     if changes is None or changes.added or changes.changed or changes.gone:
         return None
     with pq.ParquetFile(last_export) as file:
@@ -153,18 +198,18 @@ def matching_digest(last_export: Path, customers: Frame, engine: Engine) -> str 
     return None if digest is None else digest.decode()
 
 
-def _told(path: Path) -> tuple[str, int]:
+def _read_header(path: Path, mapping: RecordMapping) -> tuple[str, int]:
     """Read when an export was made and how many customers it had.
 
     Raises:
-        ValueError: It was packed otherwise, or is no such file.
+        ValueError: It was packed otherwise, or is not such a file.
         OSError: It cannot be read.
     """
     with pq.ParquetFile(path) as file:
-        facts = file.schema_arrow.metadata or {}
-        if facts.get(_PACKING) != PACKING.encode():
+        header = file.schema_arrow.metadata or {}
+        if header.get(_PACKING) != packing(mapping).encode():
             raise ValueError
-        return facts[_EXPORTED_AT].decode(), file.metadata.num_rows
+        return header[_EXPORTED_AT].decode(), file.metadata.num_rows
 
 
 def _rows(frame: Frame) -> int:

@@ -1,4 +1,4 @@
-"""Where clean customers become the published document: headed by counts, sorted by name, one customer a line."""
+"""Where clean customers become the published document: counts at the head, then one customer a line, sorted by name."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,15 +10,18 @@ from typing import Any
 import msgspec
 import narwhals as nw
 import pyarrow as pa
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from customer_assets.errors import CustomerAssetsError
+from customer_assets.errors import ConfigurationError, CustomerAssetsError
 from customer_assets.export.background_writer import HashingWriter, parallel_map
 from customer_assets.export.baseline import ExportBaseline, matching_digest
-from customer_assets.export.json_lines import BETWEEN_LINES, json_lines, packed
-from customer_assets.models import CleanCustomer
-from customer_assets.processing.engines import CLEAN_SCHEMA, Engine, open_engine
+from customer_assets.export.json_lines import BETWEEN_LINES, LineFormat
+from customer_assets.fields import names_of
+from customer_assets.models import clean_customer_model
+from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.rules import Frame
+from customer_assets.processing.schemas import clean_schema
+from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.aggregates import quality_bands, summary_report
 from customer_assets.storage.publish import atomic_write
 
@@ -29,7 +32,7 @@ ROWS_AT_ONCE = 32_768
 
 
 class InvalidCustomerError(CustomerAssetsError):
-    """A customer handed over for export is none.
+    """What was handed over for export is not a clean customer.
 
     Attributes:
         index: Its place in the list, from 0.
@@ -50,9 +53,9 @@ class ExportFigures:
 
     Attributes:
         total_customers: Customers in it.
-        high_quality: Of these, scoring 90 or more.
-        medium_quality: Scoring 70 to 89.
-        low_quality: Scoring below 70.
+        high_quality: Of these, the ones of high quality.
+        medium_quality: Of medium quality.
+        low_quality: Of low quality.
         digest: Hash of the customers' lines, in order: the same customers give the same.
     """
 
@@ -68,13 +71,19 @@ class DataExporter:
 
     Args:
         engine: Computes frames; None: DuckDB.
-        clock: Tells the export's instant.
+        mapping: What the customers' records look like; the same that the processor was given.
+        clock: Returns the export's instant.
     """
 
     def __init__(
-        self, engine: Engine | None = None, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        engine: Engine | None = None,
+        *,
+        mapping: RecordMapping = DEFAULT_RECORD,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._engine, self._clock = engine or open_engine("duckdb"), clock
+        self._engine, self._mapping, self._clock = engine or open_engine("duckdb"), mapping, clock
+        self._format = LineFormat(mapping.clean_fields)
 
     def export_customers(
         self,
@@ -90,7 +99,8 @@ class DataExporter:
             kept: Keeps what the document holds, for the next run to compare with.
 
         Raises:
-            InvalidCustomerError: An element of the list is no clean customer.
+            InvalidCustomerError: An element of the list is not a clean customer.
+            ConfigurationError: The frame's columns are not those of the mapping.
             PublishError: The file cannot be written; the one before it is unchanged.
         """
         frame = self._frame(customers)
@@ -109,13 +119,13 @@ class DataExporter:
         return summary_report(self._frame(customers))
 
     def expected(self, customers: Frame, last_export: Path | None = None) -> ExportFigures:
-        """Tell what an export of these customers must hold, without writing one.
+        """Return what an export of these customers must hold, without writing one.
 
         Args:
             customers: A frame of clean customers.
             last_export: What `ExportBaseline` kept; if it was of just these customers, they are not sorted again.
         """
-        digest = None if last_export is None else matching_digest(last_export, customers, self._engine)
+        digest = None if last_export is None else matching_digest(last_export, customers, self._engine, self._mapping)
         bands = quality_bands(customers)
         return ExportFigures(sum(bands), *bands, digest or self._digest(customers))
 
@@ -127,20 +137,30 @@ class DataExporter:
 
     def _chunks(self, customers: Frame, kept: ExportBaseline | None = None) -> Iterator[memoryview]:
         """The customers' lines in order, piece by piece; the pieces' bounds do not matter."""
-        batches = self._engine.batches(packed(customers).sort("full_name", "customer_id"), ROWS_AT_ONCE)
+        batches = self._engine.batches(self._format.pack(customers).sort("full_name", "customer_id"), ROWS_AT_ONCE)
         if kept is not None:
             batches = _kept(batches, kept)
         between = b""
-        for lines in parallel_map(json_lines, (batch for batch in batches if batch.num_rows)):
+        for lines in parallel_map(self._format.json_lines, (batch for batch in batches if batch.num_rows)):
             yield memoryview(between)
             yield lines
             between = BETWEEN_LINES
 
     def _frame(self, customers: Sequence[Mapping[str, Any]] | Frame) -> Frame:
         if isinstance(customers, nw.LazyFrame):
+            self._validate_columns(customers)
             return customers
-        rows = [_checked(index, customer) for index, customer in enumerate(customers)]
-        return self._engine.from_arrow(pa.Table.from_pylist(rows, schema=CLEAN_SCHEMA))
+        model = clean_customer_model(self._mapping.clean_fields)
+        rows = [_valid_row(index, customer, model) for index, customer in enumerate(customers)]
+        return self._engine.from_arrow(pa.Table.from_pylist(rows, schema=clean_schema(self._mapping)))
+
+    def _validate_columns(self, customers: Frame) -> None:
+        found, expected = customers.collect_schema().names(), names_of(self._mapping.clean_fields)
+        if set(found) != set(expected):
+            differing = ", ".join(sorted({*found} ^ {*expected}))
+            raise ConfigurationError(
+                "record", f"clean_customers and the mapping differ in {differing}", "Materialise clean_customers."
+            )
 
     def _head(self, bands: tuple[int, int, int]) -> bytes:
         metadata = {
@@ -157,10 +177,10 @@ def _kept(batches: Iterator[pa.RecordBatch], kept: ExportBaseline) -> Iterator[p
         yield batch
 
 
-def _checked(index: int, customer: Mapping[str, Any]) -> dict[str, Any]:
+def _valid_row(index: int, customer: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     given = dict(customer) if isinstance(customer, Mapping) else customer  # strictly, only a dict will do
     try:
-        return CleanCustomer.model_validate(given, strict=True).model_dump()
+        return model.model_validate(given, strict=True).model_dump(by_alias=True)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['type']}" for each in error.errors()]
         raise InvalidCustomerError(index, problems) from None

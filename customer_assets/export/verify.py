@@ -1,17 +1,21 @@
-"""Where a published document is read again: every line parsed, nothing kept. Trusts nothing that it reads."""
+"""Where a published document is read again: every line is parsed, nothing is kept, nothing is trusted."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 
 from customer_assets.errors import CustomerAssetsError
 from customer_assets.export.exporter import TAIL, ExportFigures
-from customer_assets.export.json_lines import BETWEEN_LINES
-from customer_assets.report.aggregates import HIGH_FROM, MEDIUM_FROM
+from customer_assets.export.json_lines import BETWEEN_LINES, SCORE
+from customer_assets.fields import CLEAN_FIELDS, Field, Kind, names_of
+from customer_assets.processing.quality import HIGH_FROM, MEDIUM_FROM
+from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 
 BLOCK_BYTES = 2**18
 """Its customers fit the processor's cache: four times as many take half as long again each."""
@@ -30,19 +34,7 @@ class UnreadableExportError(CustomerAssetsError):
     def __init__(self, path: str, problem: str) -> None:
         """Name the file and what is wrong."""
         self.path, self.problem = path, problem
-        super().__init__(f"{path} is no export: {problem}. Materialise customer_export again.")
-
-
-class _Customer(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    customer_id: str
-    full_name: str
-    email_domain: str
-    engagement_level: Literal["high", "medium", "low", "unknown"]
-    activity_status: Literal["active", "inactive", "unknown"]
-    acquisition_channel: Literal["website", "mobile_app", "email_campaign"]
-    market_segment: Literal["US-West", "US-East", "EU-Central", "APAC"]
-    customer_tier: Literal["basic", "premium", "enterprise"]
-    data_quality_score: int
+        super().__init__(f"{path} is not an export: {problem}. Materialise customer_export again.")
 
 
 class _Summary(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,19 +50,23 @@ class _Metadata(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _metadata = msgspec.json.Decoder(_Metadata)
-_customers = msgspec.json.Decoder(list[_Customer])
 
 
-def read_export(path: Path) -> ExportFigures:
+def read_export(path: Path, mapping: RecordMapping = DEFAULT_RECORD) -> ExportFigures:
     """Count what a published document holds.
 
+    Args:
+        path: The document.
+        mapping: What the customers' records look like; says which fields each line must have.
+
     Raises:
-        UnreadableExportError: It is missing, malformed, or its head does not tell what it holds.
+        UnreadableExportError: It is missing, malformed, or its head counts other customers than it holds.
     """
+    customer = _customer_type(mapping.clean_fields)
     try:
         with path.open("rb") as file:
             claimed = _metadata.decode(_head(file))
-            found = _body(file)
+            found = _body(file, customer)
     except (OSError, ValueError, msgspec.DecodeError) as error:
         raise UnreadableExportError(str(path), type(error).__name__) from None
     summary = claimed.data_quality_summary
@@ -94,10 +90,32 @@ def _head(file: BinaryIO) -> bytes:
     return metadata
 
 
-def _body(file: BinaryIO) -> ExportFigures:
+def _customer_type(fields: Sequence[Field]) -> type[msgspec.Struct]:
+    """Make the type of a customer's line: these fields, each of its kind, and no others."""
+    return msgspec.defstruct(
+        "Customer",
+        [(f"f{place}", _line_type(field)) for place, field in enumerate(fields)],
+        rename={f"f{place}": field.name for place, field in enumerate(fields)},
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+
+
+def _line_type(field: Field) -> Any:  # noqa: ANN401 - a type
+    if field.name == "customer_id":
+        return str
+    if field.values:
+        return Literal[field.values]
+    kind = {Kind.INTEGER: int, Kind.NUMBER: float, Kind.BOOLEAN: bool, Kind.INSTANT: datetime}.get(field.kind, str)
+    return kind if field.name in names_of(CLEAN_FIELDS) else kind | None
+
+
+def _body(file: BinaryIO, customer: type[msgspec.Struct]) -> ExportFigures:
+    decode = msgspec.json.Decoder(list[customer]).decode  # type: ignore[valid-type] # made now
+    score_of = attrgetter(next(field.name for field in msgspec.structs.fields(customer) if field.encode_name == SCORE))
     digest, scores, between = hashlib.sha256(), Counter[int](), b""
     for lines in _lines(file):
-        scores.update([customer.data_quality_score for customer in _customers.decode(b"[%b]" % lines)])
+        scores.update(map(score_of, decode(b"[%b]" % lines)))
         digest.update(between)
         digest.update(lines)
         between = BETWEEN_LINES

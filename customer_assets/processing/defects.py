@@ -1,70 +1,116 @@
-"""Where defects are counted, and what the clean customers follow from: by the rules' own expressions, in the engine."""
+"""What cleaning found: defects, generated values and odd ids, counted in the engine by the rules' own expressions.
+
+Which figures forbid publishing belongs in `quality.py`.
+"""
 
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import narwhals as nw
 import pyarrow.parquet as pq
 
+from customer_assets.fields import BUSINESS_FIELDS
 from customer_assets.models import Changes, CleaningSummary
 from customer_assets.processing.rules import (
+    JUDGED_BY,
     RULES_VERSION,
+    CleaningOptions,
     Frame,
     defects_by_field,
+    generated_fields,
     is_inactive,
-    with_well_formed_emails,
+    is_undated,
+    without_excluded,
 )
+from customer_assets.record_mapping import DEFAULT_RECORD
 
 
 @dataclass(frozen=True, slots=True)
 class DefectCounts:
-    """What was counted in the raw lake.
+    """What was counted in the raw table, of the records that the filter leaves in.
 
     Attributes:
-        records: TableVersions with a usable id, duplicates included.
+        records: Records, duplicates included.
         defects: How many have a defect, by field.
+        generated: How many have nothing to judge by, so that the field is generated; by field.
         inactive: How many were last active too long ago.
+        undated: How many have a date of last activity that is unusable or lies ahead.
+        respelled_ids: Ids that were written in more than one way, such as `7` and `"007"`.
     """
 
     records: int
     defects: Mapping[str, int]
+    generated: Mapping[str, int]
     inactive: int
+    undated: int
+    respelled_ids: int = 0
 
 
-def count_defects(raw: Frame, as_of: datetime) -> DefectCounts:
-    """Count the raw lake's defects as the rules see them at an instant, in one aggregation."""
-    fields = defects_by_field(as_of)
-    counts = {name: _how_many(defect) for name, defect in fields.items()}
-    counted = with_well_formed_emails(raw).select(records=nw.len(), **counts, inactive=_how_many(is_inactive(as_of)))
-    records, *defects, inactive = (int(count or 0) for count in counted.collect().row(0))
-    return DefectCounts(records, dict(zip(fields, defects, strict=True)), inactive)
+def count_defects(raw: Frame, options: CleaningOptions) -> DefectCounts:
+    """Count the raw table's defects as the rules see them, in one aggregation."""
+    kept = without_excluded(raw, options.mapping)
+    defects = defects_by_field(options)
+    counts = {f"_defect_{name}": _how_many(defect) for name, defect in defects.items()}
+    unsupplied = {f"_unsupplied_{name}": _how_many(~nw.col(f"{source}_supplied")) for name, source in JUDGED_BY.items()}
+    dates = {"_inactive": _how_many(is_inactive(options.as_of)), "_undated": _how_many(is_undated(options.as_of))}
+    counted = kept.select(_records=nw.len(), **dates, **counts, **unsupplied)
+    found = {name: int(count or 0) for name, count in counted.collect().rows(named=True)[0].items()}
+    return DefectCounts(
+        records=found["_records"],
+        defects={name: found[f"_defect_{name}"] for name in defects},
+        generated={
+            name: found.get(f"_unsupplied_{name}", found["_records"])
+            for name in BUSINESS_FIELDS
+            if name in generated_fields(options)
+        },
+        inactive=found["_inactive"],
+        undated=found["_undated"],
+        respelled_ids=_count_respelled_ids(kept, options),
+    )
+
+
+def _count_respelled_ids(kept: Frame, options: CleaningOptions) -> int:
+    """Count ids that were written in more than one way; as a rule all are written alike, and one look tells."""
+    if options.mapping.id_type == "text":
+        return 0
+    spelling = nw.col("id_spelling")
+    ((shortest, longest),) = kept.select(_min=spelling.min(), _max=spelling.max()).collect().iter_rows()
+    if shortest == longest:
+        return 0
+    by_id = kept.group_by("id").agg(_min=spelling.min(), _max=spelling.max())
+    return int(by_id.filter(nw.col("_min") != nw.col("_max")).select(nw.len()).collect().item())
 
 
 def cleaning_summary(
-    figures: DefectCounts, as_of: datetime, changes: Changes | None, fingerprint: str
+    figures: DefectCounts, options: CleaningOptions, changes: Changes | None, fingerprint: str
 ) -> CleaningSummary:
     """Sum up what cleaning found, and in which crawl."""
     return CleaningSummary(
-        as_of=as_of.isoformat(),
+        mapping=options.mapping,
+        as_of=options.as_of.isoformat(),
         records=figures.records,
         defects=dict(figures.defects),
+        generated=dict(figures.generated),
+        respelled_ids=figures.respelled_ids,
         changes=changes,
         fingerprint=fingerprint,
     )
 
 
-def clean_version(raw_version: str, seed: int, figures: DefectCounts) -> str:
+def clean_version(raw_version: str, options: CleaningOptions, figures: DefectCounts) -> str:
     """Name what the clean customers follow from: the same name, the same customers, on every engine.
 
-    They follow from the raw data, the rules, the seed and the instant from which activity is judged. As time goes by, a
-    date only ever passes from the future to active to inactive; so with the same raw data, as many future dates and
-    as many inactive ones mean that each record is judged alike. An instant that changes no verdict changes no version.
+    They follow from the raw data, the rules, the options and the instant from which activity is judged. As time goes
+    by, a date only ever passes from the future to active to inactive; so with the same raw data, as many future dates
+    and as many inactive ones mean that each record is judged alike. An instant that changes no verdict changes no
+    version.
     """
-    facts = (RULES_VERSION, raw_version, seed, figures.inactive, figures.defects["last_active_at"])
+    facts = [RULES_VERSION, raw_version, options.seed, figures.inactive, figures.undated]
+    if not options.generate or options.mapping != DEFAULT_RECORD:
+        facts += [options.generate, options.mapping.digest]
     return hashlib.sha256(":".join(map(str, facts)).encode()).hexdigest()
 
 

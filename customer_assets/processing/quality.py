@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from typing import Literal, get_args
 
 import narwhals as nw
 
@@ -11,13 +12,26 @@ from customer_assets.errors import ConfigurationError
 from customer_assets.models import CleaningSummary, CrawlSummary
 from customer_assets.processing.rules import Frame
 
+QualityBand = Literal["high", "medium", "low"]
+BANDS: tuple[QualityBand, ...] = get_args(QualityBand)
+HIGH_FROM, MEDIUM_FROM = 90, 70
+"""The data quality score from which a customer is of high, and of medium quality; below, of low."""
+
+
+def quality_band(score: int) -> QualityBand:
+    """Name the band of a score: 90 → `high`, 70 → `medium`, 69 → `low`."""
+    if score >= HIGH_FROM:
+        return "high"
+    return "medium" if score >= MEDIUM_FROM else "low"
+
+
 CHECK_DESCRIPTIONS: Mapping[str, str] = {
     "mean_quality_meets_threshold": "The mean quality score reaches the target; below the floor nothing is published.",
-    "low_quality_share_within_limit": "The share of customers that score below 70 is within its limit.",
+    "low_quality_share_within_limit": f"The share of customers that score below {MEDIUM_FROM} is within its limit.",
     "rejected_share_within_limit": "The share of records without a usable id is within its limit.",
     "customer_id_is_unique": "Each customer is there once.",
-    "every_record_is_accounted_for": "Each record of this very crawl is a clean customer, was merged into one, or was "
-    "rejected.",
+    "every_record_is_accounted_for": "Each record of this very crawl is a clean customer, was merged into one, was "
+    "excluded by the filter, or was rejected.",
 }
 """The checks by name, and the claim that each makes."""
 
@@ -40,7 +54,7 @@ class QualityThresholds:
     Attributes:
         min_mean_quality: A mean score below it is an error.
         target_mean_quality: A mean score below it is a warning.
-        max_low_quality_share: A larger share of customers scoring below 70 is an error.
+        max_low_quality_share: A larger share of customers of low quality is an error.
         max_rejected_share: A larger share of records without a usable id is an error.
 
     Raises:
@@ -76,14 +90,15 @@ class QualityMetrics:
     """What was counted of one run.
 
     Attributes:
-        landed: TableVersions that the API handed over, the rejected ones included.
-        rejected: TableVersions without a usable id, quarantined.
+        landed: Records that the API handed over, the rejected ones included.
+        rejected: Records without a usable id, quarantined.
         in_lake: Rows of the raw lake.
-        merged: TableVersions that gave way to a better record of the same customer.
+        excluded: Records that the filter dropped on purpose.
+        merged: Records that gave way to a better record of the same customer.
         clean: Customers.
         distinct_customers: Distinct ids among them.
         mean_quality: Mean score; NaN of no customers.
-        low_quality: Customers scoring below 70.
+        low_quality: Customers of low quality.
         of_this_crawl: Whether the clean customers were made from the crawl that is on record.
     """
 
@@ -96,6 +111,7 @@ class QualityMetrics:
     mean_quality: float
     low_quality: int
     of_this_crawl: bool
+    excluded: int = 0
 
     @property
     def low_quality_share(self) -> float:
@@ -156,7 +172,7 @@ def evaluate(figures: QualityMetrics, thresholds: QualityThresholds) -> list[Che
             "low_quality_share_within_limit",
             figures.low_quality_share,
             thresholds.max_low_quality_share,
-            "of the customers score below 70",
+            f"of the customers score below {MEDIUM_FROM}",
         ),
         _at_most(
             "rejected_share_within_limit",
@@ -189,8 +205,10 @@ def blocking_failures(found: Sequence[CheckResult]) -> list[CheckResult]:
 
 def _accounted_for(figures: QualityMetrics) -> CheckResult:
     """Hold counts together, and what was counted: equal counts of two crawls account for nothing."""
-    name, found = "every_record_is_accounted_for", figures.clean + figures.merged + figures.rejected
+    name, found = "every_record_is_accounted_for", figures.clean + figures.merged + figures.excluded + figures.rejected
     counts = f"{figures.landed} landed; {figures.clean} clean, {figures.merged} merged, {figures.rejected} rejected"
+    if figures.excluded:
+        counts += f", {figures.excluded} excluded"
     in_lake = figures.in_lake + figures.rejected
     if in_lake != figures.landed:
         lake = f"the raw lake holds {figures.in_lake} of them: materialise raw_customers"
@@ -224,20 +242,21 @@ def _equal(name: str, score: int, expected: int, text: str) -> CheckResult:
     return CheckResult(name, passed, None if passed else Severity.ERROR, float(score), float(expected), text)
 
 
-LOW_BELOW = 70
-
-
 def measure_quality(raw: Frame, clean: Frame, crawl: CrawlSummary, cleaning: CleaningSummary) -> QualityMetrics:
-    """Count the raw lake and the clean customers beside what crawl and cleaning have on record."""
+    """Count the raw table and the clean customers, beside what the crawl and cleaning noted."""
     score = nw.col("data_quality_score")
-    counted = clean.select(rows=nw.len(), mean=score.mean(), low=(score < LOW_BELOW).cast(nw.Int64).sum())
+    counted = clean.select(rows=nw.len(), mean=score.mean(), low=(score < MEDIUM_FROM).cast(nw.Int64).sum())
     customers, mean, low = counted.collect().row(0)
-    rows = _rows(raw)
+    rows, kept = _rows(raw), raw
+    if "excluded" in raw.collect_schema().names():
+        kept = raw.filter(~nw.col("excluded"))
+    left = rows if kept is raw else _rows(kept)
     return QualityMetrics(
         landed=crawl.landed,
         rejected=crawl.rejected,
         in_lake=rows,
-        merged=rows - _distinct(raw, "id"),
+        excluded=rows - left,
+        merged=left - _distinct(kept, "id"),
         clean=int(customers),
         distinct_customers=_distinct(clean, "customer_id"),
         mean_quality=math.nan if mean is None else float(mean),

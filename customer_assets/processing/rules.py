@@ -1,186 +1,269 @@
 """The business rules, one expression a column: what every engine computes alike. No engine, no I/O, no clock.
 
-They read the raw lake, where text is canonical already, the email's domain in lower case and dates are instants:
-the parts on which engines disagree (Unicode, lenient dates) are settled when a record lands. Here stand only
-comparisons, literal text operations and integer arithmetic that stays within 63 bits.
+They read the raw table, where text is canonical already, domains are extracted and dates are instants: what engines
+do differently (Unicode, lenient dates) is settled when a record lands. Only comparisons, literal text operations and
+integer arithmetic within 63 bits belong here. Column names that begin with an underscore are the rules' own.
 """
 
 import hashlib
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import add
 from typing import Any
 
 import narwhals as nw
 
-from customer_assets.models import UNKNOWN
+from customer_assets.fields import BUSINESS_FIELDS, CLEAN_FIELDS, RAW_FIELDS, UNKNOWN, Expected, field_named, names_of
+from customer_assets.record_mapping import DEFAULT_RECORD, CategorySource, RawColumn, RecordMapping
 
 Frame = nw.LazyFrame[Any]
 """A lazy frame of any engine."""
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 """Raise it with every change of an answer: Dagster shows what was cleaned by older rules."""
 
 ACTIVE_WITHIN = timedelta(days=90)
-HIGH_FROM, MEDIUM_FROM = 0.66, 0.33
-POINTS_PER_DEFECT = 10
+CLOCKS_DIFFER_BY = timedelta(minutes=5)
+"""An instant that lies no further ahead counts as now."""
+NEVER = (datetime(1, 1, 1, tzinfo=UTC), datetime(1900, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))
+"""What programs write where there is no date: .NET's first instant, a spreadsheet's, and Unix's."""
+HIGH_ENGAGEMENT_FROM, MEDIUM_ENGAGEMENT_FROM = 0.66, 0.33
+JUDGED_BY = {"engagement_level": "engagement_score", "activity_status": "last_active_at"}
+"""What a field follows from unless the API has it itself."""
+POINTS_PER_DEFECT, DEFECTS_AT_MOST = 10, 10
+"""A score of 0 is the lowest."""
 
-CLEAN_COLUMNS = (
-    "customer_id",
-    "full_name",
-    "email_domain",
-    "engagement_level",
-    "activity_status",
-    "acquisition_channel",
-    "market_segment",
-    "customer_tier",
-    "data_quality_score",
-)
-INTEGERS = ("customer_id", "data_quality_score")
-"""The clean columns that are 64-bit integers; the others are text."""
+CLEAN_COLUMNS = names_of(CLEAN_FIELDS)
+"""The default mapping's."""
 POSITION = ("page", "position")
 """Where a record stood in the API's answer."""
 
 
-def clean_customers(raw: Frame, *, seed: int, as_of: datetime) -> Frame:
-    """Clean, score and deduplicate the raw lake: one row per customer, in no particular order.
+@dataclass(frozen=True, slots=True)
+class CleaningOptions:
+    """What clean customers follow from, besides the raw table.
 
-    Args:
-        raw: The raw lake.
-        seed: Chooses the generated values.
+    Attributes:
         as_of: The instant from which activity is judged, with a time zone.
+        seed: Chooses the generated values.
+        generate: Whether business fields are generated where the API has nothing to judge by; else they are `unknown`.
+        mapping: What the records look like.
     """
-    return clean_with_position(raw, seed=seed, as_of=as_of).select(*CLEAN_COLUMNS)
+
+    as_of: datetime
+    seed: int = 0
+    generate: bool = True
+    mapping: RecordMapping = DEFAULT_RECORD
 
 
-def clean_with_position(raw: Frame, *, seed: int, as_of: datetime) -> Frame:
+def clean_customers(raw: Frame, options: CleaningOptions) -> Frame:
+    """Clean, score and deduplicate the raw table: one row per customer, in no particular order."""
+    return clean_with_position(raw, options).select(*names_of(options.mapping.clean_fields))
+
+
+def clean_with_position(raw: Frame, options: CleaningOptions) -> Frame:
     """Do the same, keeping the page and position of the record that each customer was taken from."""
-    judged = with_well_formed_emails(raw).with_columns(defects=defects(as_of))
-    return with_hash_bucket(deduplicate(judged), seed).select(
+    judged = without_excluded(raw, options.mapping).with_columns(_defects=defects(options))
+    customers = deduplicate(judged)
+    if generated_fields(options):
+        customers = with_hash_bucket(customers, options)
+    return customers.select(
         *POSITION,
         customer_id=nw.col("id"),
-        full_name=full_name(),
+        full_name=full_name(options.mapping),
         email_domain=email_domain(),
-        engagement_level=engagement_level(),
-        activity_status=activity_status(as_of),
-        acquisition_channel=acquisition_channel(),
-        market_segment=market_segment(),
-        customer_tier=customer_tier(),
+        **business_fields(options),
         data_quality_score=data_quality_score(),
+        **{field.name: nw.col(field.name) for field in options.mapping.extra_fields},
     )
 
 
-def full_name() -> nw.Expr:
-    """Join first and last name: Ada, Lovelace → `Ada Lovelace`; Ada, null → `Ada`; null, null → `unknown`."""
+def without_excluded(raw: Frame, mapping: RecordMapping) -> Frame:
+    """Drop the records that the user's filter excludes."""
+    return raw if mapping.exclude is None else raw.filter(~nw.col("excluded"))
+
+
+def full_name(mapping: RecordMapping) -> nw.Expr:
+    """Join first and last name: Ada, Lovelace → `Ada Lovelace`; Ada, null → `Ada`; null, null → `unknown`.
+
+    A full name that the API has itself goes before.
+    """
     first, last = nw.col("first_name"), nw.col("last_name")
     joined = nw.concat_str(first, last, separator=" ", ignore_nulls=True)
-    return nw.when(first.is_null() & last.is_null()).then(nw.lit(UNKNOWN)).otherwise(joined)
-
-
-def with_well_formed_emails(raw: Frame) -> Frame:
-    """Add `has_well_formed_email`, which other rules read."""
-    return raw.with_columns(has_well_formed_email=has_well_formed_email())
-
-
-def has_well_formed_email() -> nw.Expr:
-    """Tell if there is one `@`, a local part and a dotted domain: `a@x.org` → true; `a@x`, `a@.org`, null → false."""
-    return nw.col("email").str.contains(r"^[^@]+@[^@. ]+(\.[^@. ]+)+$").fill_null(value=False)
+    if mapping.full_name is None:
+        return nw.when(first.is_null() & last.is_null()).then(nw.lit(UNKNOWN)).otherwise(joined)
+    return (
+        nw.when(~nw.col("full_name").is_null())
+        .then(nw.col("full_name"))
+        .when(first.is_null() & last.is_null())
+        .then(nw.lit(UNKNOWN))
+        .otherwise(joined)
+    )
 
 
 def email_domain() -> nw.Expr:
-    """Take the domain of a well-formed address: `Ada@x.org` → `x.org`; `ada@x`, null → `unknown`."""
-    # Split what always has a second part: engines differ in what they do when there is none.
-    address = nw.when(nw.col("has_well_formed_email")).then(nw.col("email")).otherwise(nw.lit(f"@{UNKNOWN}"))
-    return address.str.split("@").list.get(1)
+    """Take the domain of a well-formed address; none → `unknown`."""
+    return nw.col("email_domain").fill_null(UNKNOWN)
 
 
-def engagement_level() -> nw.Expr:
-    """Grade the score: 0.66 → `high`, 0.33 → `medium`, 0 → `low`; null, -0.1, 1.1 → `unknown`; absent → generated."""
-    score = nw.col("engagement_score")
+def business_fields(options: CleaningOptions) -> dict[str, nw.Expr]:
+    """Compute the fields that are taken from the API, judged, or generated."""
+    return {
+        "engagement_level": engagement_level(options),
+        "activity_status": activity_status(options),
+        "acquisition_channel": acquisition_channel(options),
+        "market_segment": market_segment(options),
+        "customer_tier": customer_tier(options),
+    }
+
+
+def engagement_level(options: CleaningOptions) -> nw.Expr:
+    """Grade the score: 0.66 → `high`, 0.33 → `medium`, 0 → `low`; null, -0.1, 1.1 → `unknown`; not sent → generated."""
+    if options.mapping.engagement_level is not None:
+        return mapped("engagement_level", options.mapping)
+    score = _scaled_score(options.mapping)
     return (
         nw.when(~nw.col("engagement_score_supplied"))
-        .then(_choose(3, "high", "medium", "low"))
-        .when((score >= HIGH_FROM) & (score <= 1))
+        .then(generated(options, 3, "high", "medium", "low"))
+        .when((score >= HIGH_ENGAGEMENT_FROM) & (score <= 1))
         .then(nw.lit("high"))
-        .when((score >= MEDIUM_FROM) & (score < HIGH_FROM))
+        .when((score >= MEDIUM_ENGAGEMENT_FROM) & (score < HIGH_ENGAGEMENT_FROM))
         .then(nw.lit("medium"))
-        .when((score >= 0) & (score < MEDIUM_FROM))
+        .when((score >= 0) & (score < MEDIUM_ENGAGEMENT_FROM))
         .then(nw.lit("low"))
         .otherwise(nw.lit(UNKNOWN))
     )
 
 
-def activity_status(as_of: datetime) -> nw.Expr:
-    """Judge the date: 90 days ago → `active`, 91 → `inactive`; null, future → `unknown`; absent → generated."""
-    last_active_at = nw.col("last_active_at")
+def activity_status(options: CleaningOptions) -> nw.Expr:
+    """Judge the date: 90 days ago → `active`, 91 → `inactive`; null, future → `unknown`; not sent → generated."""
+    if options.mapping.activity_status is not None:
+        return mapped("activity_status", options.mapping)
     return (
         nw.when(~nw.col("last_active_at_supplied"))
-        .then(_choose(2, "active", "inactive"))
-        .when((last_active_at >= as_of - ACTIVE_WITHIN) & (last_active_at <= as_of))
+        .then(generated(options, 2, "active", "inactive"))
+        .when(~_is_past(options.as_of))
+        .then(nw.lit(UNKNOWN))
+        .when(nw.col("last_active_at") >= options.as_of - ACTIVE_WITHIN)
         .then(nw.lit("active"))
-        .when(last_active_at < as_of - ACTIVE_WITHIN)
-        .then(nw.lit("inactive"))
-        .otherwise(nw.lit(UNKNOWN))
+        .otherwise(nw.lit("inactive"))
     )
 
 
-def acquisition_channel() -> nw.Expr:
-    """Generate `website`, `mobile_app` or `email_campaign`."""
-    return _choose(27, "website", "mobile_app", "email_campaign")
+def acquisition_channel(options: CleaningOptions) -> nw.Expr:
+    """Take the API's, or generate `website`, `mobile_app` or `email_campaign`."""
+    if options.mapping.acquisition_channel is not None:
+        return mapped("acquisition_channel", options.mapping)
+    return generated(options, 27, "website", "mobile_app", "email_campaign")
 
 
-def market_segment() -> nw.Expr:
-    """Generate `US-West`, `US-East`, `EU-Central` or `APAC`."""
-    return _choose(8, "US-West", "US-East", "EU-Central", "APAC")
+def market_segment(options: CleaningOptions) -> nw.Expr:
+    """Take the API's, or generate `US-West`, `US-East`, `EU-Central` or `APAC`."""
+    if options.mapping.market_segment is not None:
+        return mapped("market_segment", options.mapping)
+    return generated(options, 8, "US-West", "US-East", "EU-Central", "APAC")
 
 
-def customer_tier() -> nw.Expr:
-    """Generate `basic`, `premium` or `enterprise`."""
-    return _choose(9, "basic", "premium", "enterprise")
+def customer_tier(options: CleaningOptions) -> nw.Expr:
+    """Take the API's, or generate `basic`, `premium` or `enterprise`."""
+    if options.mapping.customer_tier is not None:
+        return mapped("customer_tier", options.mapping)
+    return generated(options, 9, "basic", "premium", "enterprise")
+
+
+def mapped(name: str, mapping: RecordMapping) -> nw.Expr:
+    """Take a field's value from the API: by its map, by its bands, or as it is; what they do not know → `unknown`."""
+    source: CategorySource = getattr(mapping, name)
+    value, allowed = nw.col(name), field_named(name, mapping.clean_fields).values
+    if source.bands is not None:
+        return _by_band(value, source.bands)
+    if source.values is not None:
+        return _by_value(value, source.values)
+    known = value.is_in(allowed) if allowed else ~value.is_null()
+    return nw.when(known.fill_null(value=False)).then(value).otherwise(nw.lit(UNKNOWN))
+
+
+def _by_band(value: nw.Expr, bands: Mapping[str, float]) -> nw.Expr:
+    """Name the highest band that a number reaches; below the lowest, or no number: `unknown`."""
+    named = nw.lit(UNKNOWN)
+    for band, begins_at in sorted(bands.items(), key=lambda each: each[1]):
+        named = nw.when(value >= begins_at).then(nw.lit(band)).otherwise(named)
+    return named
+
+
+def _by_value(value: nw.Expr, values: Mapping[str, str]) -> nw.Expr:
+    named = nw.lit(UNKNOWN)
+    for word in dict.fromkeys(values.values()):
+        given = [code for code, meaning in values.items() if meaning == word]
+        named = nw.when(value.is_in(given)).then(nw.lit(word)).otherwise(named)
+    return named
 
 
 def data_quality_score() -> nw.Expr:
-    """Take 10 points a defect from 100: none → 100; no usable email and a date in the future → 80."""
-    return 100 - POINTS_PER_DEFECT * nw.col("defects")
+    """Take 10 points a defect from 100: none → 100; no usable email and a date in the future → 80; never below 0."""
+    return 100 - POINTS_PER_DEFECT * nw.col("_defects")
 
 
-def defects(as_of: datetime) -> nw.Expr:
-    """Count what is missing or malformed of email, names and avatar, and what was supplied and came out `unknown`."""
-    first, *others = defects_by_field(as_of).values()
-    return reduce(add, (other.cast(nw.Int64) for other in others), first.cast(nw.Int64))
+def defects(options: CleaningOptions) -> nw.Expr:
+    """Count the expected fields that are missing or unusable, as far as points are left."""
+    each = [defect.cast(nw.Int64) for defect in defects_by_field(options).values()]
+    count = reduce(add, each) if each else nw.lit(0, dtype=nw.Int64)
+    if len(each) <= DEFECTS_AT_MOST:
+        return count
+    return nw.when(count < DEFECTS_AT_MOST).then(count).otherwise(nw.lit(DEFECTS_AT_MOST, dtype=nw.Int64))
 
 
-def defects_by_field(as_of: datetime) -> dict[str, nw.Expr]:
-    """Tell of each field that can have a defect whether it has; never null."""
-    return {
-        "email": ~nw.col("has_well_formed_email"),
-        "first_name": nw.col("first_name").is_null(),
-        "last_name": nw.col("last_name").is_null(),
-        "avatar": nw.col("avatar").is_null(),
-        "engagement_score": nw.col("engagement_score_supplied") & ~_is_graded(),
-        "last_active_at": nw.col("last_active_at_supplied") & ~_is_past(as_of),
-    }
+def defects_by_field(options: CleaningOptions) -> dict[str, nw.Expr]:
+    """Say of each expected field whether it is missing or unusable; never null."""
+    names = (*names_of(RAW_FIELDS), *options.mapping.fields)
+    expected = (name for name in names if options.mapping.expects(name) is not Expected.NEVER)
+    return {name: _defect(name, options) for name in expected}
+
+
+def _defect(name: str, options: CleaningOptions) -> nw.Expr:
+    if name == "email":
+        return nw.col("email_domain").is_null()
+    if name == "engagement_score":
+        graded = _scaled_score(options.mapping).is_between(0, 1).fill_null(value=False)
+        return nw.col("engagement_score_supplied") & ~graded
+    if name == "last_active_at":
+        return is_undated(options.as_of)
+    if name in BUSINESS_FIELDS:
+        return mapped(name, options.mapping) == nw.lit(UNKNOWN)
+    return nw.col(name).is_null()
 
 
 def is_inactive(as_of: datetime) -> nw.Expr:
-    """Tell if the last activity is a valid date, and too long ago; never null."""
+    """Say whether the last activity is a valid date, and too long ago; never null."""
     return (nw.col("last_active_at") < as_of - ACTIVE_WITHIN).fill_null(value=False)
 
 
-def _is_graded() -> nw.Expr:
-    return nw.col("engagement_score").is_between(0, 1).fill_null(value=False)
+def is_undated(as_of: datetime) -> nw.Expr:
+    """Say whether a last activity was supplied that is not a date, or lies ahead; never null."""
+    return nw.col("last_active_at_supplied") & ~_is_past(as_of)
+
+
+def _scaled_score(mapping: RecordMapping) -> nw.Expr:
+    source = mapping.engagement_score
+    score = nw.col("engagement_score")
+    return score if source is None or source.scale == 1 else score / source.scale
 
 
 def _is_past(as_of: datetime) -> nw.Expr:
-    return (nw.col("last_active_at") <= as_of).fill_null(value=False)
+    """Say whether the last activity is a date that has come, and not one that means "never"; never null."""
+    date = nw.col("last_active_at")
+    means_never = reduce(lambda one, other: one | other, [date == nw.lit(never) for never in NEVER])
+    return ((date <= as_of + CLOCKS_DIFFER_BY) & ~means_never).fill_null(value=False)
 
 
 # --- duplicates ---------------------------------------------------------------------------------------
 
-_PAGE_STEP = 2**29
+_PAGE_STEP = 2**28
 """More records than a page holds."""
-_DEFECT_STEP = 2**60
-"""Pages take 31 bits and positions 29; with six defects at most, the order stays within 63."""
+_DEFECT_STEP = 2**59
+"""Pages take 31 bits and positions 28; with ten defects at most, the rank stays within 63."""
 
 
 def deduplicate(judged: Frame) -> Frame:
@@ -191,21 +274,21 @@ def deduplicate(judged: Frame) -> Frame:
     32 against 99 s).
     """
     place = nw.col("page").cast(nw.Int64) * _PAGE_STEP + nw.col("position").cast(nw.Int64)
-    ranked = judged.with_columns(order=nw.col("defects") * _DEFECT_STEP + place)
+    ranked = judged.with_columns(_rank=nw.col("_defects") * _DEFECT_STEP + place)
     return best_by_exclusion(ranked) if ranked.implementation.is_duckdb() else best_by_window(ranked)
 
 
 def best_by_window(ranked: Frame) -> Frame:
-    """Keep the rows that are the first of their id by `order`."""
-    return ranked.filter(nw.col("order") == nw.col("order").min().over("id"))
+    """Keep the rows that are the first of their id by `_rank`."""
+    return ranked.filter(nw.col("_rank") == nw.col("_rank").min().over("id"))
 
 
 def best_by_exclusion(ranked: Frame) -> Frame:
     """Drop the rows that are not, looking only at ids that come more than once: usually few."""
-    repeated = ranked.group_by("id").agg(copies=nw.len()).filter(nw.col("copies") > 1).select("id")
+    repeated = ranked.group_by("id").agg(_copies=nw.len()).filter(nw.col("_copies") > 1).select("id")
     candidates = ranked.join(repeated, on="id", how="semi")
-    losers = candidates.filter(nw.col("order") > nw.col("order").min().over("id")).select("id", "order")
-    return ranked.join(losers, on=["id", "order"], how="anti")
+    losers = candidates.filter(nw.col("_rank") > nw.col("_rank").min().over("id")).select("id", "_rank")
+    return ranked.join(losers, on=["id", "_rank"], how="anti")
 
 
 # --- generated values ---------------------------------------------------------------------------------
@@ -214,17 +297,31 @@ _PRIME = 1_073_741_789
 """The largest prime below 2^30 that leaves 2 when divided by 3: then cubing permutes the residues."""
 
 
-def with_hash_bucket(customers: Frame, seed: int) -> Frame:
-    """Add `hash_bucket`, a number in 0..2^30 that depends on the seed and the id alone, and looks random.
+def generated_fields(options: CleaningOptions) -> tuple[str, ...]:
+    """Name the business fields that are generated where the API has nothing to judge by."""
+    if not options.generate:
+        return ()
+    judged = {name for name, source in JUDGED_BY.items() if _column(source, options.mapping).supplied is True}
+    return tuple(name for name in BUSINESS_FIELDS if getattr(options.mapping, name) is None and name not in judged)
+
+
+def _column(name: str, mapping: RecordMapping) -> RawColumn:
+    (column,) = (column for column in mapping.raw_columns if column.name == name)
+    return column
+
+
+def with_hash_bucket(customers: Frame, options: CleaningOptions) -> Frame:
+    """Add `_hash_bucket`, a number in 0..2^30 that depends on the seed and the id alone, and looks random.
 
     Two rounds of adding a secret of the seed's and cubing modulo a prime: a permutation of the residues, of degree
     9, so that ids in a row land far apart. Every product stays below 2^62 and no operand is negative, hence no
     engine overflows or rounds, and none differs by the sign of its remainder.
     """
-    rolled = customers.with_columns(hash_bucket=nw.col("id") % _PRIME)
-    for offset in _offsets(seed):
-        shifted = nw.col("hash_bucket") + offset
-        rolled = rolled.with_columns(hash_bucket=shifted * shifted % _PRIME * shifted % _PRIME)
+    number = nw.col("id_hash" if options.mapping.id_type == "text" else "id")
+    rolled = customers.with_columns(_hash_bucket=number % _PRIME)
+    for offset in _offsets(options.seed):
+        shifted = nw.col("_hash_bucket") + offset
+        rolled = rolled.with_columns(_hash_bucket=shifted * shifted % _PRIME * shifted % _PRIME)
     return rolled
 
 
@@ -233,14 +330,46 @@ def _offsets(seed: int) -> tuple[int, int]:
     return int.from_bytes(digest[:8]) % _PRIME, int.from_bytes(digest[8:16]) % _PRIME
 
 
-def _choose(modulus: int, *values: str) -> nw.Expr:
-    """Deal the values evenly by the leading digit of `hash_bucket % modulus`, the modulus being a multiple of their number.
+def generated(options: CleaningOptions, modulus: int, *values: str) -> nw.Expr:
+    """Choose evenly among the values, by the leading digit of `_hash_bucket % modulus`; `unknown` if switched off.
 
-    Fields with different moduli among 3, 9, 27 (base 3) and 2, 8 are independent of each other: each looks at a
-    digit of its own, and powers of 2 and 3 share no factor.
+    The modulus is a multiple of the number of values. Fields with different moduli among 3, 9, 27 (base 3) and 2, 8 are
+    independent of each other: each looks at a digit of its own, and powers of 2 and 3 share no factor.
     """
-    digit, step = nw.col("hash_bucket") % modulus, modulus // len(values)
-    dealt = nw.when(digit < step).then(nw.lit(values[0]))
-    for index, value in enumerate(values[1:-1], start=2):
-        dealt = dealt.when(digit < index * step).then(nw.lit(value))
-    return dealt.otherwise(nw.lit(values[-1]))
+    if not options.generate:
+        return nw.lit(UNKNOWN)
+    digit, step = nw.col("_hash_bucket") % modulus, modulus // len(values)
+    chosen = nw.lit(values[-1])
+    for index, value in reversed([*enumerate(values[:-1], start=1)]):
+        chosen = nw.when(digit < index * step).then(nw.lit(value)).otherwise(chosen)
+    return chosen
+
+
+# --- lineage ------------------------------------------------------------------------------------------
+
+
+def lineage(options: CleaningOptions) -> dict[str, tuple[str, ...]]:
+    """Say which columns of the raw table each clean column is computed from."""
+    return {field.name: _sources(field.name, options) for field in options.mapping.clean_fields}
+
+
+def _sources(name: str, options: CleaningOptions) -> tuple[str, ...]:
+    mapping = options.mapping
+    if name == "customer_id":
+        return ("id",)
+    if name == "full_name":
+        return ("first_name", "last_name") if mapping.full_name is None else ("full_name", "first_name", "last_name")
+    if name == "data_quality_score":
+        return tuple(source for defective in defects_by_field(options) for source in _read_of(defective))
+    if name not in BUSINESS_FIELDS or getattr(mapping, name) is not None:
+        return (name,)
+    judged_by = _read_of(JUDGED_BY[name]) if name in JUDGED_BY else ()
+    identity = ("id_hash" if mapping.id_type == "text" else "id",)
+    return (*judged_by, *identity) if name in generated_fields(options) else judged_by
+
+
+def _read_of(name: str) -> tuple[str, ...]:
+    """Name the raw columns that are read to judge a field."""
+    if name == "email":
+        return ("email_domain",)
+    return (name, f"{name}_supplied") if name in JUDGED_BY.values() else (name,)

@@ -1,30 +1,25 @@
 """What the customers look like in numbers: one aggregation a dimension, in the engine. No personal data."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 import narwhals as nw
 
-from customer_assets.models import (
-    UNKNOWN,
-    AcquisitionChannel,
-    ActivityStatus,
-    CustomerTier,
-    EngagementLevel,
-    MarketSegment,
-    QualityBand,
-)
-from customer_assets.processing.rules import Frame
+from customer_assets.fields import CLEAN_FIELDS, UNKNOWN, field_named
+from customer_assets.processing.quality import BANDS, HIGH_FROM, MEDIUM_FROM, quality_band
+from customer_assets.processing.rules import JUDGED_BY, Frame
 
-BREAKDOWNS: dict[str, tuple[str, Sequence[str]]] = {
-    "engagement_levels": ("engagement_level", get_args(EngagementLevel)),
-    "activity_statuses": ("activity_status", get_args(ActivityStatus)),
-    "acquisition_channels": ("acquisition_channel", get_args(AcquisitionChannel)),
-    "market_segments": ("market_segment", get_args(MarketSegment)),
-    "customer_tiers": ("customer_tier", get_args(CustomerTier)),
+BREAKDOWNS = {
+    "engagement_levels": "engagement_level",
+    "activity_statuses": "activity_status",
+    "acquisition_channels": "acquisition_channel",
+    "market_segments": "market_segment",
+    "customer_tiers": "customer_tier",
 }
-"""Each breakdown's column and its values, so that a value that nobody has is told as 0."""
+"""Each breakdown's column. A value of its vocabulary that nobody has is counted as 0."""
+
+TOP_VALUES = 20
+"""Values beyond the usual vocabulary that are listed one by one; the others are counted together, as `other`."""
 
 TOP_DOMAINS = 10
 FEWEST_PER_DOMAIN = 5
@@ -32,8 +27,6 @@ FEWEST_PER_DOMAIN = 5
 
 OTHER = "other"
 
-HIGH_FROM, MEDIUM_FROM = 90, 70
-BANDS: tuple[QualityBand, ...] = get_args(QualityBand)
 SCORES = range(40, 101, 10)
 """What the rules give: 10 points less for each of six defects."""
 
@@ -43,7 +36,7 @@ def summary_report(customers: Frame) -> dict[str, Any]:
     quality = _quality(customers)
     return {
         **quality,
-        **{title: _counts(customers, column, values) for title, (column, values) in BREAKDOWNS.items()},
+        **{title: _counts(customers, column) for title, column in BREAKDOWNS.items()},
         "email_domains": _domains(customers, quality["total_customers"]),
     }
 
@@ -58,13 +51,6 @@ def quality_bands(customers: Frame) -> tuple[int, int, int]:
     )
     high, medium, low = counts.collect().row(0)
     return int(high or 0), int(medium or 0), int(low or 0)
-
-
-def quality_band(score: int) -> QualityBand:
-    """Name the band of a score: 90 → `high`, 70 → `medium`, 69 → `low`."""
-    if score >= HIGH_FROM:
-        return "high"
-    return "medium" if score >= MEDIUM_FROM else "low"
 
 
 def _how_many(condition: nw.Expr) -> nw.Expr:
@@ -88,9 +74,18 @@ def _quality(customers: Frame) -> dict[str, Any]:
     }
 
 
-def _counts(customers: Frame, name: str, values: Sequence[str]) -> dict[str, int]:
-    found = dict(customers.group_by(name).agg(customers=nw.len()).collect().iter_rows())
-    return {value: int(found.get(value, 0)) for value in values}
+def _counts(customers: Frame, name: str) -> dict[str, int]:
+    """Count customers by value: the usual ones in their order, then the API's own, the most frequent first."""
+    found = {
+        str(value): int(count)
+        for value, count in customers.group_by(name).agg(customers=nw.len()).collect().iter_rows()
+    }
+    vocabulary = field_named(name, CLEAN_FIELDS).values
+    usual = [value for value in vocabulary if value != UNKNOWN or name in JUDGED_BY or UNKNOWN in found]
+    own = sorted((value for value in found if value not in usual), key=lambda value: (-found[value], value))
+    others = sum(found[value] for value in own[TOP_VALUES:])
+    counts = {value: found.get(value, 0) for value in (*usual, *own[:TOP_VALUES])}
+    return {**counts, OTHER: counts.get(OTHER, 0) + others} if others else counts
 
 
 def _domains(customers: Frame, total: int) -> dict[str, int]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from customer_assets.models import UNKNOWN
-from customer_assets.report.aggregates import BANDS, BREAKDOWNS, FEWEST_PER_DOMAIN, OTHER, quality_band
+from customer_assets.fields import UNKNOWN
+from customer_assets.processing.quality import BANDS, HIGH_FROM, MEDIUM_FROM, quality_band
+from customer_assets.report.aggregates import BREAKDOWNS, FEWEST_PER_DOMAIN, OTHER
 
 NOTHING_BEFORE = "Nothing was published before, so there is nothing to compare with yet."
 
@@ -17,7 +18,11 @@ TITLES: Mapping[str, str] = {
     "market_segments": "Market segment",
     "customer_tiers": "Customer tier",
 }
-BAND_LABELS: Mapping[str, str] = {"high": "High: 90 and above", "medium": "Medium: 70 to 89", "low": "Low: below 70"}
+BAND_LABELS: Mapping[str, str] = {
+    "high": f"High: {HIGH_FROM} and above",
+    "medium": f"Medium: {MEDIUM_FROM} to {HIGH_FROM - 1}",
+    "low": f"Low: below {MEDIUM_FROM}",
+}
 DOMAIN_LABELS: Mapping[str, str] = {UNKNOWN: "no well-formed email", OTHER: "other domains"}
 DEFECT_LABELS: Mapping[str, str] = {
     "email": "Email missing or malformed",

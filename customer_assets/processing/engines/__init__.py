@@ -10,10 +10,7 @@ from typing import Any, Protocol, cast
 import pyarrow as pa
 
 from customer_assets.errors import ConfigurationError, MissingDependencyError
-from customer_assets.processing.rules import CLEAN_COLUMNS, INTEGERS, Frame
-
-CLEAN_SCHEMA = pa.schema([(name, pa.int64() if name in INTEGERS else pa.string()) for name in CLEAN_COLUMNS])
-"""What every engine hands over and sinks."""
+from customer_assets.processing.rules import Frame
 
 ENGINES = {"duckdb": "DuckDBEngine", "polars": "PolarsEngine", "pyspark": "SparkEngine"}
 """The engines by name: each in the module of its name."""

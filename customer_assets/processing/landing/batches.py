@@ -1,74 +1,94 @@
-"""Where typed records become batches of the raw lake and of the quarantine. No I/O.
+"""Where parsed records become batches of the raw table and of the quarantine. No I/O.
 
-Every normalisation that engines do differently happens here, once: white space, NFC, the domain's lower case, dates.
+Whatever engines would do differently happens here, once: white space, Unicode, addresses, dates, the ids' hash.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import TypeVar
+from itertools import chain
+from typing import Any
+from zlib import crc32
 
 import pyarrow as pa
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from customer_assets.field_mapping import DEFAULT_MAPPING, RecordFields
+from customer_assets.fields import Kind
 from customer_assets.models import RejectedRecord
-from customer_assets.processing.landing.columns import FALSE, INSTANT, Column, emails, finite_numbers, instants, texts
-from customer_assets.processing.landing.parser import RecordParser, TypedPage
+from customer_assets.processing.landing.columns import FALSE, Column, categories, column_of, domains, pc
+from customer_assets.processing.landing.decoder import EXCLUSION, ID
+from customer_assets.processing.landing.parser import ParsedPage, RecordParser
+from customer_assets.processing.schemas import QUARANTINE_SCHEMA, RAW_SCHEMA, raw_schema
+from customer_assets.record_mapping import DEFAULT_RECORD, RawColumn, RecordMapping
 
-_T = TypeVar("_T", bound=float | str)
-
-_RAW: list[tuple[str, pa.DataType]] = [
-    ("page", pa.int32()),
-    ("position", pa.int32()),
-    ("id", pa.int64()),
-    ("email", pa.string()),
-    ("first_name", pa.string()),
-    ("last_name", pa.string()),
-    ("avatar", pa.string()),
-    ("engagement_score", pa.float64()),
-    ("engagement_score_supplied", pa.bool_()),
-    ("last_active_at", INSTANT),
-    ("last_active_at_supplied", pa.bool_()),
-]
-RAW_SCHEMA = pa.schema(_RAW)
-"""The raw lake: one row per record with a usable id; null is missing, `…_supplied` tells null from absent."""
-
-_QUARANTINE: list[tuple[str, pa.DataType]] = [
-    ("page", pa.int32()),
-    ("position", pa.int32()),
-    ("reason_code", pa.string()),
-    ("reason", pa.string()),
-    ("record", pa.string()),
-]
-QUARANTINE_SCHEMA = pa.schema(_QUARANTINE)
-"""The quarantine: one row per rejected record."""
+TRUE = pa.scalar(value=True)
 
 
 def landed_objects(
-    objects: Iterable[object], page: int = 1, names: RecordFields = DEFAULT_MAPPING.record
+    objects: Iterable[object], page: int = 1, mapping: RecordMapping = DEFAULT_RECORD
 ) -> tuple[pa.RecordBatch, Sequence[RejectedRecord]]:
     """Land records that are Python objects already, as one page."""
-    typed = RecordParser(names).parse_objects(page, objects)
-    return raw_batch([typed]), typed.rejected
+    parsed = RecordParser(mapping).parse_objects(page, objects)
+    return raw_batch([parsed], mapping), parsed.rejected
 
 
-def raw_batch(pages: Sequence[TypedPage]) -> pa.RecordBatch:
-    """Turn pages into one batch of the raw lake's schema, in the order given."""
-    records = [record for page in pages for record in page.records]
-    return pa.RecordBatch.from_arrays(
-        [
-            _joined([pa.repeat(pa.scalar(page.number, pa.int32()), len(page.records)) for page in pages]),
-            _joined([_positions(page.positions) for page in pages]),
-            pa.array([record.id for record in records], pa.int64()),
-            emails([record.email for record in records]),
-            texts([record.first_name for record in records]),
-            texts([record.last_name for record in records]),
-            texts([record.avatar for record in records]),
-            *_scores([record.engagement_score for record in records]),
-            *_dates([record.last_active_at for record in records]),
-        ],
-        schema=RAW_SCHEMA,
-    )
+def raw_batch(pages: Sequence[ParsedPage], mapping: RecordMapping = DEFAULT_RECORD) -> pa.RecordBatch:
+    """Turn pages into one batch of the raw table's schema, in the order given."""
+    schema = RAW_SCHEMA if mapping is DEFAULT_RECORD else raw_schema(mapping)
+    return pa.RecordBatch.from_arrays(list(_columns(pages, mapping)), schema=schema)
+
+
+def _columns(pages: Sequence[ParsedPage], mapping: RecordMapping) -> Iterator[Column]:
+    """The raw table's columns, in the order of `raw_schema`."""
+    yield _joined([pa.repeat(pa.scalar(page.number, pa.int32()), len(page.positions)) for page in pages])
+    yield _joined([_positions(page.positions) for page in pages])
+    ids = _values_of(pages, ID)
+    yield from _text_ids(ids) if mapping.id_type == "text" else _integer_ids(ids)
+    if mapping.exclude is not None:
+        found = categories(_values_of(pages, EXCLUSION))
+        yield pc.is_in(found, pa.array(mapping.exclude.values, pa.string()))
+    for column in mapping.raw_columns:
+        yield from _field(column, pages, len(ids), mapping)
+
+
+def _field(column: RawColumn, pages: Sequence[ParsedPage], rows: int, mapping: RecordMapping) -> Iterator[Column]:
+    """The column of a field, and what belongs to it."""
+    values: Sequence[Any] = [None] * rows if column.path is None else _values_of(pages, column.name)
+    supplied = pa.repeat(TRUE if column.supplied else FALSE, rows)
+    if column.supplied is None and values.count(UNSET) < rows:  # most APIs supply neither score nor date
+        supplied = pa.array([value is not UNSET for value in values], pa.bool_())
+        values = [None if value is UNSET else value for value in values]
+    elif column.supplied is None:
+        values = [None] * rows
+    made = column_of(column.kind, values, mapping.missing)
+    yield made
+    if column.kind is Kind.EMAIL:
+        yield domains(made)
+    if column.is_optional:
+        yield supplied
+
+
+def _values_of(pages: Sequence[ParsedPage], name: str) -> list[Any]:
+    return list(chain.from_iterable(page.values[name] for page in pages))
+
+
+def _integer_ids(ids: list[int | str]) -> tuple[Column, Column]:
+    """The ids, and how each was written: 0 as a number, 1 as text, and 1 more for each zero before it."""
+    try:
+        return pa.array(ids, pa.int64()), pa.repeat(pa.scalar(0, pa.int32()), len(ids))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # some are text
+        pass
+    numbers = [int(each.lstrip("0") or "0") if isinstance(each, str) else each for each in ids]
+    spellings = [
+        1 + len(each) - len(str(number)) if isinstance(each, str) else 0
+        for each, number in zip(ids, numbers, strict=True)
+    ]
+    return pa.array(numbers, pa.int64()), pa.array(spellings, pa.int32())
+
+
+def _text_ids(ids: list[int | str]) -> tuple[Column, Column]:
+    """The ids, and a hash of each that every engine reads alike."""
+    texts = [each if isinstance(each, str) else str(each) for each in ids]
+    return pa.array(texts, pa.string()), pa.array([crc32(text.encode()) for text in texts], pa.int64())
 
 
 def _joined(parts: list[Column]) -> Column:
@@ -89,21 +109,3 @@ def quarantine_batch(rejected: Sequence[RejectedRecord]) -> pa.RecordBatch:
     """Turn rejected records into one batch of the quarantine's schema."""
     columns = {name: [getattr(record, name) for record in rejected] for name in QUARANTINE_SCHEMA.names}
     return pa.RecordBatch.from_pydict(columns, schema=QUARANTINE_SCHEMA)
-
-
-def _scores(values: list[float | UnsetType | None]) -> tuple[Column, Column]:
-    given, supplied = _given(values)
-    return finite_numbers(given), supplied
-
-
-def _dates(values: list[str | UnsetType | None]) -> tuple[Column, Column]:
-    given, supplied = _given(values)
-    return instants(given), supplied
-
-
-def _given(values: list[_T | UnsetType | None]) -> tuple[list[_T | None], Column]:
-    """Tell null from absent: the values with both as None, beside whether the key was there."""
-    if values.count(UNSET) == len(values):  # most APIs supply neither score nor date
-        return [None] * len(values), pa.repeat(FALSE, len(values))
-    given = [None if isinstance(value, UnsetType) else value for value in values]
-    return given, pa.array([value is not UNSET for value in values], pa.bool_())

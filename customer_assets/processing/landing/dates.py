@@ -1,7 +1,9 @@
-"""Where a date's text becomes an instant. No clock."""
+"""Where a date, as text or as a number, becomes an instant. No clock."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+
+from customer_assets.json_values import NO_MISSING_VALUES, MissingValues, canonical_text
 
 _ISO_8601 = re.compile(
     r"""(?: [0-9]{4}-[0-9]{2}-[0-9]{2} | [0-9]{8} | [0-9]{4}-W[0-9]{2}(?:-[0-9])? | [0-9]{4}W[0-9]{2,3} )
@@ -12,27 +14,104 @@ _ISO_8601 = re.compile(
 )
 """Narrower than `datetime.fromisoformat`, which accepts more with each version of Python."""
 
+_RFC_2822 = re.compile(
+    r"""(?: (?:MON|TUE|WED|THU|FRI|SAT|SUN) ,?\ )?
+        (?P<day>[0-9]{1,2}) \  (?P<month>[A-Z]{3}) \  (?P<year>[0-9]{4})
+        \  (?P<hour>[0-9]{2}) : (?P<minute>[0-9]{2}) (?: : (?P<second>[0-9]{2}) )?
+        (?: \ ? (?P<zone> Z | UT | [ECMP][SD]T | [+-][0-9]{2}[0-5][0-9] ) )?""",
+    re.VERBOSE,
+)
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_AMERICAN_HOURS = {"E": -5, "C": -6, "M": -7, "P": -8}
+"""Eastern, Central, Mountain and Pacific Standard Time, of RFC 2822, section 4.3; daylight time is an hour ahead."""
+
+_UTC_BY_NAME = re.compile(r"(?: ?(?:UTC|GMT)|\[UTC\])\Z")
+_BLANK_BEFORE_ZONE = re.compile(r" (?=(?:Z|[+-][0-9:]{2,6})$)")
+
+_EPOCH_NUMERAL = re.compile(r"(?P<whole>[0-9]{9,15})(?:\.(?P<fraction>[0-9]*))?")
+SMALLEST_EPOCH_S, SMALLEST_EPOCH_MS = 10**8, 10**11
+"""Nine to eleven digits are seconds, 1973 to 5138; twelve to fifteen are milliseconds, 1973 to 9999. A number below is
+no instant: it may be a day written as 20261124."""
+
+LONGEST_DATE = 100
+"""Characters."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+
+def parse_instant(value: object, missing: MissingValues = NO_MISSING_VALUES) -> int | None:
+    """Read a JSON value as microseconds since 1970 in UTC; what is not a date → None.
+
+    Numbers are seconds or milliseconds since 1970; text is what `instant_us` reads.
+    """
+    if isinstance(value, str):
+        text = canonical_text(value, missing)
+        return None if text is None else instant_us(text)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return _epoch_us(repr(value)) if abs(value) < 10 * LAST_US else None
 
 
 def instant_us(text: str) -> int | None:
-    """Parse an ISO 8601 date or date and time to microseconds since 1970 in UTC; anything else → None.
+    """Read ISO 8601, RFC 2822, or seconds or milliseconds since 1970, as microseconds since 1970; else None.
 
-    Calendar and week dates, basic and extended form, `T` or a blank between date and time, `Z` or an offset up to
-    minutes. Without an offset: UTC; without a time: midnight; digits beyond microseconds are dropped. An instant
-    outside the years 1..9999 in UTC is none: `"9999-12-31T23:30:00-01:00"` → None, `"2023-02-29"` → None.
+    ISO 8601: calendar and week dates, basic and extended form, `T` or a blank between date and time, `Z` or an offset
+    up to minutes, with or without a blank before it. A trailing ` UTC`, ` GMT` or `[UTC]`, or no offset: UTC. Without a
+    time: midnight. Digits beyond microseconds are dropped. An instant outside the years 1..9999 in UTC is none:
+    `"9999-12-31T23:30:00-01:00"` → None, `"2023-02-29"` → None, `"1764000000"` → 2025-11-24T16:00:00Z.
     """
-    text = text.upper()
-    if _ISO_8601.fullmatch(text) is None:
+    if len(text) > LONGEST_DATE:
         return None
+    text = _BLANK_BEFORE_ZONE.sub("", _UTC_BY_NAME.sub("", text.upper()))
+    if _ISO_8601.fullmatch(text):
+        return _iso_8601_us(text)
+    if (mail := _RFC_2822.fullmatch(text)) is not None:
+        return _rfc_2822_us(mail)
+    return _epoch_us(text)
+
+
+def _iso_8601_us(text: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(text)
+        return _microseconds(datetime.fromisoformat(text))
     except ValueError:
         return None
+
+
+def _rfc_2822_us(found: re.Match[str]) -> int | None:
+    day, year, hour, minute, second = (int(found[part] or 0) for part in ("day", "year", "hour", "minute", "second"))
+    try:
+        month = _MONTHS.index(found["month"]) + 1
+        zone = timezone(_rfc_2822_offset(found["zone"] or "Z"))
+        return _microseconds(datetime(year, month, day, hour, minute, second, tzinfo=zone))
+    except ValueError:
+        return None
+
+
+def _rfc_2822_offset(zone: str) -> timedelta:
+    if zone in ("Z", "UT"):
+        return timedelta()
+    if zone.endswith("T"):
+        return timedelta(hours=_AMERICAN_HOURS[zone[0]] + (zone[1] == "D"))
+    return timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[3:]))
+
+
+def _microseconds(moment: datetime) -> int | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     instant = (moment - _EPOCH) // _MICROSECOND
-    return instant if _FIRST_US <= instant <= _LAST_US else None
+    return instant if FIRST_US <= instant <= LAST_US else None
+
+
+def _epoch_us(text: str) -> int | None:
+    found = _EPOCH_NUMERAL.fullmatch(text)
+    if found is None:
+        return None
+    whole, fraction = int(found["whole"]), found["fraction"] or ""
+    if whole < SMALLEST_EPOCH_S:
+        return None
+    digits = 6 if whole < SMALLEST_EPOCH_MS else 3
+    instant = whole * 10**digits + int(fraction[:digits].ljust(digits, "0"))
+    return instant if instant <= LAST_US else None

@@ -1,4 +1,4 @@
-"""Where pages become files: the raw lake and the quarantine. Writes what `landing` decided."""
+"""Where pages become files: the raw table and the quarantine. What is in them is decided by `parser` and `batches`."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,23 +12,25 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from customer_assets.field_mapping import DEFAULT_MAPPING, RecordFields
 from customer_assets.models import Page, RejectedRecord
-from customer_assets.processing.landing.batches import QUARANTINE_SCHEMA, RAW_SCHEMA, quarantine_batch, raw_batch
-from customer_assets.processing.landing.parser import RecordParser, TypedPage
+from customer_assets.processing.landing.batches import quarantine_batch, raw_batch
+from customer_assets.processing.landing.parser import ParsedPage, RecordParser
+from customer_assets.processing.schemas import QUARANTINE_SCHEMA, raw_schema
+from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.storage.private_files import make_private, with_filename
 
 ROWS_PER_GROUP = 32_768
 ROWS_PER_BATCH = 8_192
-"""TableVersions that wait as Python objects: so few stay in the processor's cache until they are columns."""
+"""Records that wait as Python objects: so few stay in the processor's cache until they become columns."""
 REJECTED_PER_GROUP = 4_096
 BYTES_PER_GROUP = 64 * 2**20
 """As JSON. Rows of usual size never come near; an Arrow column of text holds two gigabytes at most."""
 _FINGERPRINT_BITS = 128
-_REPETITIVE = ("page", "first_name", "last_name", "reason_code", "reason")
+_REPETITIVE = ("page", "email_domain", "first_name", "last_name", "id_spelling", "reason_code", "reason")
 """Columns worth a dictionary. Trying one on every column, as is the default, takes twice the time."""
 
 _BLOCKS_COUNTED_AT_ONCE = 1_000_000
+_TEXTS_COUNTED_AT_ONCE = 1_000_000
 _COUNTING = {"memory_limit": "128MB", "threads": 1, "preserve_insertion_order": False}
 _BLOCKS = "SELECT approx_count_distinct(id >> 6) FROM read_parquet(?)"
 _DISTINCT_IDS = """
@@ -40,22 +42,28 @@ FROM (
 """
 """Ids in blocks of 64, a bit each: where ids are dense, as they mostly are, that takes a 64th of the groups.
 
-Hashing takes four times as long as all the rest, and is left out where all is counted at once.
+Hashing takes four times as long as everything else, and is left out where all ids are counted at once.
+"""
+
+
+_TEXTS = "SELECT approx_count_distinct(id) FROM read_parquet(?)"
+_DISTINCT_TEXTS = """
+SELECT count(DISTINCT id) FROM read_parquet($path) WHERE $parts = 1 OR hash(id) % $parts = $part
 """
 
 
 class LandingWriter:
-    """Lands pages in the raw lake as they come: a sink for a crawl.
+    """Lands pages in the raw table as they come: a sink for a crawl.
 
     Holds two row groups at most, however many pages there are: one fills while the other is written, on a thread of
-    its own; of Python objects a few pages' worth. Both files are the caller's to publish: write to staging paths. Not
-    to be shared between threads.
+    its own; of Python objects, a few pages' worth. Publishing both files is up to the caller: write to staging paths.
+    Not to be shared between threads.
 
     Args:
-        raw_path: The raw lake's file; overwritten by each pass.
+        raw_path: The raw table's file; overwritten by each pass.
         quarantine_path: The rejected records' file, the same.
         rows_per_group: Rows to gather before they are written.
-        names: What the API calls a record's fields.
+        mapping: What the API's records look like.
     """
 
     def __init__(
@@ -64,14 +72,15 @@ class LandingWriter:
         quarantine_path: Path | str,
         *,
         rows_per_group: int = ROWS_PER_GROUP,
-        names: RecordFields = DEFAULT_MAPPING.record,
+        mapping: RecordMapping = DEFAULT_RECORD,
     ) -> None:
-        self._raw = _ParquetFile(Path(raw_path), RAW_SCHEMA)
+        self.mapping = mapping
+        self._digest = 0
+        self._raw = _ParquetFile(Path(raw_path), raw_schema(mapping))
         self._quarantine = _ParquetFile(Path(quarantine_path), QUARANTINE_SCHEMA)
         self.raw_path, self.quarantine_path = self._raw.path, self._quarantine.path
         self._rows_per_group = rows_per_group
-        self._reader = RecordParser(names)
-        self._names_digest = self._digest = _names_digest(names)
+        self._parser = RecordParser(mapping)
         self._forget()
 
     def __repr__(self) -> str:
@@ -105,34 +114,31 @@ class LandingWriter:
         """
         if not self._raw.is_open:
             raise ValueError("No pass is open: call start_pass() first.")
-        typed = self._reader.parse_page(page.number, page.data)
+        parsed = self._parser.parse_page(page.number, page.data)
         self._digest = (self._digest + int.from_bytes(page.digest)) % 2**_FINGERPRINT_BITS
-        self._landed += len(typed.records)
-        self._waiting.append(typed)
-        self._waiting_rows += len(typed.records)
-        self._group_rows += len(typed.records)
+        rows = len(parsed.positions)
+        self._landed += rows
+        self._waiting.append(parsed)
+        self._waiting_rows += rows
+        self._group_rows += rows
         self._group_bytes += len(page.data)
-        self._reject(typed.rejected)
+        self._reject(parsed.rejected)
         if self._waiting_rows >= ROWS_PER_BATCH:
             self._batch()
         if self._group_rows >= self._rows_per_group or self._group_bytes >= BYTES_PER_GROUP:
             self._flush()
-
-    def landed_records(self) -> int:
-        """Count the records of this pass with a usable id."""
-        return self._landed
 
     def rejected_records(self) -> int:
         """Count the records of this pass without a usable id."""
         return self._rejected_count
 
     def unique_ids(self) -> int:
-        """Count the distinct ids of this pass, out of core; call it after the last page."""
+        """Complete both files, and count the distinct ids of this pass, out of core."""
         self.close()
-        return _distinct_ids(self.raw_path)
+        return _distinct_ids(self.raw_path, self.mapping)
 
     def fingerprint(self) -> str:
-        """Tell the hash of this pass's pages, whatever order they came in, and of the names they were read by."""
+        """Return the hash of this pass's pages, whatever order they came in, and of the mapping they were read by."""
         return f"{self._digest:0{_FINGERPRINT_BITS // 4}x}"
 
     def close(self) -> None:
@@ -149,14 +155,14 @@ class LandingWriter:
         self._quarantine.discard()
 
     def _forget(self) -> None:
-        self._waiting: list[TypedPage] = []
+        self._waiting: list[ParsedPage] = []
         self._group: list[pa.RecordBatch] = []
         self._waiting_rows = self._group_rows = self._group_bytes = 0
         self._waiting_rejected: list[RejectedRecord] = []
         self._waiting_rejected_bytes = 0
         self._landed = 0
         self._rejected_count = 0
-        self._digest = self._names_digest
+        self._digest = _mapping_digest(self.mapping)
 
     def _reject(self, rejected: Sequence[RejectedRecord]) -> None:
         self._rejected_count += len(rejected)
@@ -167,7 +173,7 @@ class LandingWriter:
 
     def _batch(self) -> None:
         if self._waiting:
-            self._group.append(raw_batch(self._waiting))
+            self._group.append(raw_batch(self._waiting, self.mapping))
         self._waiting, self._waiting_rows = [], 0
 
     def _flush(self) -> None:
@@ -209,7 +215,7 @@ class _ParquetFile:
         return self._writer is not None
 
     def write(self, group: pa.Table) -> None:
-        """Write a row group, later; first wait for the one before it, and tell if that failed."""
+        """Write a row group on the file's thread. Raises if writing the one before it failed."""
         self._wait()
         if self._writer is not None and self._thread is not None:
             self._writing = self._thread.submit(self._writer.write_table, group)
@@ -258,29 +264,33 @@ def problem_of(parts: Sequence[Path], columns: Sequence[str]) -> str | None:
 
 
 def file_digest(path: Path) -> str:
-    """Tell the hash of a file's bytes: no engine verifies a Parquet page's checksum, and none would see a swap."""
+    """Hash a file's bytes: no engine verifies a Parquet page's checksum, and none would notice a swapped file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _names_digest(names: RecordFields) -> int:
-    """Other names make another lake of the same pages. Ours count for nothing."""
-    return 0 if names == DEFAULT_MAPPING.record else int.from_bytes(hashlib.sha256(repr(names).encode()).digest()[:16])
+def _mapping_digest(mapping: RecordMapping) -> int:
+    """Another mapping makes another table of the same pages. The default one counts for nothing."""
+    return 0 if mapping == DEFAULT_RECORD else int(mapping.digest[:32], 16)
 
 
-def _distinct_ids(path: Path) -> int:
-    """Count in a few megabytes where ids are dense, and in some more, part by part, where they are not."""
+def _distinct_ids(path: Path, mapping: RecordMapping) -> int:
+    """Count in a few megabytes where ids are dense integers, and in some more, part by part, where they are not."""
     import duckdb  # noqa: PLC0415 - loaded when the first crawl ends, not when the program starts
 
+    is_text = mapping.id_type == "text"
+    estimate, count, at_once = (
+        (_TEXTS, _DISTINCT_TEXTS, _TEXTS_COUNTED_AT_ONCE)
+        if is_text
+        else (_BLOCKS, _DISTINCT_IDS, _BLOCKS_COUNTED_AT_ONCE)
+    )
     with TemporaryDirectory(dir=path.parent) as spill_dir:
         settings: dict[str, Any] = {"temp_directory": spill_dir, **_COUNTING}
         with duckdb.connect(config=settings) as connection:
-            ((blocks,),) = connection.execute(_BLOCKS, [str(path)]).fetchall()
-            parts = blocks // _BLOCKS_COUNTED_AT_ONCE + 1
+            ((groups,),) = connection.execute(estimate, [str(path)]).fetchall()
+            parts = groups // at_once + 1
             return sum(
-                int(count)
+                int(found)
                 for part in range(parts)
-                for (count,) in connection.execute(
-                    _DISTINCT_IDS, {"path": str(path), "parts": parts, "part": part}
-                ).fetchall()
+                for (found,) in connection.execute(count, {"path": str(path), "parts": parts, "part": part}).fetchall()
             )

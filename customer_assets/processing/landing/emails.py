@@ -1,0 +1,81 @@
+"""Where an email address is taken out of what people wrote, and its domain brought into one form. Pure."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import idna
+
+LONGEST_LOCAL_PART, LONGEST_LABEL, LONGEST_DOMAIN = 64, 63, 253
+"""Bytes, by RFC 5321, section 4.5.3.1, and RFC 1035, section 2.3.4."""
+
+_UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""Zero-width and bidirectional characters, and the soft hyphen: pasted along from web pages, never meant."""
+
+_WRAPPERS_AT_MOST = 4
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}")
+
+
+def email_domain(text: str | None) -> str | None:
+    """Return the domain of a well-formed address in lower-case ASCII; else None.
+
+    Well-formed: one `@` outside a quoted part; a local part without white space, of at most 64 bytes; a domain that
+    `canonical_domain` accepts. A name beside the address, `mailto:`, surrounding quotes and a trailing `;` or `,` do no
+    harm: `Ada <ada@X.org>;` → `x.org`, `mailto:ada@x.org?subject=Hi` → `x.org`.
+    """
+    if text is None or "@" not in text:
+        return None
+    local, _, domain = _unwrapped(_UNSEEN.sub("", text).strip()).rpartition("@")
+    if (
+        not local
+        or len(local.encode()) > LONGEST_LOCAL_PART
+        or "@" in _QUOTED.sub("", local)
+        or local.split() != [local]
+    ):
+        return None
+    return canonical_domain(domain)
+
+
+def _unwrapped(address: str) -> str:
+    for _ in range(_WRAPPERS_AT_MOST):
+        bare = address.rstrip(" ;,")
+        if bare.endswith(">") and "<" in bare:
+            bare = bare[bare.rindex("<") + 1 : -1].strip()
+        if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
+            bare = bare[1:-1].strip()
+        if bare[:7].lower() == "mailto:":
+            bare = bare[7:].partition("?")[0].strip()
+        if bare == address:
+            break
+        address = bare
+    return address
+
+
+@lru_cache(maxsize=65_536)
+def canonical_domain(domain: str) -> str | None:
+    """Return a domain as UTS 46 has it, in its ASCII form; None if it is not one.
+
+    At least two labels of letters, digits and inner hyphens, of at most 63 bytes; 253 bytes in all; no address of a
+    machine: `MÜNCHEN.example` → `xn--mnchen-3ya.example`; `x`, `x..org`, `-x.org`, `192.0.2.1`, `[192.0.2.1]` → None.
+    """
+    if len(domain) > LONGEST_DOMAIN:
+        return None
+    if domain.isascii():
+        found = domain.lower()
+    else:
+        try:
+            labels = idna.uts46_remap(domain, std3_rules=False, transitional=False).split(".")
+        except idna.IDNAError:
+            return None
+        found = ".".join(label if label.isascii() else _ascii_label(label) for label in labels)
+    if len(found) > LONGEST_DOMAIN or _DOMAIN.fullmatch(found) is None:
+        return None
+    labels = found.split(".")
+    return None if labels[-1].isdigit() or max(map(len, labels)) > LONGEST_LABEL else found
+
+
+def _ascii_label(label: str) -> str:
+    """Return the label's ASCII form; one that begins with a combining mark has none, and is left to be refused."""
+    return "" if unicodedata.category(label[0]).startswith("M") else f"xn--{label.encode('punycode').decode()}"
