@@ -137,6 +137,8 @@ def build_listeners(environ: Mapping[str, str]) -> Notifier:
         settings.address(environ, "CUSTOMER_PUSHGATEWAY_URL"),
         settings.address(environ, "CUSTOMER_ALERT_WEBHOOK_URL"),
         pushgateway_setting="CUSTOMER_PUSHGATEWAY_URL",
+        dagster_url=settings.address(environ, "CUSTOMER_DAGSTER_URL"),
+        environment=settings.text(environ, "CUSTOMER_ENVIRONMENT", ""),
     )
 
 

@@ -23,7 +23,7 @@ class Sync:
         resource_prefix: Stands before its resources' keys.
         job: The job's name.
         schedule: The schedule's name.
-        sensor: The name of the sensor that tells of its failed runs.
+        sensor: The name of the sensor that reports its failed runs.
         pool: What its crawls take a slot of.
         cron_schedule: When the job runs.
         execution_timezone: In which time zone.
@@ -52,7 +52,7 @@ class Sync:
             resource_prefix=f"{name}_",
             job=f"{name}_job",
             schedule=f"{name}_schedule",
-            sensor=f"{name}_tell_of_failed_runs",
+            sensor=f"{name}_notify_failed_runs",
             pool=f"{name}_api",
             **times,
         )

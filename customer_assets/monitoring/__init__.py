@@ -1,1 +1,1 @@
-"""What others are told of a run, in figures and in words: Prometheus, a webhook, the terminal. No personal data."""
+"""What others hear of a run: metrics for Prometheus, alerts for a webhook, a summary for the log. No personal data."""

@@ -1,65 +1,115 @@
-"""Whether a run is worth an alarm, and what it says: to people in chat and to machines. Pure."""
+"""Decides whether a run deserves a message, and composes it for people in a chat and for machines. Pure.
 
+Sending it belongs in `webhook.py`.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from customer_assets.monitoring.run_report import CheckReport, FailedStep, Outcome, RunReport
 
-NAMED_AT_MOST = 20
-"""Further checks and steps are counted; the run itself names them."""
-LONGEST = 500
+MAX_LISTED = 20
+"""Further checks and steps are only counted; the run's page lists them all."""
+
+MAX_MESSAGE_LENGTH = 500
 """Characters of one step's message."""
 
+RECOVERED = "customer_sync_recovered"
+FAILED = "customer_sync_failed"
+CHECK_FAILED = "customer_sync_check_failed"
 
-def alert(story: RunReport) -> dict[str, Any] | None:
-    """Compose the alarm for a run that failed, or that published in spite of a failed check; None if all is well.
+RUNBOOKS = {FAILED: "deploy/OPERATING.md#when-a-run-fails", CHECK_FAILED: "deploy/OPERATING.md#when-a-check-is-red"}
+"""Where the next step is described, by event; paths in the project's repository."""
 
-    `text` is what Slack and its like show; the other fields say the same to machines.
+
+def alert(report: RunReport, *, environment: str = "", dagster_url: str = "") -> dict[str, Any] | None:
+    """Compose the message about a run; None if there is nothing to say.
+
+    A run that failed, or that published although a check failed, is an alert. The first success after an alert is a
+    recovery. `text` is what Slack and the like show; the other fields carry the same facts for machines.
+
+    Args:
+        report: What happened.
+        environment: The installation's name, such as `production`; "" if it has none.
+        dagster_url: The webserver's URL, to link the run; "" if people cannot reach one.
     """
-    if story.outcome is Outcome.CANCELED or (story.outcome is Outcome.SUCCEEDED and not story.failed_checks):
+    event = _event(report)
+    if event is None:
         return None
+    run_url = _run_url(dagster_url, report.run_id)
+    last_export_at = None if report.last_export_at_s is None else datetime.fromtimestamp(report.last_export_at_s, UTC)
     return {
-        "text": _text(story),
-        "event": "customer_sync_failed" if story.outcome is Outcome.FAILED else "customer_sync_check_failed",
-        "job": story.job,
-        "run_id": story.run_id,
-        "outcome": story.outcome.value,
-        "duration_seconds": round(story.duration_s, 3),
-        "failed_checks": [_check(check) for check in story.failed_checks[:NAMED_AT_MOST]],
-        "failed_checks_count": len(story.failed_checks),
+        "text": _text(report, event, environment, run_url, last_export_at),
+        "event": event,
+        "environment": environment,
+        "job": report.job,
+        "run_id": report.run_id,
+        "run_url": run_url,
+        "runbook": RUNBOOKS.get(event, ""),
+        "outcome": report.outcome.value,
+        "duration_seconds": round(report.duration_s, 3),
+        "last_export_at": None if last_export_at is None else last_export_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "failed_checks": [_check_fields(check) for check in report.failed_checks[:MAX_LISTED]],
+        "failed_checks_count": len(report.failed_checks),
         "failed_steps": [
-            {"step": failed.step, "error": failed.error, "message": _shortened(failed.message)}
-            for failed in story.failed_steps[:NAMED_AT_MOST]
+            {"step": failed.step, "error": failed.error, "message": _shorten(failed.message)}
+            for failed in report.failed_steps[:MAX_LISTED]
         ],
-        "failed_steps_count": len(story.failed_steps),
+        "failed_steps_count": len(report.failed_steps),
     }
 
 
-def _check(check: CheckReport) -> dict[str, Any]:
+def _event(report: RunReport) -> str | None:
+    if report.outcome is Outcome.FAILED:
+        return FAILED
+    if report.outcome is Outcome.SUCCEEDED and report.failed_checks:
+        return CHECK_FAILED
+    return RECOVERED if report.outcome is Outcome.SUCCEEDED and report.alert_is_open else None
+
+
+def _run_url(dagster_url: str, run_id: str) -> str:
+    """Link the run's page, without a user or password that the setting may hold."""
+    if not dagster_url:
+        return ""
+    parts = urlsplit(dagster_url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}/runs/{run_id}"
+
+
+def _check_fields(check: CheckReport) -> dict[str, Any]:
     figures = {name: check.figures[name] for name in ("score", "threshold") if name in check.figures}
     return {"asset": check.asset, "check": check.name, "description": check.description, **figures}
 
 
-def _text(story: RunReport) -> str:
-    failed = story.outcome is Outcome.FAILED
-    head = f"{story.job} {'failed' if failed else 'ended with failed checks'} (run {story.run_id})."
-    checks = [f"• check {check.name} on {check.asset}: {check.description}" for check in story.failed_checks]
-    steps = [f"• step {step.step}: {_said(step)}" for step in story.failed_steps]
-    return _escaped("\n".join([head, *_named(checks), *_named(steps)]))
+def _text(report: RunReport, event: str, environment: str, run_url: str, last_export_at: datetime | None) -> str:
+    verb = {FAILED: "failed", CHECK_FAILED: "ended with failed checks", RECOVERED: "has recovered"}[event]
+    lines = [f"{f'[{environment}] ' if environment else ''}{report.job} {verb} (run {report.run_id})."]
+    lines += _list([f"• check {check.name} on {check.asset}: {check.description}" for check in report.failed_checks])
+    lines += _list([f"• step {step.step}: {_step_message(step)}" for step in report.failed_steps])
+    if event == FAILED and last_export_at is not None:
+        published = f"{last_export_at.day} {last_export_at:%B %Y, %H:%M} UTC"
+        lines.append(f"The export of {published} stays in place.")
+    if run_url:
+        lines.append(f"Run: {run_url}")
+    if event in RUNBOOKS:
+        lines.append(f"What to do: {RUNBOOKS[event]}")
+    return _escape_for_slack("\n".join(lines))
 
 
-def _said(step: FailedStep) -> str:
-    return _shortened(step.message) or step.error
+def _step_message(step: FailedStep) -> str:
+    return _shorten(step.message) or step.error
 
 
-def _named(lines: list[str]) -> list[str]:
-    more = len(lines) - NAMED_AT_MOST
-    return lines if more <= 0 else [*lines[:NAMED_AT_MOST], f"• and {more} more"]
+def _list(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - MAX_LISTED
+    return [*lines[:MAX_LISTED], *([f"• and {more} more"] if more > 0 else [])]
 
 
-def _shortened(message: str) -> str:
-    return message if len(message) <= LONGEST else f"{message[: LONGEST - 1]}…"
+def _shorten(message: str) -> str:
+    return message if len(message) <= MAX_MESSAGE_LENGTH else f"{message[: MAX_MESSAGE_LENGTH - 1]}…"
 
 
-def _escaped(text: str) -> str:
-    """Escape what Slack takes for its own: https://api.slack.com/reference/surfaces/formatting#escaping."""
+def _escape_for_slack(text: str) -> str:
+    """Escape the three control characters: https://api.slack.com/reference/surfaces/formatting#escaping."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,6 +1,6 @@
-"""How metrics reach a Pushgateway, by prometheus-client (extra `metrics`); imported only when a gateway is set.
+"""Pushes metrics to a Pushgateway with prometheus-client (extra `metrics`); imported only when a gateway is set.
 
-Nothing that goes wrong there may fail a run or hold it up: one warning, and that's it.
+A push never fails a run and never delays it by more than a few seconds: a failure is one warning.
 """
 
 import logging
@@ -18,16 +18,16 @@ from customer_assets.urls import redact_url
 logger = logging.getLogger("customer_assets.monitoring")
 
 TIMEOUT_S = 2.0
-"""For one push."""
+"""For one group."""
 DEADLINE_S = 3.0
-"""For all of a run's."""
+"""For all groups of a run."""
 
 
 def push(url: str, groups: Iterable[Group]) -> bool:
-    """Push groups of samples; tell whether all arrived. Never raises, and is over within seconds."""
+    """Push groups of samples and return whether all arrived. Never raises, and returns within seconds."""
     try:
         call_with_timeout(DEADLINE_S, partial(_push, url, tuple(groups)))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the run is more important
+    except Exception as error:  # noqa: BLE001 - the run matters more than its metrics
         reason = getattr(error, "reason", None) or error
         logger.warning(
             "Metrics were not pushed to %s (%s); the run is not affected.", redact_url(url), type(reason).__name__
@@ -36,8 +36,8 @@ def push(url: str, groups: Iterable[Group]) -> bool:
     return True
 
 
-def registry(samples: Iterable[Sample]) -> CollectorRegistry:
-    """Put samples where prometheus-client finds them."""
+def build_registry(samples: Iterable[Sample]) -> CollectorRegistry:
+    """Convert samples to a registry of prometheus-client."""
     collected, gauges = CollectorRegistry(), dict[str, Gauge]()
     for sample in samples:
         defined = sample.metric.value
@@ -55,7 +55,7 @@ def _push(url: str, groups: tuple[Group, ...]) -> None:
         pushadd_to_gateway(
             address,
             job=key.pop("job"),
-            registry=registry(group.samples),
+            registry=build_registry(group.samples),
             grouping_key=key,
             timeout=TIMEOUT_S,
             handler=handler,
@@ -63,7 +63,7 @@ def _push(url: str, groups: tuple[Group, ...]) -> None:
 
 
 def _address_and_handler(url: str) -> tuple[str, Callable[..., Callable[[], None]]]:
-    """Take user and password out of the address: urllib would look them up as part of the host's name."""
+    """Move user and password from the URL to the handler: urllib would look them up as part of the host name."""
     parts = urlsplit(url)
     if parts.username is None:
         return url, default_handler

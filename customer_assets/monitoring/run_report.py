@@ -1,8 +1,12 @@
-"""What happened in a run, plainly: the facts that metrics, alerts and the closing summary are made of. No I/O."""
+"""What happened in one run, as plain data: the input of the metrics, the alerts and the run's summary. No I/O.
+
+How these facts are read from Dagster belongs in `defs/operations/run_report.py`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 
 class Outcome(StrEnum):
@@ -11,11 +15,11 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELED = "canceled"
-    """Somebody terminated it: nothing to be alarmed about."""
+    """Somebody terminated it: no reason for an alert."""
 
 
-def plain_name(asset: str) -> str:
-    """Drop what stands before an asset's name where a project holds several syncs: `acme/raw_customers` → its end."""
+def base_name(asset: str) -> str:
+    """Drop the key prefix that a component puts before an asset's name: `acme/raw_customers` → `raw_customers`."""
     return asset.rpartition("/")[2]
 
 
@@ -24,9 +28,9 @@ class AssetReport:
     """What a run did to an asset.
 
     Attributes:
-        figures: Its numbers, by the names that Dagster shows.
-        materialized_at_s: When it was materialised, in seconds since 1970; None: it only told figures, and failed.
-        file: Where it was published; None: it is no document.
+        figures: Its numbers, under the names that Dagster shows.
+        materialized_at_s: When it was materialised, in seconds since 1970; None if it failed and left only figures.
+        file: Where it was published; None if it is not a file for people.
     """
 
     figures: Mapping[str, float]
@@ -39,25 +43,25 @@ class CheckReport:
     """What a check found.
 
     Attributes:
-        asset: The asset it is on.
+        asset: The asset it checks.
         name: The claim it makes.
         passed: Whether the claim holds.
-        is_error: Whether a claim that does not hold is an error, not just a warning.
-        description: The same as a sentence. No personal data.
-        figures: Score and threshold, and what else it measured.
+        level: How bad it is if the claim does not hold.
+        description: The finding as a sentence. No personal data.
+        figures: Score, threshold and whatever else it measured.
     """
 
     asset: str
     name: str
     passed: bool
-    is_error: bool
+    level: Literal["ERROR", "WARNING"]
     description: str
     figures: Mapping[str, float]
 
     @property
-    def failed(self) -> bool:
-        """Whether it is an error."""
-        return not self.passed and self.is_error
+    def is_failure(self) -> bool:
+        """Whether it failed as an error."""
+        return not self.passed and self.level == "ERROR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,8 @@ class FailedStep:
 
     Attributes:
         step: Its name.
-        error: The class of what was raised.
-        message: What that said, if it is one of our own errors, which hold no key and no customer's data; else empty.
+        error: The class of the exception.
+        message: The exception's message if the exception is ours, and so holds no key and no customer's data; else "".
     """
 
     step: str
@@ -77,17 +81,19 @@ class FailedStep:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a run did.
+    """What happened in a run.
 
     Attributes:
         job: The job's name.
-        run_id: Dagster's name for the run.
+        run_id: Dagster's id of the run.
         outcome: How it ended.
-        ended_at_s: When, in seconds since 1970.
+        ended_at_s: When it ended, in seconds since 1970.
         duration_s: How long it took.
-        assets: What it did to each asset, by name.
-        checks: What each check found, the latest of each.
-        failed_steps: Those that failed for good.
+        assets: What it did to each asset, by the asset's name.
+        checks: What each check found, the latest evaluation only.
+        failed_steps: The steps that failed for good.
+        last_export_at_s: When the export that is in place now was published; None if none was.
+        alert_is_open: Whether an alert was sent for this job since it last succeeded.
     """
 
     job: str
@@ -98,8 +104,10 @@ class RunReport:
     assets: Mapping[str, AssetReport] = field(default_factory=dict)
     checks: tuple[CheckReport, ...] = ()
     failed_steps: tuple[FailedStep, ...] = ()
+    last_export_at_s: float | None = None
+    alert_is_open: bool = False
 
     @property
     def failed_checks(self) -> list[CheckReport]:
         """Checks that failed as errors."""
-        return [check for check in self.checks if check.failed]
+        return [check for check in self.checks if check.is_failure]

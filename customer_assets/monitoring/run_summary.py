@@ -1,69 +1,44 @@
-"""What a run says last: a few lines of counts, quality, seconds and where the files are. Pure."""
+"""The last lines of a run's log: counts, quality, checks and where the files are. Pure."""
 
-from collections.abc import Iterator, Mapping
+from customer_assets.monitoring.run_report import Outcome, RunReport, base_name
 
-from customer_assets.monitoring.run_report import AssetReport, Outcome, RunReport, plain_name
-
-ENDED = {Outcome.SUCCEEDED: "Done", Outcome.FAILED: "Failed", Outcome.CANCELED: "Terminated"}
-DOCUMENTS = {"customer_export": "export", "summary_report": "report"}
+HEADS = {Outcome.SUCCEEDED: "Done", Outcome.FAILED: "Failed", Outcome.CANCELED: "Terminated"}
 
 
-def closing_summary(story: RunReport) -> str:
-    """Sum a run up, one line a thing."""
-    assets = {plain_name(name): told for name, told in story.assets.items()}  # a run is of one sync
-    parts = (_data(assets), _checks(story), _documents(assets), _failures(story))
-    lines = [f"  {title:<9} {text}" for part in parts for title, text in part]
-    return "\n".join([f"{ENDED[story.outcome]} in {story.duration_s:.1f} s.", *lines])
+def run_summary(report: RunReport) -> str:
+    """Sum a run up, one line per topic."""
+    assets = {base_name(name): asset for name, asset in report.assets.items()}  # a run belongs to one sync
+    lines: list[tuple[str, str]] = []
+    if raw := assets.get("raw_customers"):
+        crawl = raw.figures
+        records = "nothing, the crawl failed"
+        if raw.materialized_at_s is not None:
+            records = f"{crawl.get('records', 0):,} records on {_count(crawl.get('pages', 0), 'page')}"
+        retries = sum(value for name, value in crawl.items() if name.startswith("retries_"))
+        success = f" ({crawl['success_rate']:.1%} successful)" if "success_rate" in crawl else ""
+        text = (
+            f"{records}; {_count(crawl.get('requests', 0), 'request')}{success} in {crawl.get('duration_s', 0):.1f} s, "
+            f"{_count(retries, 'retry', 'retries')}, {crawl.get('throttles', 0):,} throttled"
+        )
+        lines.append(("fetched", text))
+    if clean := assets.get("clean_customers"):
+        counts = clean.figures
+        mean = f"{counts['mean_quality']:.1f} of 100" if "mean_quality" in counts else "unknown"
+        text = (
+            f"{_count(counts.get('clean', 0), 'customer')}, mean quality {mean}; "
+            f"{counts.get('merged', 0):,} merged, {counts.get('rejected', 0):,} rejected"
+        )
+        lines.append(("cleaned", text))
+    if report.checks:
+        lines.append(("checks", f"{sum(check.passed for check in report.checks)} of {len(report.checks)} passed"))
+    lines += [(check.level, f"{check.name}: {check.description}") for check in report.checks if not check.passed]
+    for name, title in {"customer_export": "export", "summary_report": "report"}.items():
+        if name in assets and (file := assets[name].file):
+            lines.append((title, file))
+    lines += [("FAILED", f"{failed.step}: {failed.message or failed.error}") for failed in report.failed_steps]
+    head = f"{HEADS[report.outcome]} in {report.duration_s:.1f} s."
+    return "\n".join([head, *(f"  {title:<9} {text}" for title, text in lines)])
 
 
-def _data(assets: Mapping[str, AssetReport]) -> Iterator[tuple[str, str]]:
-    raw, clean = assets.get("raw_customers"), assets.get("clean_customers")
-    if raw is not None:
-        brought = "nothing, the crawl failed; " if raw.materialized_at_s is None else _brought(raw.figures)
-        yield "fetched", brought + _asked(raw.figures)
-    if clean is not None:
-        yield "cleaned", _cleaned(clean.figures)
-
-
-def _checks(story: RunReport) -> Iterator[tuple[str, str]]:
-    if story.checks:
-        yield "checks", f"{sum(check.passed for check in story.checks)} of {len(story.checks)} hold"
-    for check in story.checks:
-        if not check.passed:
-            yield "ERROR" if check.is_error else "WARNING", f"{check.name}: {check.description}"
-
-
-def _documents(assets: Mapping[str, AssetReport]) -> Iterator[tuple[str, str]]:
-    for asset, title in DOCUMENTS.items():
-        if asset in assets and assets[asset].file:
-            yield title, f"{assets[asset].file}"
-
-
-def _failures(story: RunReport) -> Iterator[tuple[str, str]]:
-    for failed in story.failed_steps:
-        yield "FAILED", f"{failed.step}: {failed.message or failed.error}"
-
-
-def _brought(crawl: Mapping[str, float]) -> str:
-    return f"{crawl.get('records', 0):,} records on {_counted(crawl.get('pages', 0), 'page')}; "
-
-
-def _asked(crawl: Mapping[str, float]) -> str:
-    retries = sum(value for name, value in crawl.items() if name.startswith("retries_"))
-    success = f" ({crawl['success_rate']:.1%} successful)" if "success_rate" in crawl else ""
-    return (
-        f"{_counted(crawl.get('requests', 0), 'request')}{success} in {crawl.get('duration_s', 0):.1f} s, "
-        f"{_counted(retries, 'retry', 'retries')}, {crawl.get('throttles', 0):,} throttled"
-    )
-
-
-def _cleaned(clean: Mapping[str, float]) -> str:
-    mean = f"{clean['mean_quality']:.1f} of 100" if "mean_quality" in clean else "unknown"
-    return (
-        f"{_counted(clean.get('clean', 0), 'customer')}, mean quality {mean}; "
-        f"{clean.get('merged', 0):,} merged, {clean.get('rejected', 0):,} rejected"
-    )
-
-
-def _counted(count: float, one: str, many: str = "") -> str:
+def _count(count: float, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,24 +1,24 @@
-"""Which metrics a run is told in, and in which groups of a Pushgateway. Pure: a story in, samples out.
+"""Turns a run report into metric samples, grouped the way a Pushgateway stores them. Pure.
 
-Each asset has a group of its own, and each job: a run that fails half-way, or makes one asset only, leaves the last
-known figures of the others as they were. Within a group a push replaces the metrics that it names, so each that an
-asset has is named each time, as NaN if it could not be measured.
+Each asset has its own group, and so has each job: a run that fails half-way, or materialises one asset only, leaves the
+last known figures of the others alone. Within a group a push replaces only the metrics it names. So every metric of an
+asset is pushed every time, as NaN if it could not be measured.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from customer_assets.metrics import FailureCause, Metric
-from customer_assets.monitoring.run_report import AssetReport, CheckReport, Outcome, RunReport, plain_name
+from customer_assets.monitoring.run_report import AssetReport, Outcome, RunReport, base_name
 
 JOB = "customer_sync"
 """The `job` label of everything that is pushed."""
 
-Told: TypeAlias = tuple[Metric, tuple[str, ...]]
+LabelledMetric: TypeAlias = tuple[Metric, tuple[str, ...]]
 
-FIGURES: Mapping[str, Mapping[str, Told]] = {
+FIGURES: Mapping[str, Mapping[str, LabelledMetric]] = {
     "raw_customers": {
         "requests": (Metric.REQUESTS, ()),
         "success_rate": (Metric.SUCCESS, ()),
@@ -54,24 +54,24 @@ FIGURES: Mapping[str, Mapping[str, Told]] = {
         "low_quality": (Metric.CUSTOMERS, ("low",)),
     },
 }
-"""Which of an asset's figures is which metric, with which values of its labels."""
+"""The metric, with its label values, that each figure of an asset feeds."""
 
 FAMILIES: Mapping[str, tuple[str, Metric]] = {
     "raw_customers": ("answers_", Metric.ANSWERS),
     "clean_customers": ("records_with_defective_", Metric.DEFECTS),
 }
-"""Figures whose names begin like this: the rest of the name is the label."""
+"""Figures that share a prefix feed one metric; the rest of their name is its label."""
 
-OF_WHOLE_CRAWLS = {Metric.PAGES, Metric.PAGES_KEPT, Metric.MISSING, Metric.RECORDS}
-"""What a crawl that failed says nothing about."""
+WHOLE_CRAWLS_ONLY = {Metric.PAGES, Metric.PAGES_KEPT, Metric.MISSING, Metric.RECORDS}
+"""Metrics that a failed crawl cannot update."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One number.
+    """One value of one metric.
 
     Attributes:
-        metric: What it tells.
+        metric: What it measures.
         labels: The values of the metric's labels, in order.
         value: The number.
     """
@@ -86,7 +86,7 @@ class Group:
     """What one push replaces, metric by metric.
 
     Attributes:
-        key: The labels that name the group; all its samples have them.
+        key: The labels that identify the group; all its samples carry them.
         samples: What is pushed.
     """
 
@@ -94,39 +94,35 @@ class Group:
     samples: tuple[Sample, ...]
 
 
-def groups(story: RunReport) -> list[Group]:
-    """Sort a run's samples into groups: one an asset that the run touched, and one for its job."""
-    assets = {*story.assets, *(check.asset for check in story.checks)}
+def groups(report: RunReport) -> list[Group]:
+    """Sort a run's samples into groups: one for each asset that the run touched, and one for its job."""
+    assets = {*report.assets, *(check.asset for check in report.checks)}
     found = [
-        Group({"job": JOB, "asset": asset}, (*_figures(asset, story), *_checks(asset, story.checks)))
+        Group({"job": JOB, "asset": asset}, (*_asset_samples(asset, report), *_check_samples(asset, report)))
         for asset in sorted(assets)
     ]
-    return [*(group for group in found if group.samples), Group({"job": JOB, "dagster_job": story.job}, _run(story))]
+    job = Group({"job": JOB, "dagster_job": report.job}, tuple(_run_samples(report)))
+    return [*(group for group in found if group.samples), job]
 
 
-def _figures(asset: str, story: RunReport) -> Iterator[Sample]:
-    told, name_of_asset = story.assets.get(asset, AssetReport({})), plain_name(asset)
-    is_whole = told.materialized_at_s is not None
-    if told.figures:
-        for name, (metric, labels) in FIGURES.get(name_of_asset, {}).items():
-            if is_whole or metric not in OF_WHOLE_CRAWLS:
+def _asset_samples(name: str, report: RunReport) -> Iterator[Sample]:
+    asset, plain_name = report.assets.get(name, AssetReport({})), base_name(name)
+    if asset.figures:
+        for figure, (metric, labels) in FIGURES.get(plain_name, {}).items():
+            if asset.materialized_at_s is not None or metric not in WHOLE_CRAWLS_ONLY:
                 missing = 0.0 if metric is Metric.RETRIES else math.nan
-                yield Sample(metric, labels, float(told.figures.get(name, missing)))
-        yield from _family(name_of_asset, told.figures)
-    if told.materialized_at_s is not None:
-        yield Sample(Metric.MATERIALIZED, (), told.materialized_at_s)
+                yield Sample(metric, labels, float(asset.figures.get(figure, missing)))
+    if plain_name in FAMILIES:
+        prefix, metric = FAMILIES[plain_name]
+        for figure, value in asset.figures.items():
+            if figure.startswith(prefix):
+                yield Sample(metric, (figure.removeprefix(prefix),), float(value))
+    if asset.materialized_at_s is not None:
+        yield Sample(Metric.MATERIALIZED, (), asset.materialized_at_s)
 
 
-def _family(asset: str, figures: Mapping[str, float]) -> Iterator[Sample]:
-    if asset in FAMILIES:
-        prefix, metric = FAMILIES[asset]
-        for name, value in figures.items():
-            if name.startswith(prefix):
-                yield Sample(metric, (name.removeprefix(prefix),), float(value))
-
-
-def _checks(asset: str, checks: Iterable[CheckReport]) -> Iterator[Sample]:
-    for check in checks:
+def _check_samples(asset: str, report: RunReport) -> Iterator[Sample]:
+    for check in report.checks:
         if check.asset == asset:
             yield Sample(Metric.CHECK_PASSED, (check.name,), float(check.passed))
             if "threshold" in check.figures:
@@ -134,14 +130,12 @@ def _checks(asset: str, checks: Iterable[CheckReport]) -> Iterator[Sample]:
                 yield Sample(Metric.CHECK_THRESHOLD, (check.name,), check.figures["threshold"])
 
 
-def _run(story: RunReport) -> tuple[Sample, ...]:
-    """Sum the run up; the instant of its success is told by a success only, so that the last one's stays."""
-    success = [Sample(Metric.SUCCEEDED, (), story.ended_at_s)] if story.outcome is Outcome.SUCCEEDED else []
-    return (
-        *(Sample(Metric.OUTCOME, (outcome.value,), float(outcome is story.outcome)) for outcome in Outcome),
-        Sample(Metric.DURATION, (), story.duration_s),
-        Sample(Metric.FAILED_STEPS, (), len(story.failed_steps)),
-        Sample(Metric.FAILED_CHECKS, (), len(story.failed_checks)),
-        Sample(Metric.FINISHED, (), story.ended_at_s),
-        *success,
-    )
+def _run_samples(report: RunReport) -> Iterator[Sample]:
+    for outcome in Outcome:
+        yield Sample(Metric.OUTCOME, (outcome.value,), float(outcome is report.outcome))
+    yield Sample(Metric.DURATION, (), report.duration_s)
+    yield Sample(Metric.FAILED_STEPS, (), len(report.failed_steps))
+    yield Sample(Metric.FAILED_CHECKS, (), len(report.failed_checks))
+    yield Sample(Metric.FINISHED, (), report.ended_at_s)
+    if report.outcome is Outcome.SUCCEEDED:  # a failed run does not name it, so the last success stays
+        yield Sample(Metric.SUCCEEDED, (), report.ended_at_s)

@@ -1,24 +1,24 @@
-"""How a call that may hang is given a time to end in, whatever it hangs on: a name server that is silent, too."""
+"""A deadline for a call that can hang anywhere, even in a name server that never answers."""
 
 import threading
 from collections.abc import Callable
 
 
 def call_with_timeout(deadline_s: float, call: Callable[[], object]) -> None:
-    """Make the call, and wait no longer than `deadline_s` for it; one that is late goes on by itself, unheeded.
+    """Run `call` in a daemon thread and wait at most `deadline_s` for it.
 
-    Its thread holds nobody up: the process may end meanwhile.
+    A call that is too slow keeps running, but does not keep the process from exiting.
 
     Raises:
-        TimeoutError: It was late.
-        Exception: What the call raised.
+        TimeoutError: The call did not end in time.
+        Exception: Whatever the call raised.
     """
     raised: list[Exception] = []
 
     def run() -> None:
         try:
             call()
-        except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+        except Exception as error:  # noqa: BLE001 - raised again below, in the caller's thread
             raised.append(error)
 
     thread = threading.Thread(target=run, name="customer_assets.monitoring", daemon=True)

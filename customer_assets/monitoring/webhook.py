@@ -1,6 +1,6 @@
-"""How an alarm reaches a webhook: a POST of JSON, tried three times at most. Its address is a secret, and in no log.
+"""Posts an alert to a webhook as JSON, with two retries. The webhook's URL is a secret and appears in no log.
 
-By urllib, since urllib3 writes the path of each request to its debug log, and the path of a webhook is its key.
+Uses urllib, because urllib3 logs the path of every request at debug level, and the path of a webhook is its key.
 """
 
 import http.client
@@ -22,44 +22,44 @@ from customer_assets.urls import redact_url
 logger = logging.getLogger("customer_assets.monitoring")
 
 WAITS_S = (1.0, 2.0)
-"""Before the second try and the third, which is the last."""
+"""Before the first retry and before the second."""
 TIMEOUT_S = 5.0
 DEADLINE_S = 20.0
-"""For all tries: three time-outs and both waits fit in."""
+"""For all attempts: three timeouts and both waits fit in."""
 RETRYABLE_STATUSES = {408, 425, 429, 500, 502, 503, 504}
-"""Statuses that another try may change; the others tell that the address or the alarm is wrong."""
+"""Statuses that a retry can change; any other means that the URL or the payload is wrong."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: what is behind it was never named by the user."""
+    """Follows no redirect: the user never named the host it leads to."""
 
     def redirect_request(self, *_: object) -> None:
-        """Refuse."""
+        """Refuse every redirect."""
 
 
 def deliver(url: str, payload: Mapping[str, Any], sleep: Callable[[float], None] = time.sleep) -> bool:
-    """Post the alarm; tell whether it was taken. Never raises.
+    """Post an alert and return whether it was accepted. Never raises.
 
     Args:
-        url: Of the webhook.
-        payload: The alarm.
-        sleep: Waits.
+        url: The webhook's URL.
+        payload: The alert.
+        sleep: Waits between attempts.
     """
     try:
-        call_with_timeout(DEADLINE_S, partial(_tried, url, json.dumps(payload).encode(), sleep))
-    except Exception as error:  # noqa: BLE001 - an alarm that fails is told, and fails nothing else
-        logger.warning("The alert did not reach %s: %s.", redact_url(url), _reason(error))
+        call_with_timeout(DEADLINE_S, partial(_post_with_retries, url, json.dumps(payload).encode(), sleep))
+    except Exception as error:  # noqa: BLE001 - a lost alert is logged, and the run goes on
+        logger.warning("The alert could not be sent to %s: %s.", redact_url(url), _reason(error))
         return False
     return True
 
 
-def _tried(url: str, body: bytes, sleep: Callable[[float], None]) -> None:
+def _post_with_retries(url: str, body: bytes, sleep: Callable[[float], None]) -> None:
     for wait_s in (*WAITS_S, None):
         try:
             _post(url, body)
         except (OSError, http.client.HTTPException) as error:
-            hopeless = isinstance(error, urllib.error.HTTPError) and error.code not in RETRYABLE_STATUSES
-            if hopeless or wait_s is None:
+            is_final = isinstance(error, urllib.error.HTTPError) and error.code not in RETRYABLE_STATUSES
+            if is_final or wait_s is None:
                 raise
             sleep(wait_s)
         else:
@@ -70,7 +70,7 @@ def _post(url: str, body: bytes) -> None:
     opener = urllib.request.build_opener(
         _NoRedirect, urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=certifi.where()))
     )
-    request = urllib.request.Request(  # noqa: S310 - http and https alone pass `addresses.checked`
+    request = urllib.request.Request(  # noqa: S310 - `validate_url` lets only http and https pass
         url, data=body, headers={"Content-Type": "application/json", "User-Agent": "customer_assets"}, method="POST"
     )
     try:
@@ -82,7 +82,7 @@ def _post(url: str, body: bytes) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Say what went wrong without the address, which the errors' own words may hold."""
+    """Describe the error without its own message, which may quote the URL."""
     if isinstance(error, urllib.error.HTTPError):
         return f"it answered {error.code}"
     return type(getattr(error, "reason", None) or error).__name__

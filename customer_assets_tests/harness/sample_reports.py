@@ -1,6 +1,6 @@
-"""Runs that never were, for tests of what is told of runs."""
+"""Reports of invented runs, for tests of metrics, alerts and summaries."""
 
-from typing import Any
+from typing import Any, Literal
 
 from customer_assets.monitoring.run_report import AssetReport, CheckReport, FailedStep, Outcome, RunReport
 
@@ -35,15 +35,17 @@ CLEAN = {
 EXPORT = {"total_customers": 10, "high_quality": 8, "medium_quality": 1, "low_quality": 1}
 
 
-def check(name: str = "mean_quality_meets_threshold", *, passed: bool = False, is_error: bool = True) -> CheckReport:
-    """A check of the clean customers."""
+def check(
+    name: str = "mean_quality_meets_threshold", *, passed: bool = False, level: Literal["ERROR", "WARNING"] = "ERROR"
+) -> CheckReport:
+    """Report a check of the clean customers."""
     figures = {"score": 70.0, "threshold": 80.0}
-    return CheckReport("clean_customers", name, passed, is_error, "the mean score 70.00 is below the floor 80", figures)
+    return CheckReport("clean_customers", name, passed, level, "the mean score 70.00 is below the floor 80", figures)
 
 
-def run(outcome: Outcome = Outcome.SUCCEEDED, **told: Any) -> RunReport:
-    """A run of all assets, an hour and a half after 1970 began."""
-    whole = {
+def run(outcome: Outcome = Outcome.SUCCEEDED, **fields: Any) -> RunReport:
+    """Report a run of all assets that ended an hour and a half after 1970 began."""
+    facts = {
         "assets": {
             "raw_customers": AssetReport(CRAWL, 5000.0),
             "clean_customers": AssetReport(CLEAN, 5100.0),
@@ -53,9 +55,9 @@ def run(outcome: Outcome = Outcome.SUCCEEDED, **told: Any) -> RunReport:
         "checks": (check(passed=True),),
     }
     times = {"ended_at_s": 5400.0, "duration_s": 12.5}
-    return RunReport(job="customer_sync_job", run_id="run-1", outcome=outcome, **{**times, **whole, **told})
+    return RunReport(job="customer_sync_job", run_id="run-1", outcome=outcome, **{**times, **facts, **fields})
 
 
 def failed_step(message: str = "Not published, mean_quality_meets_threshold failed.") -> FailedStep:
-    """The export, which refused to publish."""
+    """Report that the export refused to publish."""
     return FailedStep("customer_export", "QualityGateError", message)

@@ -1,4 +1,7 @@
-"""What Dagster keeps of its runs, read in pages and deleted. Which runs may go is decided elsewhere."""
+"""Deletes runs with everything that Dagster stores about them, and finds the runs that are still needed.
+
+Which runs are old enough to go is decided in `retention.py`.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -7,23 +10,22 @@ from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.tags import WILL_RETRY_TAG
 
-ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+from customer_assets.defs.operations.run_status import FINISHED, WILL_RETRY_TAG
 
 PAGE = 100
-"""TableVersions held at a time: each has its run's configuration and tags with it."""
+"""Runs in memory at a time: each carries its configuration and tags."""
 
 
 @dataclass
-class Tally:
+class DeletionSummary:
     """What became of the runs that were looked at.
 
     Attributes:
-        deleted: Are gone.
-        kept: May not go.
-        failed: Should be gone, and are not.
-        logs_left: Are gone, but for what they printed.
+        deleted: Runs removed.
+        kept: Runs that are still needed, too young or not ours.
+        failed: Runs whose deletion raised an error.
+        logs_left: Runs removed whose compute logs remain.
     """
 
     deleted: int = 0
@@ -33,29 +35,36 @@ class Tally:
 
 
 def runs_in_use(instance: dg.DagsterInstance) -> set[str]:
-    """Find the runs that Dagster itself still asks for, whatever their age.
+    """Find the runs that Dagster still refers to, whatever their age.
 
-    Those that an asset was materialised by last, or was to be: staleness, data versions and freshness are judged by
-    them. Those that a check was evaluated in last. Those that have not ended, or are about to be run again. And those
-    that one of these goes back to: Dagster finds no retry whose first run is gone.
+    These are the runs in which an asset was last materialised, or was last meant to be: staleness, data versions and
+    freshness follow from them. The runs in which a check was last evaluated. The runs that have not finished, or are
+    about to be retried. And the root and the parent of each of these: without its root, Dagster cannot find a retry.
     """
-    in_use = {*_of_assets(instance), *_of_checks(instance)} - {""}
-    runs = (
-        [*instance.get_runs(dg.RunsFilter(run_ids=[*in_use])), *_not_over(instance)] if in_use else _not_over(instance)
-    )
-    return in_use | {run_id for run in runs for run_id in (run.run_id, run.root_run_id, run.parent_run_id) if run_id}
+    latest = {*_latest_runs_of_assets(instance), *_latest_runs_of_checks(instance)} - {""}
+    unfinished = [status for status in dg.DagsterRunStatus if status not in FINISHED]
+    retried = instance.get_runs(dg.RunsFilter(statuses=[*FINISHED], tags={WILL_RETRY_TAG: "true"}))
+    runs = [
+        *(instance.get_runs(dg.RunsFilter(run_ids=[*latest])) if latest else ()),
+        *instance.get_runs(dg.RunsFilter(statuses=unfinished)),
+        *(run for run in retried if run.is_complete_and_waiting_to_retry),
+    ]
+    return latest | {run_id for run in runs for run_id in (run.run_id, run.root_run_id, run.parent_run_id) if run_id}
 
 
-def _of_assets(instance: dg.DagsterInstance) -> Iterator[str]:
+def _latest_runs_of_assets(instance: dg.DagsterInstance) -> Iterator[str]:
     for record in instance.get_asset_records():
-        last = record.asset_entry.last_materialization_record
-        yield from () if last is None else (last.event_log_entry.run_id,)
+        latest = record.asset_entry.last_materialization_record
+        if latest is not None:
+            yield latest.event_log_entry.run_id
         yield record.asset_entry.last_run_id or ""
 
 
-def _of_checks(instance: dg.DagsterInstance) -> Iterator[str]:
-    """Ask the table: the instance tells of a check only to those who know its name."""
+def _latest_runs_of_checks(instance: dg.DagsterInstance) -> Iterator[str]:
     import sqlalchemy as sa  # noqa: PLC0415 - only this job needs it
+
+    # Private: the instance looks up a check's evaluations only by the check's name, and other projects' checks count,
+    # too. Waits for a public list of all checks on an instance.
     from dagster._core.storage.event_log import SqlEventLogStorage  # noqa: PLC0415
     from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable  # noqa: PLC0415
 
@@ -68,67 +77,60 @@ def _of_checks(instance: dg.DagsterInstance) -> Iterator[str]:
             yield from connection.execute(sa.select(row.run_id).where(row.id.in_(latest))).scalars().all()
 
 
-def _not_over(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    going_on = [status for status in dg.DagsterRunStatus if status not in ENDED]
-    marked = instance.get_runs(dg.RunsFilter(statuses=ENDED, tags={WILL_RETRY_TAG: "true"}))
-    waiting = [run for run in marked if run.is_complete_and_waiting_to_retry]
-    return [*instance.get_runs(dg.RunsFilter(statuses=going_on)), *waiting]
-
-
 def delete_runs(
     instance: dg.DagsterInstance,
     created_before: datetime,
     is_deletable: Callable[[dg.RunRecord], bool],
     log: logging.Logger,
-) -> Tally:
-    """Delete the runs that ended and may go, the first first, with all that Dagster keeps of them.
+) -> DeletionSummary:
+    """Delete finished runs, the oldest first, with everything that Dagster stores about them.
 
-    One that cannot be deleted is named in the log, and the others are gone on with.
+    A run that cannot be deleted is named in the log, and the others are still deleted.
 
     Args:
-        instance: Keeps them.
-        created_before: Later ones are not looked at.
-        is_deletable: Decides.
-        log: Is told.
+        instance: Stores the runs.
+        created_before: Later runs are not looked at.
+        is_deletable: Decides about each run.
+        log: Receives warnings.
     """
-    tally, after = Tally(), None
-    while page := _ended_runs(instance, created_before, after):
+    summary, after = DeletionSummary(), None
+    while page := _finished_runs(instance, created_before, after):
         for record in page:
             run_id = record.dagster_run.run_id
             if not is_deletable(record):
-                tally.kept += 1
-            elif _is_deleted(instance, run_id, tally, log):
+                summary.kept += 1
+            elif _try_delete(instance, run_id, summary, log):
                 continue
-            after = run_id  # it is still there: a page can begin after it
-    if tally.logs_left:
+            after = run_id  # it still exists, so the next page can start after it
+    if summary.logs_left:
         log.warning(
-            "What %d of them printed stays where it is: %s cannot delete it.",
-            tally.logs_left,
+            "The compute logs of %d deleted runs remain: %s cannot delete logs.",
+            summary.logs_left,
             type(instance.compute_log_manager).__name__,
         )
-    return tally
+    return summary
 
 
-def _ended_runs(instance: dg.DagsterInstance, created_before: datetime, after: str | None) -> Sequence[dg.RunRecord]:
-    ended = dg.RunsFilter(statuses=ENDED, created_before=created_before)
-    return instance.get_run_records(ended, limit=PAGE, ascending=True, cursor=after)
+def _finished_runs(instance: dg.DagsterInstance, created_before: datetime, after: str | None) -> Sequence[dg.RunRecord]:
+    finished = dg.RunsFilter(statuses=[*FINISHED], created_before=created_before)
+    return instance.get_run_records(finished, limit=PAGE, ascending=True, cursor=after)
 
 
-def _is_deleted(instance: dg.DagsterInstance, run_id: str, tally: Tally, log: logging.Logger) -> bool:
-    """Delete a run; tell whether its record is gone, even if not all of the rest is."""
+def _try_delete(instance: dg.DagsterInstance, run_id: str, summary: DeletionSummary, log: logging.Logger) -> bool:
+    """Delete a run and return whether its record is gone, even if something else of it remains."""
     try:
-        tally.logs_left += not _logs_are_deleted(instance, run_id)
-        _delete(instance, run_id)
-    except Exception as error:  # noqa: BLE001 - whatever ails one run, the others can go
-        tally.failed += 1
+        summary.logs_left += not _delete_logs(instance, run_id)
+        _delete_run(instance, run_id)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one run, the others can go
+        summary.failed += 1
         log.warning("Run %s could not be deleted: %s: %s", run_id, type(error).__name__, error)
         return not instance.has_run(run_id)
-    tally.deleted += 1
+    summary.deleted += 1
     return True
 
 
-def _logs_are_deleted(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Delete what a run printed, which `delete_run` leaves; tell if the manager of such logs knows no way to."""
+def _delete_logs(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Delete a run's compute logs, which `delete_run` leaves; return False if their manager cannot delete any."""
     try:
         instance.compute_log_manager.delete_logs(prefix=[run_id])
     except NotImplementedError:
@@ -136,19 +138,21 @@ def _logs_are_deleted(instance: dg.DagsterInstance, run_id: str) -> bool:
     return True
 
 
-def _delete(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Delete the rest, the record itself last: what is killed half-way is found and deleted the next time."""
+def _delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Delete a run's check results and events, then its record: a deletion that is killed is found and completed."""
+    # Private: `DagsterInstance.delete_run` leaves the check results and, on SQLite, an empty file for each run. Waits
+    # for a `delete_run` that removes both.
     from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage  # noqa: PLC0415
     from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable  # noqa: PLC0415
 
     storage = instance.event_log_storage
     if isinstance(storage, SqlEventLogStorage):
-        own = AssetCheckExecutionsTable.c.run_id == run_id  # `delete_run` leaves these
+        of_this_run = AssetCheckExecutionsTable.c.run_id == run_id
         with storage.index_connection() as connection:
-            connection.execute(AssetCheckExecutionsTable.delete().where(own))
+            connection.execute(AssetCheckExecutionsTable.delete().where(of_this_run))
     storage.delete_events(run_id)
     instance.delete_run(run_id)
-    if isinstance(storage, SqliteEventLogStorage):  # a file a run, which is empty by now
+    if isinstance(storage, SqliteEventLogStorage):
         file = Path(storage.path_for_shard(run_id))
         for path in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
             path.unlink(missing_ok=True)

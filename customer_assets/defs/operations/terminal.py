@@ -1,18 +1,18 @@
-"""The terminal of whoever started Dagster, kept before Dagster turns standard error into a file it captures."""
+"""The terminal that Dagster was started from, kept open before Dagster redirects standard error to a file."""
 
 import os
 import sys
 from typing import TextIO
 
 
-def terminal_of(stream: TextIO) -> TextIO | None:
-    """Keep a way to the terminal that the stream leads to now; None if it leads elsewhere."""
+def open_terminal(stream: TextIO) -> TextIO | None:
+    """Open the terminal that the stream writes to now; None if it is not a terminal."""
     try:
         if not stream.isatty():
             return None
         return open(os.dup(stream.fileno()), "w", encoding="utf-8", closefd=False)
-    except (OSError, ValueError):  # closed, or no file at all
+    except (OSError, ValueError):  # closed, or not a file
         return None
 
 
-TERMINAL = terminal_of(sys.stderr)
+TERMINAL = open_terminal(sys.stderr)

@@ -149,7 +149,7 @@ def test_who_is_told_of_failed_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sensor watches this sync's own job, and is on where somebody listens."""
     monkeypatch.setenv("HOOK", "https://hooks.example/secret")
     told, untold = (
-        built(f"name: a\nmonitoring: {{alert_webhook_url: '{url}'}}").resolve_sensor_def("a_tell_of_failed_runs")
+        built(f"name: a\nmonitoring: {{alert_webhook_url: '{url}'}}").resolve_sensor_def("a_notify_failed_runs")
         for url in ("{{ env.HOOK }}", "")
     )
     assert told.default_status is dg.DefaultSensorStatus.RUNNING

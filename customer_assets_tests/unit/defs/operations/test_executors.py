@@ -1,4 +1,4 @@
-"""Executors are had by their names, configured by a file, or refused with a reason."""
+"""Executors are opened by name and configured by a file, or refused with a reason."""
 
 import sys
 from importlib import import_module
@@ -21,7 +21,7 @@ SAMPLES = sorted((DEPLOY / "executors").glob("*.yaml"), key=str)
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: str(path.stem))
 def test_the_samples_configure_their_executors(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The job's run config needs nothing more, and is valid as Dagster sees it."""
+    """The job's run config needs nothing else, and Dagster accepts it."""
     name = sample.stem
     if name in {"celery", "k8s"}:
         need_module(f"dagster_{name}", f"pip install 'customer_assets[{name}]'")
@@ -44,43 +44,43 @@ def test_each_executor_has_a_sample_or_needs_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "named"),
     [
         pytest.param("execution: {config: {max_concurrent: many}}", "max_concurrent", id="wrong type"),
         pytest.param("execution: {config: {workers: 2}}", "workers", id="unknown field"),
         pytest.param("max_concurrent: 2", "execution", id="no run config"),
-        pytest.param("[2]", "execution", id="no mapping"),
-        pytest.param("{", "cannot be read", id="no YAML"),
+        pytest.param("[2]", "execution", id="not a mapping"),
+        pytest.param("{", "cannot be read", id="not YAML"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, told: str) -> None:
-    """Before anything runs, by the setting's name."""
+def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, named: str) -> None:
+    """Before anything runs; the error names the setting."""
     file = tmp_path / "multiprocess.yaml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=rf"CUSTOMER_EXECUTOR_CONFIG.*{told}"):
+    with pytest.raises(ConfigurationError, match=rf"CUSTOMER_EXECUTOR_CONFIG.*{named}"):
         open_executor("multiprocess", str(file))
 
 
 def test_a_missing_file_is_refused() -> None:
-    """Its name is told."""
+    """The error names the file."""
     with pytest.raises(ConfigurationError, match=r"CUSTOMER_EXECUTOR_CONFIG.*/no/such.yaml"):
         open_executor("multiprocess", "/no/such.yaml")
 
 
-def test_an_executor_that_is_not_installed_tells_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its extra is named."""
+def test_the_error_for_a_missing_executor_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the extra."""
     hidden: Any = None
     monkeypatch.setitem(sys.modules, "dagster_k8s", hidden)
     with pytest.raises(ConfigurationError, match=r"CUSTOMER_EXECUTOR.*pip install 'customer_assets\[k8s\]'"):
         open_executor("k8s")
 
 
-def test_an_executor_that_tells_still_has_what_the_other_has() -> None:
+def test_a_notifying_executor_has_every_attribute_of_the_inner_one() -> None:
     """Celery's loop asks the run's executor for its broker."""
     need_module("dagster_celery", "pip install 'customer_assets[celery]'")
     inner = import_module("dagster_celery.executor").CeleryExecutor.for_cli(broker="redis://127.0.0.1:1/0")
-    telling = NotifyingExecutor(inner, Notifier())
-    assert telling.app_args() == inner.app_args()
-    assert telling.broker == "redis://127.0.0.1:1/0"
+    notifying = NotifyingExecutor(inner, Notifier())
+    assert notifying.app_args() == inner.app_args()
+    assert notifying.broker == "redis://127.0.0.1:1/0"
     with pytest.raises(AttributeError):
-        _ = telling.queue_of_nobody
+        _ = notifying.queue_of_nobody

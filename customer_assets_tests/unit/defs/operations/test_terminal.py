@@ -1,4 +1,4 @@
-"""The terminal, real: a pseudo-terminal, and Dagster as a person starts it on one."""
+"""A real pseudo-terminal, with Dagster started on it the way a person would."""
 
 import io
 import os
@@ -9,26 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from customer_assets.defs.operations.terminal import terminal_of
+from customer_assets.defs.operations.terminal import open_terminal
 from customer_assets_tests.harness.command_line import BIN, PROJECT, environment
 
 pytestmark = pytest.mark.timeout(240)
 
 
-def test_only_a_terminal_is_kept() -> None:
-    """No file, no pipe, nothing that is closed."""
-    assert terminal_of(io.StringIO()) is None
+def test_only_a_terminal_is_opened() -> None:
+    """Not a file, a pipe or a closed stream."""
+    assert open_terminal(io.StringIO()) is None
     closed = io.StringIO()
     closed.close()
-    assert terminal_of(closed) is None
+    assert open_terminal(closed) is None
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        assert terminal_of(nowhere) is None
+        assert open_terminal(nowhere) is None
 
 
 @pytest.mark.service
 @pytest.mark.skipif(sys.platform != "linux", reason="reads a pseudo-terminal as Linux has it")
-def test_dagster_draws_a_bar_on_a_terminal_and_closes_with_a_summary(tmp_path: Path) -> None:
-    """A crawl of some seconds, though Dagster turns standard error into a file meanwhile."""
+def test_dagster_draws_a_bar_on_a_terminal_and_ends_with_a_summary(tmp_path: Path) -> None:
+    """Although Dagster redirects standard error to a file during the run."""
     controller, terminal = pty.openpty()
     settings = {"CUSTOMER_SIMULATOR_CUSTOMERS": "900", "CUSTOMER_API_REQUESTS_PER_SECOND": "40"}
     with subprocess.Popen(
@@ -49,7 +49,7 @@ def test_dagster_draws_a_bar_on_a_terminal_and_closes_with_a_summary(tmp_path: P
 
 
 def read_all(controller: int) -> str:
-    """Read a pseudo-terminal until its last writer is gone, which Linux tells by an error."""
+    """Read a pseudo-terminal until its last writer is gone, which Linux reports as an error."""
     parts = []
     try:
         while part := os.read(controller, 65536):
