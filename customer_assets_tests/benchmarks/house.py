@@ -79,10 +79,16 @@ def read_layers(tree: Path) -> list[set[str]]:
     return [set(re.split(r"[ |:]+", layer)) for layer in layers]
 
 
+def list_files(tree: Path) -> list[str]:
+    """List the package's files in a checkout, compiled ones apart."""
+    files = (file for file in (tree / PACKAGE).rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    return sorted(file.relative_to(tree).as_posix() for file in files)
+
+
 def room_entries(paths: Iterable[str]) -> Counter[str]:
-    """Count files and folders in each folder, `__init__.py` apart."""
+    """Count files and folders in each folder; `__init__.py` and `py.typed` are no entries to read."""
     entries = {tuple(path.split("/")[:depth]) for path in paths for depth in range(2, path.count("/") + 2)}
-    return Counter("/".join(entry[:-1]) for entry in entries if entry[-1] != "__init__.py")
+    return Counter("/".join(entry[:-1]) for entry in entries if entry[-1] not in {"__init__.py", "py.typed"})
 
 
 def imports(modules: Sequence[Module]) -> Edges:
@@ -203,18 +209,19 @@ def telling(modules: Sequence[Module]) -> list[str]:
 def private_dagster_imports(modules: Sequence[Module]) -> list[str]:
     """Find imports of what Dagster keeps to itself."""
     return [
-        f"{module.path}:{node.lineno} {name}"
+        f"{module.path}:{line} {name}"
         for module in modules
-        for node in ast.walk(module.tree)
-        for name in _imported_names(node)
+        for line, name in _imported_names(module.tree)
         if PRIVATE_IMPORT.match(name)
     ]
 
 
-def _imported_names(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.ImportFrom):
-        return [node.module or ""]
-    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+def _imported_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
 
 
 def comment_share(modules: Sequence[Module]) -> float:
@@ -255,7 +262,7 @@ def follow_one_page(tree: Path) -> dict[str, list[str]]:
 def measure(tree: Path) -> dict[str, Any]:
     """Measure a checkout: a number, or a list of what was counted, by figure."""
     modules = read_modules(tree)
-    rooms = room_entries(module.path for module in modules)
+    rooms = room_entries(list_files(tree))
     private = private_dagster_imports(modules)
     page = follow_one_page(tree)
     return {

@@ -63,7 +63,9 @@ class Trace:
 
 
 def _is_hand_over(called: Any) -> bool:
-    return getattr(called, "__name__", "") == "put" and type(getattr(called, "__self__", None)).__name__ == "SimpleQueue"
+    return (
+        getattr(called, "__name__", "") == "put" and type(getattr(called, "__self__", None)).__name__ == "SimpleQueue"
+    )
 
 
 def _is_send(called: Any) -> bool:
@@ -132,7 +134,7 @@ def main() -> None:
         raise SystemExit(f"The crawl fetched {len(customers)} customers of {PAGES * PER_PAGE}.")
     stacks = {tuple(trace.stacks[page]) for page in WATCHED}
     files = set.intersection(*(trace.visited[page] for page in WATCHED))
-    print(json.dumps({"frames": max(stacks, key=len), "files": sorted(files)}))  # noqa: T201 - its only output
+    print(json.dumps({"frames": max(stacks, key=len), "files": sorted(files)}))
 
 
 if __name__ == "__main__":

@@ -302,7 +302,9 @@ def test_a_gateway_that_is_down_changes_nothing(
 
 def test_a_wrong_address_is_refused_before_anything_runs() -> None:
     """Without being told: it may be a secret in the wrong place."""
-    with pytest.raises(ConfigurationError, match="CUSTOMER_ALERT_WEBHOOK_URL: it is not an http or https URL") as refused:
+    with pytest.raises(
+        ConfigurationError, match="CUSTOMER_ALERT_WEBHOOK_URL: it is not an http or https URL"
+    ) as refused:
         build_listeners({"CUSTOMER_ALERT_WEBHOOK_URL": "canary-secret"})
     assert "canary-secret" not in str(refused.value)
 
