@@ -2,11 +2,14 @@
 
 import json
 
+import pytest
+
 from customer_assets.monitoring.alerts import LONGEST, NAMED_AT_MOST, alert
 from customer_assets.monitoring.run_report import Outcome
 from customer_assets_tests.harness.sample_reports import check, failed_step, run
 
 
+@pytest.mark.smoke
 def test_all_is_well() -> None:
     """No alarm for a success, a warning, or a run that somebody terminated."""
     assert alert(run()) is None

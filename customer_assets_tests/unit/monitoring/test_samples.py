@@ -19,6 +19,7 @@ def told(story: RunReport) -> dict[tuple[str, Metric, tuple[str, ...]], float]:
     }
 
 
+@pytest.mark.smoke
 def test_a_whole_run_is_told_in_every_metric() -> None:
     """No metric is defined in vain, and each sample has as many labels as its metric."""
     samples = [sample for group in groups(run()) for sample in group.samples]
