@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -97,22 +97,33 @@ WAYS = {
 
 
 @pytest.fixture(scope="module")
-def materialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory in which all assets were materialised once."""
-    folder = tmp_path_factory.mktemp("materialised")
-    finished = run_program(folder, *MATERIALISE, "*")
-    assert finished.returncode == 0, finished.stderr[-3000:]
-    return folder
+def materialised(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """A directory in which all assets were materialised once, by the first test that asks for it."""
+
+    @cache
+    def make() -> Path:
+        folder = tmp_path_factory.mktemp("materialised")
+        finished = run_program(folder, *MATERIALISE, "*")
+        assert finished.returncode == 0, finished.stderr[-3000:]
+        return folder
+
+    return make
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+MOST_USED = "asset materialize"
+
+
+@pytest.mark.parametrize(
+    "way",
+    [pytest.param(way, id=name, marks=[pytest.mark.smoke] * (name == MOST_USED)) for name, way in WAYS.items()],
+)
 @pytest.mark.service
-def test_every_way_in(way: Way, materialised: Path, tmp_path: Path) -> None:
+def test_every_way_in(way: Way, materialised: Callable[[], Path], tmp_path: Path) -> None:
     """It exits as it should, publishes just what was asked for, and the export is `sample_output.json`."""
     data, home = tmp_path / "data", tmp_path / "home"
     home.mkdir()
     if way.after:
-        shutil.copytree(materialised / "data", data)
+        shutil.copytree(materialised() / "data", data)
     before = versions(data)
     environ = {"CUSTOMER_EXECUTOR": way.executor} | ({"DAGSTER_HOME": str(home)} if way.home else {})
     finished = run_program(tmp_path, *way.command, **environ)

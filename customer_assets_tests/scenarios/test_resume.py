@@ -81,6 +81,7 @@ class Sink(CustomerCollector):
 
 
 @pytest.mark.parametrize("transport", ["requests", "aiohttp"])
+@pytest.mark.smoke
 def test_an_interrupted_crawl_resumes(tmp_path: Path, transport: str) -> None:
     """The page that was being handed on is stored already; the client can be used again at once."""
     settings = SimulatorSettings(customers=400, page_size=10, latency_ms=2)

@@ -27,6 +27,7 @@ TRANSPORTS = pytest.mark.parametrize("transport", ["requests", "aiohttp"])
 Serve = Callable[..., ScriptedServer]
 
 
+@pytest.mark.smoke
 def test_api_client_retry_logic(serve_script: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """A page that fails is asked for three times more, after 1, 2 and 4 seconds; each retry is told."""
     server = serve_script([http(500), http(503), http(500)])
@@ -42,6 +43,7 @@ def test_api_client_retry_logic(serve_script: Serve, caplog: pytest.LogCaptureFi
     ]
 
 
+@pytest.mark.smoke
 def test_an_api_that_only_fails_sees_four_requests(serve_script: Serve) -> None:
     """Then the page is named."""
     server = serve_script(otherwise=lambda _page: http(500))
@@ -61,6 +63,7 @@ def test_one_page_that_only_fails_is_named(serve_script: Serve) -> None:
         client._fetch_page(7)
 
 
+@pytest.mark.smoke
 def test_a_429_spends_no_retry_and_waits_as_long_as_it_says(serve_script: Serve) -> None:
     """Five in a row, then the page."""
     server = serve_script([http(429, Retry_After="7")] * 5)
@@ -145,6 +148,7 @@ def test_every_customer_comes_once_whatever_fails(seed: int) -> None:
 
 
 @TRANSPORTS
+@pytest.mark.smoke
 def test_pages_are_read_in_parallel_but_no_more_than_allowed(transport: str) -> None:
     """`max_concurrency` in flight."""
     settings = SimulatorSettings(customers=400, page_size=10, latency_ms=20)
@@ -157,6 +161,7 @@ def test_pages_are_read_in_parallel_but_no_more_than_allowed(transport: str) -> 
 
 
 @pytest.mark.parametrize("store", ["memory://", "sqlite:///{}/pages.sqlite"])
+@pytest.mark.smoke
 def test_called_again_it_asks_only_for_what_is_missing(serve_script: Serve, tmp_path: Path, store: str) -> None:
     """A crawl that ends incomplete keeps its pages."""
     broken = {2}
@@ -171,6 +176,7 @@ def test_called_again_it_asks_only_for_what_is_missing(serve_script: Serve, tmp_
     assert server.pages == [2]
 
 
+@pytest.mark.smoke
 def test_another_process_resumes_from_the_file(serve_script: Serve, tmp_path: Path) -> None:
     """A new client on the same file; the file does not tell the key."""
     broken = {3}
@@ -240,6 +246,7 @@ def test_the_most_complete_of_several_records_stands(serve_script: Serve) -> Non
     assert server.pages == [1, 1]
 
 
+@pytest.mark.smoke
 def test_customers_that_moved_while_pages_were_read_are_found(serve_script: Serve) -> None:
     """One is inserted at the front after the first page: the second pass reads them all."""
     inserted = [0]

@@ -378,6 +378,7 @@ def test_a_field_of_1024_characters_is_read() -> None:
     assert advice(ratelimit=longer, ratelimit_policy=longer) == NO_HINTS
 
 
+@pytest.mark.smoke
 def test_everything_at_once() -> None:
     """Each header says its own."""
     found = advice(retry_after="2", ratelimit='"p";r=0;t=7', ratelimit_policy='"p";q=100;w=10')

@@ -24,6 +24,7 @@ def judge(status: int, content: bytes, page: int = 1, **headers: str) -> PageRec
     return parse_response(RawResponse(status, named, content, 0.1), page, NOW)
 
 
+@pytest.mark.smoke
 def test_a_page_is_taken_as_it_came() -> None:
     """Its records byte for byte, its counts as numbers; what else is there is left alone."""
     data = b'[{"id": 1, "x": "\\ud83d\\ude00"},  null,3 ]'

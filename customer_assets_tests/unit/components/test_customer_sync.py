@@ -27,6 +27,7 @@ def built(yaml: str) -> dg.Definitions:
     return component.build_defs(ComponentTree.for_test().load_context)
 
 
+@pytest.mark.smoke
 def test_a_name_is_enough() -> None:
     """Everything else has a default; the API is the embedded simulator."""
     defs = built("name: shop")
@@ -173,6 +174,7 @@ def acme(monkeypatch: pytest.MonkeyPatch) -> Iterator[AcmeAPI]:
 
 
 @pytest.mark.usefixtures("acme")
+@pytest.mark.smoke
 def test_an_api_of_another_shape_is_synced(tmp_path: Path) -> None:
     """Through the job, its checks and its gate; the key reaches the API and nothing else."""
     component = CustomerSyncComponent.resolve_from_yaml(f"{ACME_YAML}\ndata_directory: {tmp_path}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import narwhals as nw
+import pytest
 
 from customer_assets.defs.assets import ASSETS
 from customer_assets.defs.checks import CHECKS
@@ -16,6 +17,7 @@ Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
 
 
+@pytest.mark.smoke
 def test_values_can_be_read_as_frames(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:
     """`materialize_to_memory` works with a plain server behind the resource."""
     api = serve_api(PlainAPI([customer(number) for number in range(1, 8)], statuses=[500, 503]))
@@ -28,6 +30,7 @@ def test_values_can_be_read_as_frames(serve_api: Serve, resources: Resources, in
     assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
 
 
+@pytest.mark.smoke
 def test_the_job_publishes_the_export(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:
     """All four assets and seven checks, through the IO manager."""
     made = resources(serve_api(PlainAPI([customer(number) for number in range(1, 8)])))
@@ -50,6 +53,7 @@ def test_two_runs_give_the_same_bytes(serve_api: Serve, resources: Resources, in
     assert exports[0] == exports[1]
 
 
+@pytest.mark.smoke
 def test_bad_data_never_reaches_the_export(
     serve_api: Serve, resources: Resources, instance: dg.DagsterInstance
 ) -> None:

@@ -25,6 +25,7 @@ Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
 
 
+@pytest.mark.smoke
 def test_without_an_address_the_simulator_is_the_api() -> None:
     """Twelve customers; some of its requests fail, all of its customers come."""
     resource = CustomerAPIResource(retry_waits_s=[0.001, 0.001, 0.001])
@@ -49,6 +50,7 @@ def test_simulated_customers_are_not_taken_for_real(
     assert [" - WARNING - " in line for line in told] == [True] * simulated
 
 
+@pytest.mark.smoke
 def test_a_real_api_needs_a_key() -> None:
     """Before anything is sent."""
     with (
@@ -137,6 +139,7 @@ def test_a_frame_of_any_asset_is_published_and_scanned(tmp_path: Path, resources
     assert published.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.smoke
 def test_the_package_shows_the_definitions() -> None:
     """`-m customer_assets` works; importing the library parts does not load them."""
     assert customer_assets.code_location is defs

@@ -168,6 +168,7 @@ def test_an_unknown_override_is_refused() -> None:
         build_definitions(custmer_api=object())
 
 
+@pytest.mark.smoke
 def test_every_variable_that_is_read_is_listed() -> None:
     """The list in `settings` is what the front door reads."""
 

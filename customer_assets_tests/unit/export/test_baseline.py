@@ -100,6 +100,7 @@ def test_another_engine_is_no_change(tmp_path: Path, wrote: str, reads: str) -> 
     assert changes_since(path, frame(reader, BEFORE), reader) == counts(0, 0, 0, 5)
 
 
+@pytest.mark.smoke
 def test_before_the_first_export_there_is_nothing_to_compare_with() -> None:
     """Which is not the same as that all were added."""
     engine = open_engine("duckdb")
@@ -133,6 +134,7 @@ def test_what_cannot_be_compared_with_stops_nothing(
     assert "cannot be compared with" in caplog.text
 
 
+@pytest.mark.smoke
 def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
     """Names are in it."""
     assert kept(open_engine("duckdb"), BEFORE, tmp_path).stat().st_mode & 0o777 == 0o600

@@ -27,6 +27,7 @@ def exporter() -> DataExporter:
     return DataExporter(clock=lambda: INSTANT)
 
 
+@pytest.mark.smoke
 def test_the_document_byte_for_byte(exporter: DataExporter, tmp_path: Path) -> None:
     """Metadata first, one customer a line, ids with three digits at least, UTC with Z."""
     customers = [clean_customer(1234, "Zoë"), clean_customer(7, 'A "B" \\', data_quality_score=70)]
@@ -139,6 +140,7 @@ def test_a_directory_in_the_files_place_is_named(exporter: DataExporter, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
 
+@pytest.mark.smoke
 def test_the_export_is_for_its_owner_only(exporter: DataExporter, tmp_path: Path) -> None:
     """It is personal data."""
     exporter.export_customers([clean_customer(1)], tmp_path / "new" / "out.json")

@@ -20,6 +20,7 @@ def sent(report: RunReport, **where: str) -> dict[str, Any]:
     return message
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     "report",
     [

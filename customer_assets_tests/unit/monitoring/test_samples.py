@@ -19,6 +19,7 @@ def values(report: RunReport) -> dict[tuple[str, Metric, tuple[str, ...]], float
     }
 
 
+@pytest.mark.smoke
 def test_a_complete_run_feeds_every_metric() -> None:
     """No metric is unused, and each sample has as many labels as its metric."""
     samples = [sample for group in groups(run()) for sample in group.samples]

@@ -20,6 +20,7 @@ def no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert "canary-secret" not in caplog.text
 
 
+@pytest.mark.smoke
 def test_it_arrives_once() -> None:
     """No wait, no retry."""
     slept: list[float] = []

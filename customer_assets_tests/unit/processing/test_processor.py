@@ -128,6 +128,7 @@ def test_same_call_same_answer(processor: CustomerDataProcessor) -> None:
     assert processor.process_customers(records) == processor.process_customers(records)
 
 
+@pytest.mark.smoke
 def test_seed_chooses_generated_values(as_of: datetime) -> None:
     """Another seed gives other generated values, and leaves the customer's own as they are."""
     records = [{**GEORGE, "id": n} for n in range(100)]
@@ -174,6 +175,7 @@ def test_an_instant_without_a_time_zone_is_refused(engine_name: str) -> None:
     assert CustomerDataProcessor(as_of=zoned, engine=engine_name).process_customers([GEORGE])
 
 
+@pytest.mark.smoke
 def test_rejected_records_are_kept(as_of: datetime) -> None:
     """What could not be used is there to be read, with its place and reason; the next call forgets it."""
     processor = CustomerDataProcessor(as_of=as_of)
@@ -184,6 +186,7 @@ def test_rejected_records_are_kept(as_of: datetime) -> None:
     assert not processor.rejected
 
 
+@pytest.mark.smoke
 def test_clock_is_asked_at_each_call() -> None:
     """Without a fixed instant, activity is judged from the moment of the call."""
     now = iter([datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)])

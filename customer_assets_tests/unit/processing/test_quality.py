@@ -55,6 +55,7 @@ def _by_name(figures: QualityMetrics, thresholds: QualityThresholds | None = Non
     return {verdict.name: verdict for verdict in evaluate(figures, thresholds or QualityThresholds())}
 
 
+@pytest.mark.smoke
 def test_good_data_passes_every_check() -> None:
     """Exactly at the limits is within them."""
     found = _by_name(GOOD)
@@ -99,6 +100,7 @@ def test_nothing_landed_fails() -> None:
     ]
 
 
+@pytest.mark.smoke
 def test_all_rejected_fails() -> None:
     """TableVersions that were all rejected leave nothing to publish, whatever share is allowed."""
     thresholds = QualityThresholds(max_rejected_share=1.0)

@@ -236,6 +236,7 @@ def test_generated_values_are_independent(first: int, step: int) -> None:
     assert _is_even(Counter(tuple(row[name] for name in GENERATED) for row in rows), 216, len(rows))
 
 
+@pytest.mark.smoke
 def test_neighbours_are_independent() -> None:
     """What one id gets says nothing of what the next gets."""
     rows = _generated(1, 1, 12_001)

@@ -64,6 +64,7 @@ def test_the_same_report_gives_the_same_bytes() -> None:
     assert page(report(), {}) == page(report(), {})
 
 
+@pytest.mark.smoke
 def test_the_page_tells_what_the_report_holds() -> None:
     """Headline, change, defects, reasons, crawl."""
     text = re.sub(r"<[^>]*>", " ", page(report(), {}))

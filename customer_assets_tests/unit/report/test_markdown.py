@@ -1,5 +1,7 @@
 """Markdown: readable as it stands, and nothing in it acts."""
 
+import pytest
+
 from customer_assets.export import DataExporter
 from customer_assets.report.aggregates import FEWEST_PER_DOMAIN
 from customer_assets.report.markdown import markdown
@@ -15,6 +17,7 @@ def test_a_report_of_customers_alone_can_be_written() -> None:
     assert "| basic | 0 | 0.0 % |  |" in text
 
 
+@pytest.mark.smoke
 def test_a_full_report_tells_how_the_records_came() -> None:
     """Changes, what became of the records, defects, reasons and the crawl."""
     text = markdown(report_of(DataExporter().generate_summary_report([clean_customer(n) for n in range(12)])))

@@ -16,6 +16,7 @@ from customer_assets.simulator.__main__ import main
 KEY = {"x-api-key": "any"}
 
 
+@pytest.mark.smoke
 def test_the_twelve_of_reqres_are_served_by_default() -> None:
     """Six per page, as in the specification."""
     with running_simulator() as simulator:

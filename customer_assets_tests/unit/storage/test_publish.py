@@ -49,6 +49,7 @@ def test_what_a_killed_process_left_goes_with_the_next_file(tmp_path: Path) -> N
     assert path.read_text() == "second"
 
 
+@pytest.mark.smoke
 def test_a_block_that_fails_publishes_nothing(tmp_path: Path) -> None:
     """The version before stays, the temporary file goes."""
     path = tmp_path / "out"

@@ -59,6 +59,7 @@ def test_an_answer_comes_whole(serve_script: Serve, library: str, answer: Step) 
 
 
 @LIBRARIES
+@pytest.mark.smoke
 def test_header_lines_of_one_name_are_one_header(serve_script: Serve, library: str) -> None:
     """Limits may be told a line each."""
     answer = http(200, PAGE).replace(

@@ -33,6 +33,7 @@ def store(url: str) -> Iterator[PageStore]:
     opened.close()
 
 
+@pytest.mark.smoke
 def test_what_is_put_comes_back(store: PageStore) -> None:
     """Byte for byte, by crawl and number."""
     store.put("a", page(2, b'["\xc3\xa9\x00"]'), 60)

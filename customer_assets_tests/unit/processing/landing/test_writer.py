@@ -39,6 +39,7 @@ def _landed(writer: LandingWriter, pages: list[Page]) -> LandingWriter:
     return writer
 
 
+@pytest.mark.smoke
 def test_every_record_is_in_one_of_the_files(writer: LandingWriter) -> None:
     """What is handed over is in the lake or in the quarantine, and counted there."""
     _landed(writer, _pages())
