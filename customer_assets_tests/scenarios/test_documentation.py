@@ -25,6 +25,7 @@ from customer_assets.components import CustomerSyncComponent
 from customer_assets.definitions import defs
 from customer_assets.defs import settings
 from customer_assets.simulator import SimulatorSettings, running_simulator
+from customer_assets_tests.harness.drills import apply_drill
 
 PROJECT = Path(__file__).parents[2]
 NOT_OURS = {"build", "data", "dist", "node_modules"}
@@ -144,10 +145,8 @@ def run_python(reader: Reader, block: Block) -> None:
 
 
 def run_diff(reader: Reader, block: Block) -> None:
-    """Make the change."""
-    patch = reader.home / f"block_{block.line}.diff"
-    patch.write_text(block.text, encoding="utf-8")
-    succeed(block, reader.run("patch", "--strip=1", "--fuzz=3", "--input", patch))
+    """Make the change in the copy."""
+    apply_drill(block.text, reader.home)
 
 
 def run_yaml(reader: Reader, block: Block) -> None:
