@@ -1,6 +1,6 @@
-"""Whatever a reader may copy from a page works: every fenced block is run, every command in a sentence has a home.
+"""Whatever a reader can copy from a page works: every fenced block runs, and so does every command in a sentence.
 
-The blocks of one page run in order, in one copy of the project, as a reader would go through it.
+The blocks of a page run in order in one copy of the project, the way a reader would work through it.
 """
 
 import ast
@@ -21,10 +21,12 @@ from dagster.components.core.component_tree import ComponentTree
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+import customer_assets
 from customer_assets.components import CustomerSyncComponent
 from customer_assets.definitions import defs
 from customer_assets.defs import settings
 from customer_assets.simulator import SimulatorSettings, running_simulator
+from customer_assets_tests.harness.drills import apply_drill
 
 PROJECT = Path(__file__).parents[2]
 NOT_OURS = {"build", "data", "dist", "node_modules"}
@@ -36,7 +38,7 @@ PAGES = sorted(
 OPERATING, EXTENDING = Path("deploy/OPERATING.md"), Path("customer_assets/EXTENDING.md")
 
 REAL_APIS = ("https://reqres.in/api", "http://127.0.0.1:8080/api")
-"""What pages say where a simulated API on loopback answers in a test. The one thing that is changed in a block."""
+"""Addresses that a test replaces with a simulated API's. Nothing else in a block is changed."""
 
 LIMIT_S = 240
 
@@ -49,10 +51,10 @@ class Block:
     """One fenced block.
 
     Attributes:
-        page: Its page, from the project's root.
-        line: Where it begins.
-        language: What the fence says.
-        text: What stands in it.
+        page: Its page, relative to the project.
+        line: Its first line there.
+        language: The word after the fence.
+        text: Its content.
     """
 
     page: Path
@@ -61,17 +63,15 @@ class Block:
     text: str
 
     def __str__(self) -> str:
-        """Tell where it is."""
         return f"{self.page}:{self.line} ({self.language or 'no language'})"
 
 
 def tokens(page: Path) -> list[Token]:
-    """Parse a page."""
     return MarkdownIt("commonmark").enable("table").parse((PROJECT / page).read_text(encoding="utf-8"))
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """Every fenced block of a page, in order."""
+    """Return every fenced block of a page, in order."""
     return [
         Block(page, token.map[0] + 1, token.info.strip(), token.content)
         for token in tokens(page)
@@ -81,35 +81,34 @@ def blocks_of(page: Path) -> list[Block]:
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
-# --- what runs a block, by its language ---------------------------------------------------------------
+# --- how a block runs, by its language ----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Reader:
-    """One who does what a page says.
+    """Follows a page's instructions.
 
     Attributes:
-        home: A copy of the project, with the environment that the README makes.
-        api: A simulated API.
+        home: A copy of the project, with the virtual environment that the README creates.
+        api: The address of a simulated API.
     """
 
     home: Path
     api: str
 
     def run(self, *command: str | Path) -> "subprocess.CompletedProcess[str]":
-        """Run a command in the copy."""
         return subprocess.run(
             command, cwd=self.home, env=self.environ(), capture_output=True, text=True, timeout=LIMIT_S, check=False
         )
 
     def environ(self) -> dict[str, str]:
-        """The environment of a person who has just begun."""
+        """Return the environment of someone who has just started."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("CUSTOMER_", "DAGSTER_", "COV"))}
         path = f"{self.home}/.venv/bin{os.pathsep}{kept.get('PATH', '')}"
         return {**kept, "PATH": path, "PYTHONPATH": str(self.home), "DAGSTER_DISABLE_TELEMETRY": "1"}
 
     def text(self, block: Block) -> str:
-        """Put the simulated API in the real one's place."""
+        """Replace real APIs with the simulated one."""
         text = block.text
         for real in REAL_APIS:
             text = text.replace(real, self.api)
@@ -120,11 +119,11 @@ AS_ROOT = """
 sudo() { case "$1" in install) shift; install "$@" ;; useradd | python3 | */pip | systemctl) ;; *) return 1 ;; esac; }
 mkdir -p root/etc/systemd/system root/opt root/var/lib
 """
-"""Stands for root: files are installed, below the copy; accounts, environments and services are not made."""
+"""Replaces root: installs files below the copy; creates no accounts, environments or services."""
 
 
 def run_shell(reader: Reader, block: Block) -> None:
-    """Run the commands; the first that fails ends it. What `sudo` would do to the machine is done below the copy."""
+    """Run the commands until one fails. What `sudo` would do to the machine happens below the copy."""
     text = reader.text(block)
     if "sudo " in text:
         text = AS_ROOT + re.sub(r" (?=/(etc|opt|var)/)", " root", text.replace("-o customer_assets ", ""))
@@ -132,7 +131,7 @@ def run_shell(reader: Reader, block: Block) -> None:
 
 
 def run_python(reader: Reader, block: Block) -> None:
-    """Run the program; one whose first line names a file becomes that file first, tests are run by pytest."""
+    """Run a program, after saving it if its first line names a file. Run tests with pytest."""
     text = reader.text(block)
     named = re.match(r"# (\S+\.py)\n", text)
     file = reader.home / (named[1] if named else f"block_{block.line}.py")
@@ -144,14 +143,12 @@ def run_python(reader: Reader, block: Block) -> None:
 
 
 def run_diff(reader: Reader, block: Block) -> None:
-    """Make the change."""
-    patch = reader.home / f"block_{block.line}.diff"
-    patch.write_text(block.text, encoding="utf-8")
-    succeed(block, reader.run("patch", "--strip=1", "--fuzz=3", "--input", patch))
+    """Make the change in the copy."""
+    apply_drill(block.text, reader.home)
 
 
 def run_yaml(reader: Reader, block: Block) -> None:
-    """Load a component as Dagster does; let Dagster judge a run's configuration, and keep it in the file it names."""
+    """Load a component as Dagster does; validate a run's configuration and save it to the file it names."""
     content = yaml.safe_load(block.text)
     assert isinstance(content, dict), block
     if content.get("type") == "customer_assets.components.CustomerSyncComponent":
@@ -160,7 +157,9 @@ def run_yaml(reader: Reader, block: Block) -> None:
         )
         dg.Definitions.validate_loadable(component.build_defs(ComponentTree.for_test().load_context))
         return
-    assert set(content) <= {"resources", "ops", "execution"}, f"{block}: who reads this?"
+    assert set(content) <= {"resources", "ops", "execution"}, (
+        f"{block}: it is neither a component nor a run's configuration"
+    )
     dg.validate_run_config(defs.resolve_job_def("customer_sync_job"), content)
     named = re.match(r"# (\S+\.yaml)\n", block.text)
     assert named, f"{block}: the first line names the file"
@@ -168,12 +167,12 @@ def run_yaml(reader: Reader, block: Block) -> None:
 
 
 def run_mermaid(_: Reader, block: Block) -> None:
-    """Let Mermaid itself draw it."""
+    """Draw it with Mermaid itself."""
     assert "<svg" in mermaidx.render(block.text).svg(), block
 
 
 def succeed(block: Block, finished: "subprocess.CompletedProcess[str]") -> None:
-    """Exit 0, or tell which block failed and how."""
+    """Fail with the block and its output unless it exited 0."""
     assert finished.returncode == 0, f"{block} failed:\n{finished.stdout[-2000:]}\n{finished.stderr[-4000:]}"
 
 
@@ -186,19 +185,23 @@ RUN_BY: Mapping[str, Callable[[Reader, Block], None]] = {
     "mermaid": run_mermaid,
 }
 
+CI_SCRIPT = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
 QUICK_START = [block for block in blocks_of(Path("README.md")) if block.language == "bash"]
+CI_LINES = {line.strip() for text in (CI_SCRIPT, *(block.text for block in QUICK_START)) for line in text.splitlines()}
 FUZZING = blocks_of(Path("customer_assets_tests/fuzzing/README.md"))
-RUN_ELSEWHERE = {
-    **dict.fromkeys(QUICK_START, "it fetches packages: `.ci/run` runs it, word for word"),
-    **dict.fromkeys(FUZZING, "a search without an end; what it found is tried by `test_kept_inputs.py`"),
-}
+
+
+def runs_elsewhere(block: Block) -> bool:
+    """Whether CI runs each line of the block, or it is the fuzzer's endless search (see `test_kept_inputs.py`)."""
+    return block in FUZZING or {line.strip() for line in block.text.splitlines()} <= CI_LINES
+
 
 # --- every block --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    """A reader with a fresh copy, and an API to read from."""
+    """Return a reader with a fresh copy of the project and a simulated API."""
     home = tmp_path / "project"
     hidden = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", *NOT_OURS)
     shutil.copytree(PROJECT, home, ignore=hidden)
@@ -210,26 +213,25 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 @pytest.mark.service
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)], ids=str)
 def test_every_block_of_a_page_works(page: Path, reader: Reader) -> None:
-    """In the order of the page, so that a block may use what one before it made."""
+    """In the page's order, so that a block can use what an earlier one created."""
     for block in blocks_of(page):
-        if block not in RUN_ELSEWHERE:
+        if not runs_elsewhere(block):
             RUN_BY[block.language](reader, block)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_somebody_runs_every_block(block: Block) -> None:
-    """A block in a language that nothing runs fails, rather than being passed over."""
-    assert block.language in RUN_BY, f"{block}: nobody runs it; write it so that one of {', '.join(RUN_BY)} does"
+def test_every_block_has_a_language_that_runs(block: Block) -> None:
+    """A block in an unknown language fails here; otherwise it would be skipped silently."""
+    assert block.language in RUN_BY, f"{block}: use one of {', '.join(RUN_BY)}"
 
 
 def test_ci_runs_both_quick_starts() -> None:
-    """The very text: `.ci/readme_block` prints it, `.ci/run` hands it to bash."""
+    """Word for word: `.ci/readme_block` prints them, `.ci/run` passes them to bash."""
     assert len(QUICK_START) == 2
-    script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
     for number, block in enumerate(QUICK_START, start=1):
         printed = subprocess.check_output([sys.executable, ".ci/readme_block", str(number)], cwd=PROJECT, text=True)
         assert printed.rstrip("\n") == block.text.rstrip("\n")
-        assert f'\nbash -euo pipefail -c "$(readme_block {number})"\n' in script
+        assert f'\nbash -euo pipefail -c "$(readme_block {number})"\n' in CI_SCRIPT
 
 
 # --- commands within sentences ------------------------------------------------------------------------
@@ -249,14 +251,14 @@ INLINE_RUN_BY = {
     "dg launch --job acme_job": OTHER_PROJECT,
     "python -m customer_assets.simulator": "customer_assets_tests/unit/simulator/test_server.py",
 }
-"""Commands that take a service or a project of their own, and the test that runs each."""
+"""Commands that need a service or a project of their own, and the test that runs each."""
 
 INLINE_INSTALLS = re.compile(r"pip install 'customer_assets\[[a-z0-9]+\]'")
-"""Commands that fetch what `.ci/run` installs by the extra `dev`, or by the extra's own name."""
+"""Commands that install an extra. `.ci/run` installs all of them."""
 
 
 def inline_commands() -> list[tuple[Path, str]]:
-    """Every command that stands within a sentence or a table."""
+    """Return every command within a sentence or a table."""
     inline = ((page, child) for page in PAGES for token in tokens(page) for child in token.children or [])
     return [(page, each.content) for page, each in inline if each.type == "code_inline" and COMMAND.match(each.content)]
 
@@ -264,7 +266,7 @@ def inline_commands() -> list[tuple[Path, str]]:
 @pytest.mark.service
 @pytest.mark.parametrize(("page", "command"), [pytest.param(*each, id=each[1]) for each in inline_commands()])
 def test_every_command_within_a_sentence_works(page: Path, command: str, reader: Reader) -> None:
-    """It is run here, or by the test that is named for it."""
+    """Here, or in the test that `INLINE_RUN_BY` names."""
     if command in INLINE_RUN_BY:
         assert f'"{command.split()[1]}"' in (PROJECT / INLINE_RUN_BY[command]).read_text(encoding="utf-8")
     elif INLINE_INSTALLS.fullmatch(command):
@@ -278,23 +280,38 @@ def test_every_command_within_a_sentence_works(page: Path, command: str, reader:
 
 
 def links() -> list[tuple[Path, str]]:
-    """Every link and picture that leads to a file of the project."""
+    """Return every link and picture that leads into the project, with its anchor."""
     found = []
     for page in PAGES:
         for token in tokens(page):
             for child in token.children or []:
-                target = str(child.attrs.get("href") or child.attrs.get("src") or "").partition("#")[0]
+                target = str(child.attrs.get("href") or child.attrs.get("src") or "")
                 if target and "://" not in target:
                     found.append((page, target))
     return found
 
 
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    parsed = tokens(page)
+    headings = [parsed[at + 1].content for at, token in enumerate(parsed) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize(("page", "target"), [pytest.param(*each, id=f"{each[0]} to {each[1]}") for each in links()])
 def test_every_link_leads_somewhere(page: Path, target: str) -> None:
-    """Pictures are small, too: they load on a phone."""
-    file = (PROJECT / page).parent / target
+    """Pictures are small as well, so that they load on a phone."""
+    name, _, anchor = target.partition("#")
+    file = (PROJECT / page).parent / name if name else PROJECT / page
     assert file.exists()
+    assert not anchor or anchor in anchors(file)
     assert file.suffix not in (".png", ".webp") or file.stat().st_size < 150_000
+
+
+def test_the_changelog_names_the_version() -> None:
+    """The package's version has an entry."""
+    changelog = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## {customer_assets.__version__}" in changelog
 
 
 VARIABLE = re.compile(r"\bCUSTOMER_[A-Z_]+\b(?!=)")
@@ -303,7 +320,7 @@ SAMPLE_ENVIRONMENT = PROJECT / "deploy" / "customer_assets.env"
 
 @pytest.mark.parametrize("variable", settings.VARIABLES)
 def test_every_setting_stands_in_the_readme(variable: str) -> None:
-    """In its table; the embedded simulator's are told as one."""
+    """In its table of settings; the embedded simulator's variables share a row."""
     rows = [line for line in (PROJECT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     names = {variable, variable.replace("CUSTOMER_SIMULATOR", "…")}
     assert any(f"`{name}`" in row for name in names for row in rows)
@@ -311,14 +328,14 @@ def test_every_setting_stands_in_the_readme(variable: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_setting_that_a_page_names_is_read(page: Path) -> None:
-    """By customer_assets, or by the services that the sample environment is for."""
+    """By customer_assets, or by the services that the sample environment configures."""
     named = set(VARIABLE.findall((PROJECT / page).read_text(encoding="utf-8")))
     sample = set(VARIABLE.findall(SAMPLE_ENVIRONMENT.read_text(encoding="utf-8").replace("=", " ")))
     assert named <= {*settings.VARIABLES, *sample}
 
 
 def our_errors() -> list[str]:
-    """Name every error that customer_assets raises on purpose, by its source: optional packages may be missing."""
+    """Return every error of customer_assets, read from the sources, since optional packages can be missing."""
     sources = (PROJECT / "customer_assets").rglob("*.py")
     trees = [ast.parse(source.read_text(encoding="utf-8")) for source in sources]
     bases = {
@@ -334,12 +351,12 @@ def our_errors() -> list[str]:
 
 
 def our_checks() -> list[str]:
-    """Name every asset check."""
+    """Return every asset check."""
     return sorted(key.name for checks in defs.asset_checks or () for key in checks.check_keys)
 
 
 @pytest.mark.parametrize("name", [*our_errors(), *our_checks()])
-def test_operators_are_told_what_to_do(name: str) -> None:
-    """Each error and each check has a row of its own in a table."""
+def test_the_runbook_covers_it(name: str) -> None:
+    """Each error and each check has a row in one of its tables."""
     text = (PROJECT / OPERATING).read_text(encoding="utf-8")
     assert f"\n| `{name}` |" in text

@@ -84,8 +84,7 @@ def test_what_is_not_configured_is_not_mentioned() -> None:
     """No environment, no webserver, no export yet."""
     message = sent(run(Outcome.FAILED))
     assert message["text"] == (
-        "customer_sync_job failed (run run-1).\n"
-        "What to do: deploy/OPERATING.md#when-a-run-fails"
+        "customer_sync_job failed (run run-1).\nWhat to do: deploy/OPERATING.md#when-a-run-fails"
     )
     assert (message["environment"], message["run_url"], message["last_export_at"]) == ("", "", None)
 
