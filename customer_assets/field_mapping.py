@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
+from customer_assets.configuration import SettingError
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 
 _PARAMETER = re.compile(r"[A-Za-z0-9_.~\[\]-]+")
@@ -18,18 +19,11 @@ Path = tuple[str, ...]
 """A name, step by step: `("contact", "email")`."""
 
 
-class MappingError(ValueError):
-    """A name cannot be used.
-
-    Attributes:
-        field: What was named, by our name.
-        problem: What is wrong with the name.
-    """
+class MappingError(SettingError):
+    """A name cannot be used."""
 
     def __init__(self, field: str, problem: str) -> None:
-        """Tell what was named, and what is wrong with it."""
-        self.field, self.problem = field, problem
-        super().__init__(f"{field}: {problem}")
+        super().__init__(problem, "Name it as the API does.", field=field)
 
 
 def parse_paths(names: "EnvelopeFields") -> dict[str, Path | None]:

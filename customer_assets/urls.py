@@ -38,3 +38,8 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_plain(text: str) -> bool:
+    """Whether every program reads a URL alike: they differ on backslashes, blanks and control characters."""
+    return text.isascii() and text.isprintable() and not set(text) & set(" \\")

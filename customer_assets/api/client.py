@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, TextIO, Unpack
 
 from customer_assets.api.clock import Clock
 from customer_assets.api.collector import CustomerCollector
@@ -16,7 +16,7 @@ from customer_assets.api.crawl.page_ranges import PageRanges
 from customer_assets.api.crawl.policy import BackoffPolicy, CrawlPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.api.http.base import Target, Transport, open_transport
-from customer_assets.api.options import ClientOptions, hide_api_key, validate_api_key, validate_base_url
+from customer_assets.api.options import ApiKeywords, ApiSettings, hide_api_key, validate_api_key
 from customer_assets.api.page_store.base import PageStore, open_store
 from customer_assets.api.page_store.best_effort import BestEffortStore
 from customer_assets.api.progress import OnProgress, Progress, summary
@@ -29,6 +29,9 @@ from customer_assets.models import Page
 
 logger = logging.getLogger("customer_assets.api")
 
+IN_MEMORY = "memory://"
+"""The page store of a client that names none."""
+
 
 class CustomerAPIClient:
     """Reads all customers of a paginated, rate-limited, unreliable REST API.
@@ -37,10 +40,14 @@ class CustomerAPIClient:
 
     Args:
         base_url: The API, such as `https://reqres.in/api`.
-        api_key: Sent to this API only, as `x-api-key` unless options say otherwise.
-        clock: Tells the time and waits.
-        on_progress: Called every few seconds with where the crawl stands and the seconds since its start.
-        **options: See `ClientOptions`.
+        api_key: Sent to this API only, in the header `x-api-key` unless `key_header` names another.
+        clock: The time, and how to wait.
+        on_progress: Called every few seconds with the crawl's progress and the seconds since its start.
+        identity: Names the API in the page store instead of its base URL; for an API whose address changes.
+        show_progress: Draw a progress bar while a crawl runs, if standard error is a terminal.
+        terminal: Draw it here instead; for programs that redirect standard error.
+        **options: The fields of `ApiSettings`; `transport` may also be a transport of your own, which the client
+            closes.
 
     Attributes:
         figures: What the latest crawl did; of one that failed, as far as it came.
@@ -56,25 +63,29 @@ class CustomerAPIClient:
         *,
         clock: Clock | None = None,
         on_progress: OnProgress | None = None,
-        **options: Any,  # noqa: ANN401 - `ClientOptions` checks them
+        identity: str | None = None,
+        show_progress: bool = True,
+        terminal: TextIO | None = None,
+        **options: Unpack[ApiKeywords],
     ) -> None:
         api_key = hide_api_key(api_key)  # from here on no traceback shows it
-        self.options = ClientOptions(**options)
-        self.base_url = validate_base_url(base_url, allow_insecure_http=self.options.allow_insecure_http)
+        self._transport = _own_transport(options)
+        self.options = ApiSettings.from_keywords(base_url=base_url, **options)
+        self.base_url = _present(self.options.base_url)
         self._target = Target(
             url=self.base_url + self.options.path,
             api_key=validate_api_key(api_key),
             page_size=self.options.page_size,
             timeout_s=self.options.timeout_s,
             max_body_bytes=self.options.max_body_bytes,
-            shape=self.options.shape,
+            shape=self.options.mapping,
             key_header=self.options.key_header,
             key_scheme=self.options.key_scheme,
         )
-        self._reader = PageParser(self.options.shape, self.options.page_size)
-        self._clock, self._on_progress = clock or Clock(), on_progress
+        self._reader = PageParser(self.options.mapping, self.options.page_size)
+        self._clock, self._on_progress, self._identity = clock or Clock(), on_progress, identity
+        self._show_progress, self._terminal = show_progress, terminal
         self.figures = CrawlStats()
-        self._transport: Transport | None = None
         self._kept = BestEffortStore(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
         self._pacer = RateLimiter(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
 
@@ -117,7 +128,7 @@ class CustomerAPIClient:
             CrawlPausedError: The API asked for a longer pause than a crawl waits.
             RequestRefusedError: The API refused for good.
         """
-        customers = CustomerCollector(self.options.shape.record)
+        customers = CustomerCollector(self.options.record)
         figures = self.crawl(customers)
         if figures.rejected:
             logger.warning("%d records have no usable id and are left out.", figures.rejected)
@@ -205,21 +216,18 @@ class CustomerAPIClient:
         return tally
 
     def _reading(self, crawl: Crawl, figures: CrawlStats, accepted: Callable[[Page], None]) -> Reading:
-        terminal = self.options.terminal or (sys.stderr if sys.stderr.isatty() else None)
-        drawn_on = terminal if self.options.show_progress else None
+        terminal = self._terminal or (sys.stderr if sys.stderr.isatty() else None)
+        drawn_on = terminal if self._show_progress else None
         progress = Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress, drawn_on)
         return Reading(crawl, figures, progress, accepted, self._reader)
 
     def _run(self, reading: Reading) -> Done | GiveUp:
         if self._transport is None:
-            chosen = self.options.transport
-            if isinstance(chosen, str):
-                chosen = open_transport(chosen, self._target, self.options.max_concurrency)
-            self._transport = chosen
+            self._transport = open_transport(self.options.transport, self._target, self.options.max_concurrency)
         return reading.run(self._transport, self._clock)
 
     def _open_store(self) -> PageStore:
-        return open_store(self.options.page_store, self._clock.epoch_s)
+        return open_store(self.options.page_store or IN_MEMORY, self._clock.epoch_s)
 
     def _policy(self) -> CrawlPolicy:
         return CrawlPolicy(
@@ -231,11 +239,26 @@ class CustomerAPIClient:
 
     def _crawl_name(self) -> str:
         """The crawl's identity: what is asked for and of whom, never with which key."""
-        asked = [self.options.identity or self.base_url, self.options.path, str(self.options.page_size)]
-        shape = replace(self.options.shape, record=DEFAULT_MAPPING.record)  # pages are kept as they came
+        asked = [self._identity or self.base_url, self.options.path, str(self.options.page_size)]
+        shape = replace(self.options.mapping, record=DEFAULT_MAPPING.record)  # pages are kept as they came
         if shape != DEFAULT_MAPPING:
             asked.append(repr(shape))
         return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:32]
+
+
+def _own_transport(options: ApiKeywords) -> Transport | None:
+    """Take a transport that is an object, not a name, out of the options."""
+    transport = options.get("transport")
+    if isinstance(transport, str) or transport is None or not callable(getattr(transport, "send", None)):
+        return None
+    del options["transport"]
+    return transport
+
+
+def _present(base_url: str) -> str:
+    if not base_url:
+        raise ConfigurationError("base_url", "it is blank", "Write it like https://reqres.in/api.")
+    return base_url
 
 
 def _conclude(figures: CrawlStats, tally: PassTotals, found: Consistency) -> None:

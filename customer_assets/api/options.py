@@ -1,136 +1,243 @@
-"""What a client may be told, checked before any request is sent."""
+"""Every setting of an API, once: name, type, default, bounds, description.
 
-import math
+The client's keywords, the resource, a component's `api:` section and the environment variables all follow from here.
+
+To add a setting that is a single value, add a field to `ApiOptions` and its type to `ApiKeywords`, use it, and add its
+variable (`CUSTOMER_API_` and the field's name) to the README's table. To add a structured part of an API's description,
+write a sub-model of `Settings` and make it a field of `ApiDescription`: the client, the YAML and the resource's
+`api_description` take it from there. Bounds belong to the field; a check that needs more than a bound is a validator of
+`ApiSettings`, because a component's YAML may still hold a template when the fields themselves are checked.
+
+What a setting does belongs in the file that uses it.
+"""
+
 import re
-from dataclasses import dataclass, field
-from typing import SupportsIndex, TextIO
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self, SupportsIndex, TypedDict, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from customer_assets.api.http.base import Transport
 from customer_assets.api.page_store.base import validate_store_url
+from customer_assets.configuration import SECRET, SettingError, Settings, Variable, configuration_errors, expand_home
 from customer_assets.errors import ConfigurationError
-from customer_assets.field_mapping import DEFAULT_MAPPING, FieldMapping
-from customer_assets.urls import is_loopback
+from customer_assets.field_mapping import DEFAULT_MAPPING, EnvelopeFields, FieldMapping
+from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
+from customer_assets.urls import is_loopback, is_plain
 
-TRANSPORTS = ("requests", "aiohttp")
-LARGEST_CONCURRENCY = 1_000
 A_YEAR_S = 366 * 86_400
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-"""A token by RFC 9110, as names of headers and of schemes are."""
+"""A token by RFC 9110: the names of headers and of authentication schemes."""
 
-RESERVED_TOKENS = {"accept", "accept-encoding", "connection", "content-length", "host", "user-agent"}
-"""A key in their place would break the request."""
+RESERVED_HEADERS = {"accept", "accept-encoding", "connection", "content-length", "host", "user-agent"}
+"""A key sent in one of these would break the request."""
 
+TransportName = Literal["requests", "aiohttp"]
+TRANSPORTS: tuple[str, ...] = get_args(TransportName)
 
-@dataclass(frozen=True, slots=True)
-class ClientOptions:
-    """How an API may be asked; the defaults suit one that nothing is known of.
-
-    Attributes:
-        max_concurrency: Requests in flight at most.
-        requests_per_second: The API's limit; None: learned.
-        page_size: Customers a page, sent as `per_page`; None: the API's own.
-        transport: The HTTP library: `requests` or `aiohttp`; or a transport of your own, which the client closes.
-        page_store: Where pages wait until their crawl is whole: `memory://`, `sqlite:///path`, `redis://host`.
-        path: Where customers are, below the base URL.
-        shape: What the API calls the parts of its requests, answers and records.
-        key_header: The header that the key is sent in.
-        key_scheme: Stands before the key in its header, such as `Bearer`.
-        retry_waits_s: Seconds before each retry of a failed request; as many retries.
-        rounds: How often a page may spend all its retries.
-        max_pause_s: The longest `Retry-After`, in seconds, that a crawl sits out itself.
-        timeout_s: Seconds for a whole request.
-        max_body_bytes: The largest answer that is read, decompressed.
-        resume_ttl_s: Seconds for which the pages of an unfinished crawl are kept.
-        cache_ttl_s: Seconds for which the pages of a finished crawl answer in the API's place.
-        allow_insecure_http: Send the key over plain http to other machines.
-        identity: Stands for the base URL in the page store; None: the base URL.
-        show_progress: Draw a bar while a crawl runs, if standard error is a terminal.
-        terminal: Draw it here instead; for programs that turn standard error into something else.
-
-    Raises:
-        ConfigurationError: One of them is outside its range; names it.
-    """
-
-    max_concurrency: int = 8
-    requests_per_second: float | None = None
-    page_size: int | None = None
-    transport: str | Transport = "requests"
-    page_store: str = field(default="memory://", repr=False)  # may hold a password
-    path: str = "/users"
-    shape: FieldMapping = DEFAULT_MAPPING
-    key_header: str = "x-api-key"
-    key_scheme: str = ""
-    retry_waits_s: tuple[float, ...] = (1.0, 2.0, 4.0)
-    rounds: int = 3
-    max_pause_s: float = 60.0
-    timeout_s: float = 30.0
-    max_body_bytes: int = 64 * 2**20
-    resume_ttl_s: float = 6 * 3600.0
-    cache_ttl_s: float = 0.0
-    allow_insecure_http: bool = False
-    identity: str | None = None
-    show_progress: bool = True
-    terminal: TextIO | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        """Check each."""
-        for name in ("max_concurrency", "rounds", "page_size", "max_body_bytes"):
-            _whole(name, getattr(self, name))
-        _in_range("max_concurrency", self.max_concurrency, 1, LARGEST_CONCURRENCY)
-        _in_range("rounds", self.rounds, 1, 1_000)
-        for name in ("requests_per_second", "page_size", "timeout_s", "max_body_bytes"):
-            value = getattr(self, name)
-            if value is not None:
-                _above_zero(name, value)
-        for name in ("max_pause_s", "resume_ttl_s", "cache_ttl_s"):
-            _in_range(name, getattr(self, name), 0, A_YEAR_S)
-        _check_waits(self.retry_waits_s)
-        for name in ("path", "key_header", "key_scheme"):
-            _text(name, getattr(self, name))
-        validate_store_url(self.page_store)
-        if not self.path.startswith("/") or not _is_plain(self.path) or "?" in self.path or "#" in self.path:
-            raise ConfigurationError("path", f"{self.path!r} is no path", "Write it like /users.")
-        _check_shape(self.shape, self.page_size)
-        _check_key_header(self.key_header, self.key_scheme)
-        _check_transport(self.transport)
+Wait = Annotated[float, Field(ge=0, le=A_YEAR_S)]
 
 
-def validate_base_url(base_url: str, *, allow_insecure_http: bool) -> str:
-    """Return the base URL without a slash at its end.
+def _as_list(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
-    Raises:
-        ConfigurationError: It is no http(s) address, holds credentials or a query, or would send the key openly.
-    """
-    _text("base_url", base_url)
-    parts = _split(base_url.strip())
-    if not _is_plain(base_url.strip()) or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError("base_url", "it is no http or https address", "Write it like https://reqres.in/api.")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ConfigurationError(
-            "base_url",
-            "it holds credentials, a query or a fragment",
-            "Leave them out; the key is a setting of its own.",
-        )
-    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(parts.hostname):
-        raise ConfigurationError(
-            "base_url", "plain http would send the key openly", "Use https, or set allow_insecure_http."
-        )
-    return base_url.strip().rstrip("/")
+
+class ApiOptions(Settings):
+    """The single values: where the API is and how to read it. The defaults suit an API of which nothing is known."""
+
+    variable_prefix: ClassVar[str] = "CUSTOMER_API"
+
+    base_url: str = Field(
+        default="", description="The API, such as https://reqres.in/api. Empty: the embedded simulator."
+    )
+    path: str = Field(default="/users", description="Where the customers are, below the base URL.")
+    key_header: str = Field(default="x-api-key", description="The header that carries the key.")
+    key_scheme: str = Field(default="", description="The word before the key in its header, such as Bearer.")
+    page_parameter: str = Field(default="page", description="The query parameter that asks for a page.")
+    per_page_parameter: str = Field(default="per_page", description="The query parameter that asks for a page size.")
+    first_page: int = Field(default=1, ge=0, le=1, description="The number of the API's first page: 0 or 1.")
+    page_size: int | None = Field(default=None, gt=0, description="Customers a page. Empty: the API's own default.")
+    transport: TransportName = Field(default="requests", description="requests (threads) or aiohttp (extra `async`).")
+    max_concurrency: int = Field(default=8, ge=1, le=1_000, description="The most requests in flight at once.")
+    requests_per_second: float | None = Field(
+        default=None, gt=0, description="The API's rate limit, if you know it. Empty: it is learned."
+    )
+    retry_waits_s: Annotated[list[Wait], BeforeValidator(_as_list)] = Field(
+        default=[1.0, 2.0, 4.0], description="Seconds to wait before each retry of a failed request."
+    )
+    rounds: int = Field(default=3, ge=1, le=1_000, description="How often a page may use up all its retries.")
+    max_pause_s: float = Field(
+        default=60.0, ge=0, le=A_YEAR_S, description="The longest Retry-After, in seconds, that a crawl waits out."
+    )
+    timeout_s: float = Field(default=30.0, gt=0, description="Seconds for a whole request, slow bodies included.")
+    max_body_bytes: int = Field(default=64 * 2**20, gt=0, description="The largest response to read, decompressed.")
+    page_store: Annotated[str | None, Variable("CUSTOMER_PAGE_STORE")] = Field(
+        default=None,
+        description="Where pages are kept until their crawl is complete: memory://, sqlite:///path or redis://host. "
+        "Empty: SQLite in the data directory; memory for a client of your own. May hold a password.",
+        repr=False,
+        json_schema_extra=SECRET,
+    )
+    resume_ttl_s: float = Field(
+        default=6 * 3600.0, ge=0, le=A_YEAR_S, description="Seconds to keep the pages of an unfinished crawl."
+    )
+    cache_ttl_s: float = Field(
+        default=0.0, ge=0, le=A_YEAR_S, description="Seconds to answer from the pages of a finished crawl; 0: never."
+    )
+    allow_insecure_http: bool = Field(
+        default=False, description="Send the key over plain http to other machines, where anybody can read it."
+    )
+
+
+class ApiDescription(Settings):
+    """The structured parts: what the API calls the parts of its answers and records."""
+
+    variable_prefix: ClassVar[str] = "CUSTOMER_API"
+
+    answer: EnvelopeFields = Field(
+        default=DEFAULT_MAPPING.answer, description="The names of the parts of an answer; meta.page is page in meta."
+    )
+    record: RecordMapping = Field(default=DEFAULT_RECORD, description="What the API's records look like.")
+
+
+class ApiSettings(ApiOptions, ApiDescription):
+    """All of it, checked as a whole: what a client works by."""
+
+    @classmethod
+    def from_keywords(cls, **keywords: Any) -> Self:  # noqa: ANN401 - `ApiKeywords`, at the client
+        """Check what a program passes. Unlike in YAML or the environment, a text is never read as a number.
+
+        Raises:
+            ConfigurationError: A keyword is unknown, or its value cannot be used; names it.
+        """
+        described = {name: keywords.pop(name) for name in ApiDescription.model_fields if name in keywords}
+        with configuration_errors(cls):
+            return cls(**dict(ApiOptions.model_validate(keywords, strict=True)), **described)
+
+    @property
+    def mapping(self) -> FieldMapping:
+        """The names in requests, answers and records, as the crawl uses them."""
+        return FieldMapping(self.answer, self.record, self.page_parameter, self.per_page_parameter, self.first_page)
+
+    @field_validator("base_url")
+    @classmethod
+    def validate_base_url(cls, url: str) -> str:
+        """Refuse what is not the address of an API; a slash at its end is dropped."""
+        url = url.strip().rstrip("/")
+        if not url:
+            return url
+        try:
+            parts = urlsplit(url)
+            _ = parts.port  # a port out of range is noticed here
+        except ValueError:
+            raise SettingError("it is not a valid address", "Write it like https://reqres.in/api.") from None
+        if not is_plain(url) or parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingError("it is not an http or https address", "Write it like https://reqres.in/api.")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise SettingError(
+                "it holds credentials, a query or a fragment", "Leave them out; the key is a setting of its own."
+            )
+        return url
+
+    @field_validator("path")
+    @classmethod
+    def validate_path(cls, path: str) -> str:
+        """Refuse what is not a plain path."""
+        if not path.startswith("/") or not is_plain(path) or "?" in path or "#" in path:
+            raise SettingError(f"{path!r} is not a path", "Write it like /users.")
+        return path
+
+    @field_validator("key_header")
+    @classmethod
+    def validate_key_header(cls, header: str) -> str:
+        """Refuse what is not a header's name, and headers that HTTP itself needs."""
+        if not _TOKEN.fullmatch(header):
+            raise SettingError(f"{header!r} is not a valid header name", "Use, say, x-api-key.")
+        if header.lower() in RESERVED_HEADERS:
+            raise SettingError(f"{header!r} is a header that every request needs", "Use, say, x-api-key.")
+        return header
+
+    @field_validator("key_scheme")
+    @classmethod
+    def validate_key_scheme(cls, scheme: str) -> str:
+        """Refuse what is not one word."""
+        if scheme and not _TOKEN.fullmatch(scheme):
+            raise SettingError(f"{scheme!r} is not an authentication scheme", "Use, say, Bearer.")
+        return scheme
+
+    @field_validator("page_store")
+    @classmethod
+    def validate_page_store(cls, url: str | None) -> str | None:
+        """Refuse an address that no page store has; `~` in one of SQLite's is the home directory."""
+        if url is None:
+            return None
+        scheme, separator, rest = url.partition(":///")
+        if scheme == "sqlite" and rest.startswith("~"):
+            url = f"{scheme}{separator}{expand_home(rest)}"
+        try:
+            return validate_store_url(url)
+        except ConfigurationError as error:
+            raise SettingError(error.problem, error.remedy) from None
+
+    @model_validator(mode="after")
+    def validate_together(self) -> Self:
+        """Refuse settings that contradict each other."""
+        parts = urlsplit(self.base_url)
+        if parts.scheme == "http" and not self.allow_insecure_http and not is_loopback(parts.hostname or ""):
+            raise SettingError(
+                "plain http would send the key in the clear", "Use https, or set allow_insecure_http.", field="base_url"
+            )
+        if self.mapping.answer.per_page is None and self.page_size is None:
+            raise SettingError(
+                "it is missing, and the API's answers do not say how long a page is",
+                "Set the number of customers a page, or name the answer's field that has it (answer.per_page).",
+                field="page_size",
+            )
+        return self
+
+
+class ApiKeywords(TypedDict, total=False):
+    """The types of the client's keywords, for editors and type checkers; a test holds them to `ApiSettings`."""
+
+    path: str
+    key_header: str
+    key_scheme: str
+    page_parameter: str
+    per_page_parameter: str
+    first_page: int
+    page_size: int | None
+    transport: str | Transport
+    max_concurrency: int
+    requests_per_second: float | None
+    retry_waits_s: Sequence[float]
+    rounds: int
+    max_pause_s: float
+    timeout_s: float
+    max_body_bytes: int
+    page_store: str | None
+    resume_ttl_s: float
+    cache_ttl_s: float
+    allow_insecure_http: bool
+    answer: EnvelopeFields
+    record: RecordMapping
+
+
+# --- the key ----------------------------------------------------------------------------------------------
 
 
 class Secret(str):
-    """A text that does not show itself: no repr tells it, hence no traceback that prints local variables."""
+    """Text that does not show itself, so that no traceback that prints local variables shows it either."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """Show that there is one."""
+        """Say that there is one."""
         return "<secret>"
 
     def __getitem__(self, part: SupportsIndex | slice) -> "Secret":
-        """Keep a part as secret as the whole: what prints long texts cuts them first."""
+        """Keep a part as secret as the whole: whoever prints a long text cuts it first."""
         return Secret(super().__getitem__(part))
 
 
@@ -138,89 +245,19 @@ def hide_api_key(api_key: object) -> Secret:
     """Return the key, hidden.
 
     Raises:
-        ConfigurationError: It is no text: with `os.environ.get`, say, it is None where there is none.
+        ConfigurationError: It is not text: `os.environ.get`, say, returns None for an unset variable.
     """
     if not isinstance(api_key, str):
-        raise ConfigurationError("api_key", f"it is no text but {type(api_key).__name__}", "Set the key of your API.")
+        raise ConfigurationError("api_key", f"it is {type(api_key).__name__}, not text", "Set your API's key.")
     return Secret(api_key)
 
 
 def validate_api_key(api_key: str) -> Secret:
-    """Return the key.
+    """Return the key without white space around it.
 
     Raises:
-        ConfigurationError: It is blank, or cannot stand in a header.
+        ConfigurationError: It is blank, or cannot be sent in a header.
     """
     if not api_key.strip() or not api_key.strip().isprintable() or not api_key.isascii():
-        raise ConfigurationError("api_key", "it is blank or holds unprintable characters", "Set the key of your API.")
+        raise ConfigurationError("api_key", "it is blank or holds unprintable characters", "Set your API's key.")
     return Secret(api_key.strip())
-
-
-def _check_waits(waits_s: object) -> None:
-    if not isinstance(waits_s, tuple | list):
-        raise ConfigurationError("retry_waits_s", f"{waits_s!r} is no list of waits", "Write (1.0, 2.0, 4.0).")
-    for wait_s in waits_s:
-        _in_range("retry_waits_s", wait_s, 0, A_YEAR_S)
-
-
-def _check_transport(transport: object) -> None:
-    if transport not in TRANSPORTS and not callable(getattr(transport, "send", None)):
-        raise ConfigurationError(
-            "transport", f"there is no transport {transport!r}", f"Choose one of {', '.join(TRANSPORTS)}."
-        )
-
-
-def _check_shape(shape: FieldMapping, page_size: int | None) -> None:
-    if shape.answer.per_page is None and page_size is None:
-        raise ConfigurationError(
-            "page_size",
-            "it is missing, and the API does not tell it",
-            "Set how many customers a page shall hold, or name where an answer tells it (per_page).",
-        )
-
-
-def _check_key_header(header: str, scheme: str) -> None:
-    if not _TOKEN.fullmatch(header) or header.lower() in RESERVED_TOKENS:
-        raise ConfigurationError("key_header", f"{header!r} can be no key's", "Write it like x-api-key.")
-    if scheme and not _TOKEN.fullmatch(scheme):
-        raise ConfigurationError("key_scheme", f"{scheme!r} is no scheme", "Write it like Bearer.")
-
-
-def _split(base_url: str) -> SplitResult:
-    try:
-        parts = urlsplit(base_url)
-        _ = parts.port
-    except ValueError:
-        raise ConfigurationError("base_url", "it is no address", "Write it like https://reqres.in/api.") from None
-    return parts
-
-
-def _is_plain(text: str) -> bool:
-    """Whether all programs read the same in an address: they differ on backslashes, blanks and control characters."""
-    return text.isascii() and text.isprintable() and not set(text) & set(" \\")
-
-
-def _text(field: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise ConfigurationError(field, f"it is no text but {type(value).__name__}", "Set a text.")
-
-
-def _whole(field: str, value: object) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise ConfigurationError(field, f"{value!r} is no whole number", "Set one.")
-
-
-def _above_zero(field: str, value: float) -> None:
-    if not _is_number(value) or not 0 < value < math.inf:
-        raise ConfigurationError(field, f"{value!r} is not above 0", "Set a larger number, or leave it out.")
-
-
-def _in_range(field: str, value: float, smallest: float, largest: float) -> None:
-    if not _is_number(value) or not smallest <= value <= largest:
-        raise ConfigurationError(
-            field, f"{value!r} is outside {smallest:g}..{largest:g}", "Set a number within that range."
-        )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,9 +1,11 @@
-"""The four assets: names and wiring. What they do stands in the rooms below."""
+"""The four assets: names and wiring.
+
+Add an asset here if it belongs to every sync. What an asset does stands in the rooms below.
+"""
 
 import dagster as dg
 import narwhals as nw
 
-from customer_assets.defs.blueprint import Blueprint
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.errors import as_dagster_failures
 from customer_assets.defs.io_managers import STAGED_FILE
@@ -17,6 +19,7 @@ from customer_assets.defs.metadata import (
 )
 from customer_assets.defs.observations import log_crawl_summary, observer
 from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource, ThresholdsResource
+from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export import DataExporter
 from customer_assets.export.baseline import ExportBaseline, changes_since
 from customer_assets.processing.defects import clean_version, cleaning_summary, count_defects
@@ -25,154 +28,164 @@ from customer_assets.processing.quality import measure_quality
 from customer_assets.processing.rules import RULES_VERSION
 from customer_assets.report.document import report_version
 
-OWNERS = ["team:data-engineering"]
 EXPORT_VERSION = f"1, rules {RULES_VERSION}"
 REPORT_VERSION = f"2, rules {RULES_VERSION}"
-"""Dagster marks as stale only what is made by other code: other rules are, down to what people read."""
+"""Dagster marks an asset as stale when its code version changes: other rules change even what people read."""
 PERSONAL_DATA = {"pii": "true"}
 
 RESUME_THE_CRAWL = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""Each retry asks only for the pages that are still missing."""
-
-BLUEPRINT: Blueprint[dg.AssetsDefinition] = Blueprint()
-"""The assets below are this project's own; it builds the same ones for another sync."""
+"""Each retry requests only the pages that are still missing."""
 
 
-@BLUEPRINT.of(
-    lambda sync: dg.asset(
+def build_assets(sync: Sync) -> list[dg.AssetsDefinition]:
+    """Build a sync's assets."""
+    return [_raw_customers(sync), _clean_customers(sync), _customer_export(sync), _summary_report(sync)]
+
+
+def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
+    @dg.asset(
         key_prefix=sync.key_prefix,
         group_name=sync.group,
         io_manager_key=sync.io_manager,
-        owners=OWNERS,
+        owners=sync.owners,
         kinds={"python", "parquet"},
         tags=PERSONAL_DATA,
         retry_policy=RESUME_THE_CRAWL,
         pool=sync.pool,
         freshness_policy=sync.freshness,
     )
-)
-def raw_customers(
-    context: dg.AssetExecutionContext,
-    customer_api: CustomerAPIResource,
-    data_directory: DataDirectory,
-    processing: ProcessingResource,
-) -> dg.MaterializeResult[nw.LazyFrame]:
-    """Customers as the API handed them over, typed and trimmed.
+    @with_resource_keys(sync)
+    def raw_customers(
+        context: dg.AssetExecutionContext,
+        customer_api: CustomerAPIResource,
+        data_directory: DataDirectory,
+        processing: ProcessingResource,
+    ) -> dg.MaterializeResult[nw.LazyFrame]:
+        """Customers as the API handed them over, typed and trimmed.
 
-    One row per record that has a usable id; the others are in the quarantine, each with its reason.
-    """
-    with (
-        as_dagster_failures(),
-        customer_api.client(data_directory.page_store_url, observer(context)) as client,
-        data_directory.landing(customer_api.shape().record) as landing,
-        log_crawl_summary(context, client),
-    ):
-        figures = client.crawl(landing.writer)
-        record = data_directory.publish_landing(landing, figures)
-        return dg.MaterializeResult(
-            value=processing.open_engine().scan(landing.raw_file),
-            metadata={STAGED_FILE: dg.MetadataValue.path(landing.raw_file), **crawl_metadata(figures)},
-            data_version=dg.DataVersion(record.fingerprint),
-        )
+        One row per record that has a usable id; the others are in the quarantine, each with its reason.
+        """
+        with (
+            as_dagster_failures(),
+            customer_api.client(data_directory.page_store_url, observer(context)) as client,
+            data_directory.landing(customer_api.settings().record) as landing,
+            log_crawl_summary(context, client),
+        ):
+            figures = client.crawl(landing.writer)
+            record = data_directory.publish_landing(landing, figures)
+            return dg.MaterializeResult(
+                value=processing.open_engine().scan(landing.raw_file),
+                metadata={STAGED_FILE: dg.MetadataValue.path(landing.raw_file), **crawl_metadata(figures)},
+                data_version=dg.DataVersion(record.fingerprint),
+            )
+
+    return raw_customers
 
 
-@BLUEPRINT.of(
-    lambda sync: dg.asset(
+def _clean_customers(sync: Sync) -> dg.AssetsDefinition:
+    @dg.asset(
         key_prefix=sync.key_prefix,
         ins=sync.ins("raw_customers"),
         group_name=sync.group,
         io_manager_key=sync.io_manager,
-        owners=OWNERS,
+        owners=sync.owners,
         kinds={"python", "parquet"},
         tags=PERSONAL_DATA,
         code_version=RULES_VERSION,
     )
-)
-def clean_customers(
-    raw_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
-) -> dg.MaterializeResult[nw.LazyFrame]:
-    """Customers fit for analytics: one row each, by the same rules on every engine, with a data quality score."""
-    with as_dagster_failures():
-        engine, staged = processing.open_engine(), data_directory.staged_file("clean_customers.parquet")
-        crawl = data_directory.crawl_summary()
-        processor = processing.processor(processing.instant(), crawl.mapping)
-        engine.sink(processor.process(raw_customers), staged)
-        clean, defects = engine.scan(staged), count_defects(raw_customers, processor.options)
-        with data_directory.last_export() as last_export:
-            changes = changes_since(last_export, clean, engine, crawl.mapping)
-        record = cleaning_summary(defects, processor.options, changes, crawl.fingerprint)
-        figures = measure_quality(raw_customers, clean, crawl, record)
-        data_directory.publish_clean_record(record, file_digest(staged))
-    return dg.MaterializeResult(
-        value=clean,
-        metadata={STAGED_FILE: dg.MetadataValue.path(staged), **clean_metadata(figures, record)},
-        data_version=dg.DataVersion(clean_version(crawl.fingerprint, processor.options, defects)),
-    )
+    @with_resource_keys(sync)
+    def clean_customers(
+        raw_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
+    ) -> dg.MaterializeResult[nw.LazyFrame]:
+        """Customers fit for analytics: one row each, by the same rules on every engine, with a data quality score."""
+        with as_dagster_failures():
+            engine, staged = processing.open_engine(), data_directory.staged_file("clean_customers.parquet")
+            crawl = data_directory.crawl_summary()
+            processor = processing.processor(processing.instant(), crawl.mapping)
+            engine.sink(processor.process(raw_customers), staged)
+            clean, defects = engine.scan(staged), count_defects(raw_customers, processor.options)
+            with data_directory.last_export() as last_export:
+                changes = changes_since(last_export, clean, engine, crawl.mapping)
+            record = cleaning_summary(defects, processor.options, changes, crawl.fingerprint)
+            figures = measure_quality(raw_customers, clean, crawl, record)
+            data_directory.publish_clean_record(record, file_digest(staged))
+        return dg.MaterializeResult(
+            value=clean,
+            metadata={STAGED_FILE: dg.MetadataValue.path(staged), **clean_metadata(figures, record)},
+            data_version=dg.DataVersion(clean_version(crawl.fingerprint, processor.options, defects)),
+        )
+
+    return clean_customers
 
 
-@BLUEPRINT.of(
-    lambda sync: dg.asset(
+def _customer_export(sync: Sync) -> dg.AssetsDefinition:
+    @dg.asset(
         key_prefix=sync.key_prefix,
         ins=sync.ins("raw_customers", "clean_customers"),
         group_name=sync.group,
-        owners=OWNERS,
+        owners=sync.owners,
         kinds={"python", "json"},
         tags=PERSONAL_DATA,
         code_version=EXPORT_VERSION,
     )
-)
-def customer_export(
-    context: dg.AssetExecutionContext,
-    raw_customers: nw.LazyFrame,
-    clean_customers: nw.LazyFrame,
-    data_directory: DataDirectory,
-    processing: ProcessingResource,
-    quality_thresholds: ThresholdsResource,
-) -> dg.MaterializeResult[None]:
-    """The published document: all customers by name, headed by counts. Data that fails the gate is never in it.
+    @with_resource_keys(sync)
+    def customer_export(
+        context: dg.AssetExecutionContext,
+        raw_customers: nw.LazyFrame,
+        clean_customers: nw.LazyFrame,
+        data_directory: DataDirectory,
+        processing: ProcessingResource,
+        quality_thresholds: ThresholdsResource,
+    ) -> dg.MaterializeResult[None]:
+        """The published document: all customers by name, headed by counts. Data that fails the gate is never in it.
 
-    The gate stands here as well as in the checks, because checks guard only the run they are part of.
-    """
-    with as_dagster_failures():
-        crawl, cleaning = data_directory.crawl_summary(), data_directory.cleaning_summary()
-        quality_thresholds.require(measure_quality(raw_customers, clean_customers, crawl, cleaning), crawl)
-        staged = data_directory.staged_file("exported_customers.parquet")
-        with ExportBaseline(staged, mapping=cleaning.mapping) as kept:
-            exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
-            exported = exporter.export_customers(clean_customers, data_directory.export_file, kept)
-        data_directory.publish_last_export(staged)
-    return dg.MaterializeResult(
-        metadata={
-            **export_metadata(exported, data_directory.export_file),
-            **exported_columns(cleaning.mapping),
-            **column_lineage(context.asset_key, cleaning.mapping),
-        },
-        data_version=dg.DataVersion(exported.digest),
-    )
+        The gate stands here as well as in the checks, because checks guard only the run they are part of.
+        """
+        with as_dagster_failures():
+            crawl, cleaning = data_directory.crawl_summary(), data_directory.cleaning_summary()
+            quality_thresholds.require(measure_quality(raw_customers, clean_customers, crawl, cleaning), crawl)
+            staged = data_directory.staged_file("exported_customers.parquet")
+            with ExportBaseline(staged, mapping=cleaning.mapping) as kept:
+                exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
+                exported = exporter.export_customers(clean_customers, data_directory.export_file, kept)
+            data_directory.publish_last_export(staged)
+        return dg.MaterializeResult(
+            metadata={
+                **export_metadata(exported, data_directory.export_file),
+                **exported_columns(cleaning.mapping),
+                **column_lineage(context.asset_key, cleaning.mapping),
+            },
+            data_version=dg.DataVersion(exported.digest),
+        )
+
+    return customer_export
 
 
-@BLUEPRINT.of(
-    lambda sync: dg.asset(
+def _summary_report(sync: Sync) -> dg.AssetsDefinition:
+    @dg.asset(
         key_prefix=sync.key_prefix,
         ins=sync.ins("clean_customers"),
         group_name=sync.group,
-        owners=OWNERS,
+        owners=sync.owners,
         kinds={"python", "html"},
         code_version=REPORT_VERSION,
     )
-)
-def summary_report(
-    clean_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
-) -> dg.MaterializeResult[None]:
-    """What the customers look like in numbers, and what changed: as HTML, Markdown and JSON; no personal data."""
-    with as_dagster_failures():
-        mapping = data_directory.cleaning_summary().mapping
-        sums = DataExporter(processing.open_engine(), mapping=mapping).generate_summary_report(clean_customers)
-        report = data_directory.publish_report(sums)
-    return dg.MaterializeResult(
-        metadata=report_metadata(report, data_directory.report_file),
-        data_version=dg.DataVersion(report_version(report)),
-    )
+    @with_resource_keys(sync)
+    def summary_report(
+        clean_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
+    ) -> dg.MaterializeResult[None]:
+        """What the customers look like in numbers, and what changed: as HTML, Markdown and JSON; no personal data."""
+        with as_dagster_failures():
+            mapping = data_directory.cleaning_summary().mapping
+            sums = DataExporter(processing.open_engine(), mapping=mapping).generate_summary_report(clean_customers)
+            report = data_directory.publish_report(sums)
+        return dg.MaterializeResult(
+            metadata=report_metadata(report, data_directory.report_file),
+            data_version=dg.DataVersion(report_version(report)),
+        )
+
+    return summary_report
 
 
-ASSETS = (raw_customers, clean_customers, customer_export, summary_report)
+ASSETS = build_assets(DEFAULT_SYNC)
+"""This project's own."""

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-import dagster as dg
 from pydantic import Field, PrivateAttr
 from upath import UPath
 
 from customer_assets.api import CrawlStats
+from customer_assets.configuration import LocalPath, Variable
+from customer_assets.defs.run_config import Resource
 from customer_assets.errors import ConfigurationError
 from customer_assets.export.history import keep_export
 from customer_assets.models import CleaningSummary, CrawlSummary
@@ -25,6 +26,7 @@ from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.document import build_report
 from customer_assets.report.files import last_report, publish_report
 from customer_assets.storage.object_store import check_store, open_store
+from customer_assets.storage.options import StorageOptions
 from customer_assets.storage.private_files import private_directory
 from customer_assets.storage.publish import is_local, link_or_copy, publish, publish_to
 from customer_assets.storage.staging import StagingArea
@@ -34,16 +36,12 @@ RAW, CLEAN = "raw_customers", "clean_customers"
 """The assets that keep a record of each version: what its rows alone do not tell."""
 
 
-class DataDirectory(dg.ConfigurableResource[None]):
+class DataDirectory(StorageOptions, Resource):
     """Where everything is kept: `lake/`, `quarantine/` and `export/`."""
 
-    path: str = Field(default="data", description="The directory; relative to where Dagster was started.")
-    lake_url: str = Field(
-        default="",
-        description="Where frames are kept, if not in the directory's lake/: a path, or an fsspec address such as "
-        "s3://bucket/customers.",
+    path: Annotated[LocalPath, Variable("CUSTOMER_DATA_DIR")] = Field(
+        default="data", description="The directory; relative to where Dagster was started."
     )
-    keep_exports: int = Field(default=0, ge=0, description="Past exports to keep in export/history/; 0: none.")
     _at_hand: dict[str, str] = PrivateAttr(default_factory=dict)
     """By asset, the hash of the file that this run published or loaded last: of that file records tell."""
 

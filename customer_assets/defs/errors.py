@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-from dagster._core.errors import DagsterExecutionInterruptedError
 
 from customer_assets.errors import (
     ConfigurationError,
@@ -54,7 +53,7 @@ def as_dagster_failures() -> Iterator[None]:
     except CustomerAssetsError as error:
         remedy = {"remedy": error.remedy} if isinstance(error, ConfigurationError) else None
         raise dg.Failure(str(error), metadata=remedy, allow_retries=False) from redact(error)
-    except (KeyboardInterrupt, DagsterExecutionInterruptedError) as interrupt:
+    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as interrupt:
         raise dg.Failure("The run was terminated; what was read so far is kept.", allow_retries=False) from interrupt
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""

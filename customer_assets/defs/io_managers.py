@@ -11,7 +11,7 @@ from upath import UPath
 from customer_assets.defs.errors import as_dagster_failures
 from customer_assets.defs.lineage import column_lineage
 from customer_assets.defs.metadata import column_schema
-from customer_assets.defs.sync import DEFAULT_SYNC, Sync
+from customer_assets.defs.sync import Sync
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.writer import problem_of
 from customer_assets.processing.schemas import CLEAN_SCHEMA, RAW_SCHEMA
@@ -153,6 +153,3 @@ def build_io_manager(sync: Sync) -> dg.IOManagerDefinition:
         )
 
     return parquet_io_manager
-
-
-parquet_io_manager = build_io_manager(DEFAULT_SYNC)

@@ -1,238 +1,178 @@
-"""The settings: each one's environment variable, and how its text becomes a value. Only this file reads them."""
+"""This project's settings: the models they belong to, and how the environment fills them.
 
-import zoneinfo
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import timedelta
-from typing import TypeVar
+Add a setting to the model of the room that uses it; only what no room below uses has its model here. The names of the
+variables follow from the models, and `VARIABLES` from those: nothing is listed by hand.
+"""
 
-from dagster._utils.schedules import is_valid_cron_string
+import logging
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, TypeVar
 
-from customer_assets.errors import ConfigurationError
+import dagster as dg
+from pydantic import Field, field_validator
+
+from customer_assets.configuration import (
+    SECRET,
+    LocalPath,
+    SettingError,
+    Settings,
+    by_variable,
+    configuration_errors,
+    rename_fields,
+    secret_variables,
+    suggest,
+    validate_choice,
+    values_from,
+    variables,
+)
+from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.operations.executors import EXECUTORS, open_executor
+from customer_assets.defs.operations.notifications import Notifier, build_notifier
+from customer_assets.defs.operations.retention import RetentionOptions
+from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource, ThresholdsResource
+from customer_assets.defs.sync import DEFAULT_SYNC, Timing
 from customer_assets.urls import validate_url
 
-Value = TypeVar("Value")
+logger = logging.getLogger("customer_assets")
 
-VARIABLES = (
-    "CUSTOMER_API_BASE_URL",
-    "CUSTOMER_API_KEY",
-    "CUSTOMER_API_TRANSPORT",
-    "CUSTOMER_API_MAX_CONCURRENCY",
-    "CUSTOMER_API_REQUESTS_PER_SECOND",
-    "CUSTOMER_API_PAGE_SIZE",
-    "CUSTOMER_PAGE_STORE",
-    "CUSTOMER_DATA_DIR",
-    "CUSTOMER_LAKE_URL",
-    "CUSTOMER_KEEP_EXPORTS",
-    "CUSTOMER_ENGINE",
-    "CUSTOMER_ENGINE_MEMORY_LIMIT",
-    "CUSTOMER_ENGINE_SPILL_DIR",
-    "CUSTOMER_EXECUTOR",
-    "CUSTOMER_EXECUTOR_CONFIG",
-    "CUSTOMER_SCHEDULE",
-    "CUSTOMER_SCHEDULE_TIMEZONE",
-    "CUSTOMER_MISSED_AFTER_HOURS",
-    "CUSTOMER_KEEP_RUNS_DAYS",
-    "CUSTOMER_MIN_MEAN_QUALITY",
-    "CUSTOMER_TARGET_MEAN_QUALITY",
-    "CUSTOMER_MAX_LOW_QUALITY_SHARE",
-    "CUSTOMER_MAX_REJECTED_SHARE",
-    "CUSTOMER_GENERATION_SEED",
-    "CUSTOMER_PUSHGATEWAY_URL",
-    "CUSTOMER_ALERT_WEBHOOK_URL",
-    "CUSTOMER_DAGSTER_URL",
-    "CUSTOMER_ENVIRONMENT",
-    "CUSTOMER_SIMULATOR_CUSTOMERS",
-    "CUSTOMER_SIMULATOR_PAGE_SIZE",
-    "CUSTOMER_SIMULATOR_FAILURE_RATE",
-    "CUSTOMER_SIMULATOR_DIRTY_RATE",
-)
-"""Every variable that is read."""
+Model = TypeVar("Model", bound=Settings)
 
-BY_FIELD = {
-    "base_url": "CUSTOMER_API_BASE_URL",
-    "transport": "CUSTOMER_API_TRANSPORT",
-    "max_concurrency": "CUSTOMER_API_MAX_CONCURRENCY",
-    "requests_per_second": "CUSTOMER_API_REQUESTS_PER_SECOND",
-    "page_size": "CUSTOMER_API_PAGE_SIZE",
-    "memory_limit": "CUSTOMER_ENGINE_MEMORY_LIMIT",
-    "simulator customers": "CUSTOMER_SIMULATOR_CUSTOMERS",
-    "simulator page_size": "CUSTOMER_SIMULATOR_PAGE_SIZE",
-    "simulator failure_rate": "CUSTOMER_SIMULATOR_FAILURE_RATE",
-    "simulator dirty_rate": "CUSTOMER_SIMULATOR_DIRTY_RATE",
+
+class SyncOptions(Settings):
+    """Who owns a sync's assets, and what runs its steps."""
+
+    owners: list[str] = Field(
+        default=list(DEFAULT_SYNC.owners), description="Owners of the assets: email addresses, or team:name."
+    )
+    executor: str = Field(default="in_process", description=f"One of {', '.join(EXECUTORS)}.")
+    executor_config: LocalPath = Field(
+        default="", description="A YAML file that configures the executor, as in deploy/executors."
+    )
+
+    @field_validator("owners")
+    @classmethod
+    def validate_owners(cls, owners: list[str]) -> list[str]:
+        """Refuse what Dagster does not take for an owner."""
+        for owner in owners:
+            if not owner.startswith("team:") and "@" not in owner:
+                raise SettingError(f"{owner!r} is not an owner", "Write an email address, or team: and a name.")
+        return owners
+
+    @field_validator("executor")
+    @classmethod
+    def validate_executor(cls, executor: str) -> str:
+        """Refuse an executor that nobody knows."""
+        return validate_choice(executor, EXECUTORS)
+
+    def open_executor(self) -> dg.ExecutorDefinition:
+        """Import the executor, and configure it.
+
+        Raises:
+            ConfigurationError: Its package is not installed, or its file cannot be used.
+        """
+        return open_executor(self.executor, self.executor_config)
+
+
+class MonitoringOptions(Settings):
+    """Who is notified of runs. An address may hold a secret."""
+
+    pushgateway_url: str = Field(
+        default="",
+        repr=False,
+        description="A Prometheus Pushgateway for metrics. Empty: none.",
+        json_schema_extra=SECRET,
+    )
+    alert_webhook_url: str = Field(
+        default="", repr=False, description="A webhook for alerts, as Slack has. Empty: none.", json_schema_extra=SECRET
+    )
+
+    dagster_url: str = Field(default="", description="The webserver, for alerts to link to. Empty: no links.")
+    environment: str = Field(default="", description="The name of this installation in alerts, such as production.")
+
+    def build_notifier(self) -> Notifier:
+        """Build what notifies them.
+
+        Raises:
+            ConfigurationError: An address cannot be used, or prometheus-client is not installed; names the field.
+        """
+        for name in ("pushgateway_url", "alert_webhook_url", "dagster_url"):
+            if url := getattr(self, name):
+                validate_url(name, url)
+        return build_notifier(
+            self.pushgateway_url,
+            self.alert_webhook_url,
+            pushgateway_setting="pushgateway_url",
+            dagster_url=self.dagster_url,
+            environment=self.environment,
+        )
+
+
+RESOURCES: Mapping[str, type[CustomerAPIResource | ProcessingResource | ThresholdsResource | DataDirectory]] = {
+    "customer_api": CustomerAPIResource,
+    "processing": ProcessingResource,
+    "quality_thresholds": ThresholdsResource,
+    "data_directory": DataDirectory,
 }
-"""The variable that a field is read from, where an error knows the field."""
+"""The resources by the names that the assets know them by."""
 
-FEWEST_HOURS, MOST_HOURS = 0.025, 87_600.0
-"""Dagster judges no age below a minute, and a warning comes before a miss. Ten years is never."""
+MODELS: tuple[type[Settings], ...] = (*RESOURCES.values(), Timing, SyncOptions, MonitoringOptions, RetentionOptions)
 
-MOST_DAYS = 36_500.0
-"""A hundred years is for ever; what is far beyond is no time that Python knows."""
+VARIABLES = tuple(variable for model in MODELS for variable in variables(model))
+"""Every environment variable that is read."""
 
-
-def text(environ: Mapping[str, str], variable: str, default: str) -> str:
-    """Return the variable's trimmed text; blank or unset → the default."""
-    return environ.get(variable, "").strip() or default
+DEPLOYMENT_VARIABLES = {"CUSTOMER_CODE_SERVER_PORT", "CUSTOMER_WEBSERVER_HOST", "CUSTOMER_WEBSERVER_PORT"}
+"""Variables that only the systemd units and the workspace in `deploy/` read."""
 
 
-def whole_number(environ: Mapping[str, str], variable: str, default: int) -> int:
-    """Return the variable as a whole number; blank or unset → the default.
+def from_environ(model: type[Model], environ: Mapping[str, str]) -> Model:
+    """Fill a model from the environment.
 
     Raises:
-        ConfigurationError: The text is no whole number.
+        ConfigurationError: A variable cannot be used; names it.
     """
-    return _parsed(environ, variable, int, "a whole number", default)
+    with rename_fields(by_variable(model)), configuration_errors(model):
+        return model(**values_from(model, environ))
 
 
-def count(environ: Mapping[str, str], variable: str, default: int) -> int:
-    """Return the variable as a whole number, 0 or more; blank or unset → the default.
+def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Build the resources by their names, and check them.
+
+    A secret is read when a run starts, so that it is in no definition, page or run configuration.
 
     Raises:
-        ConfigurationError: The text is none.
+        ConfigurationError: A setting cannot be used; names its variable. Whether there is a key is not checked.
     """
-    counted = whole_number(environ, variable, default)
-    if counted < 0:
-        raise ConfigurationError(variable, f"{counted} is below 0", "Set it to 0 or more.")
-    return counted
+    resources: dict[str, Any] = {}
+    for name, kind in RESOURCES.items():
+        with rename_fields(by_variable(kind)):
+            from_environ(kind, environ).check()
+        values = values_from(kind, environ)
+        for variable, field in secret_variables(kind).items():
+            if field in values:
+                values[field] = dg.EnvVar(variable)
+        resources[name] = kind(**values)
+    return resources
 
 
-def number(environ: Mapping[str, str], variable: str, default: float) -> float:
-    """Return the variable as a number; blank or unset → the default.
-
-    Raises:
-        ConfigurationError: The text is no number.
-    """
-    return _parsed(environ, variable, float, "a number", default)
-
-
-def optional_number(environ: Mapping[str, str], variable: str) -> float | None:
-    """Return the variable as a number; blank or unset → None.
-
-    Raises:
-        ConfigurationError: The text is no number.
-    """
-    return number(environ, variable, 0.0) if environ.get(variable, "").strip() else None
+def secrets_in(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the secrets among given variables, by resource and field."""
+    return {
+        name: {
+            field: given[variable].strip() for variable, field in secret_variables(kind).items() if variable in given
+        }
+        for name, kind in RESOURCES.items()
+    }
 
 
-def optional_whole_number(environ: Mapping[str, str], variable: str) -> int | None:
-    """Return the variable as a whole number; blank or unset → None.
-
-    Raises:
-        ConfigurationError: The text is no whole number.
-    """
-    return whole_number(environ, variable, 0) if environ.get(variable, "").strip() else None
-
-
-def one_of(environ: Mapping[str, str], variable: str, default: str, choices: Iterable[str]) -> str:
-    """Return the variable if it is one of the choices; blank or unset → the default.
-
-    Raises:
-        ConfigurationError: The text is none of them.
-    """
-    chosen = text(environ, variable, default)
-    if chosen not in choices:
-        raise ConfigurationError(variable, f"{chosen!r} is unknown", f"Choose one of {', '.join(choices)}.")
-    return chosen
+def warn_of_unknown_variables(environ: Iterable[str]) -> None:
+    """Log each `CUSTOMER_*` variable that nothing reads, once: it may be misspelt. Its value is not shown."""
+    known = {*VARIABLES, *DEPLOYMENT_VARIABLES}
+    for variable in sorted(environ):
+        if variable.startswith("CUSTOMER_") and variable not in known:
+            _warn(variable, suggest(variable, known, "The README lists all settings."))
 
 
-def cron(environ: Mapping[str, str], variable: str, default: str) -> str:
-    """Return the variable if it is a cron expression that comes true some day; blank or unset → the default.
-
-    Raises:
-        ConfigurationError: It is none.
-    """
-    times = text(environ, variable, default)
-    if not is_valid_cron_string(times):
-        raise ConfigurationError(
-            variable, f"{times!r} is no cron expression", "Write five fields, such as 0 3 * * * (daily at 3)."
-        )
-    return times
-
-
-def time_zone(environ: Mapping[str, str], variable: str, default: str) -> str:
-    """Return the variable if it names a time zone; blank or unset → the default.
-
-    Raises:
-        ConfigurationError: It names none.
-    """
-    name = text(environ, variable, default)
-    if name not in zoneinfo.available_timezones():
-        raise ConfigurationError(variable, f"there is no time zone {name!r}", "Name one such as Europe/Berlin.")
-    return name
-
-
-def age(environ: Mapping[str, str], variable: str, default: timedelta) -> timedelta:
-    """Return the variable's hours as a time that freshness can be judged by; blank or unset → the default.
-
-    Raises:
-        ConfigurationError: They are no number, or too few or too many.
-    """
-    hours = number(environ, variable, default / timedelta(hours=1))
-    if not FEWEST_HOURS <= hours <= MOST_HOURS:
-        raise ConfigurationError(
-            variable,
-            f"{hours:g} is outside {FEWEST_HOURS:g}..{MOST_HOURS:g}",
-            "Set it to some more hours than lie between two syncs.",
-        )
-    return timedelta(hours=hours)
-
-
-def days(environ: Mapping[str, str], variable: str) -> float:
-    """Return the variable's days, fractions allowed; blank, unset or 0 → 0, which means off.
-
-    Raises:
-        ConfigurationError: They are no number, or below 0, or too many.
-    """
-    return checked_days(variable, number(environ, variable, 0.0))
-
-
-def checked_days(name: str, given: float) -> float:
-    """Return days that can be reckoned with.
-
-    Args:
-        name: What they are called where they were set.
-        given: The days.
-
-    Raises:
-        ConfigurationError: They are below 0, or too many.
-    """
-    if not 0.0 <= given <= MOST_DAYS:
-        raise ConfigurationError(name, f"{given:g} is outside 0..{MOST_DAYS:g}", "Set it to some days, or to 0: off.")
-    return given
-
-
-def address(environ: Mapping[str, str], variable: str) -> str:
-    """Return the variable if it is a web address; blank or unset → empty.
-
-    Raises:
-        ConfigurationError: It is none; says so without the text, which may hold a secret.
-    """
-    url = text(environ, variable, "")
-    if url:
-        validate_url(variable, url)
-    return url
-
-
-@contextmanager
-def named(names: Mapping[str, str]) -> Iterator[None]:
-    """Let an error name its field as whoever set it knows it.
-
-    Args:
-        names: By the field.
-    """
-    try:
-        yield
-    except ConfigurationError as error:
-        raise ConfigurationError(names.get(error.field, error.field), error.problem, error.remedy) from None
-
-
-def _parsed(
-    environ: Mapping[str, str], variable: str, parse: Callable[[str], Value], wanted: str, default: Value
-) -> Value:
-    given = environ.get(variable, "").strip()
-    if not given:
-        return default
-    try:
-        return parse(given)
-    except (ValueError, KeyError):
-        raise ConfigurationError(variable, f"{given!r} is not {wanted}", f"Set it to {wanted}, or unset it.") from None
+@cache
+def _warn(variable: str, suggestion: str) -> None:
+    logger.warning("%s is set, but there is no such setting. %s", variable, suggestion)

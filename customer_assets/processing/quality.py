@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 import narwhals as nw
+from pydantic import Field, model_validator
 
-from customer_assets.errors import ConfigurationError
+from customer_assets.configuration import SettingError, Settings
 from customer_assets.models import CleaningSummary, CrawlSummary
 from customer_assets.processing.rules import Frame
 
@@ -47,42 +48,32 @@ class Severity(StrEnum):
     """Not published."""
 
 
-@dataclass(frozen=True, slots=True)
-class QualityThresholds:
-    """What the data must reach.
+Score = Annotated[float, Field(ge=0, le=100)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
-    Attributes:
-        min_mean_quality: A mean score below it is an error.
-        target_mean_quality: A mean score below it is a warning.
-        max_low_quality_share: A larger share of customers of low quality is an error.
-        max_rejected_share: A larger share of records without a usable id is an error.
 
-    Raises:
-        ConfigurationError: A threshold is outside its range.
-    """
+class QualityThresholds(Settings):
+    """What the data must reach to be published. A threshold and its bounds stand here and nowhere else."""
 
-    min_mean_quality: float = 80.0
-    target_mean_quality: float = 90.0
-    max_low_quality_share: float = 0.10
-    max_rejected_share: float = 0.05
+    min_mean_quality: Score = Field(default=80.0, description="A lower mean score is an error: nothing is published.")
+    target_mean_quality: Score = Field(default=90.0, description="A lower mean score is a warning.")
+    max_low_quality_share: Share = Field(
+        default=0.10, description=f"A larger share of customers that score below {MEDIUM_FROM} is an error."
+    )
+    max_rejected_share: Share = Field(
+        default=0.05, description="A larger share of records without a usable id is an error."
+    )
 
-    def __post_init__(self) -> None:
-        """Refuse thresholds that no data, or any data, would meet."""
-        _check_range("CUSTOMER_MIN_MEAN_QUALITY", self.min_mean_quality, 100)
-        _check_range("CUSTOMER_TARGET_MEAN_QUALITY", self.target_mean_quality, 100)
-        _check_range("CUSTOMER_MAX_LOW_QUALITY_SHARE", self.max_low_quality_share, 1)
-        _check_range("CUSTOMER_MAX_REJECTED_SHARE", self.max_rejected_share, 1)
+    @model_validator(mode="after")
+    def validate_target(self) -> Self:
+        """Refuse a target below the floor."""
         if self.target_mean_quality < self.min_mean_quality:
-            raise ConfigurationError(
-                "CUSTOMER_TARGET_MEAN_QUALITY",
+            raise SettingError(
                 f"the target {self.target_mean_quality:g} is below the floor {self.min_mean_quality:g}",
                 "Set the target to the floor or above.",
+                field="target_mean_quality",
             )
-
-
-def _check_range(field: str, value: float, largest: float) -> None:
-    if not 0 <= value <= largest:
-        raise ConfigurationError(field, f"{value:g} is outside 0..{largest:g}", f"Set a number from 0 to {largest:g}.")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

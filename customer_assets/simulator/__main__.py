@@ -5,24 +5,13 @@ import os
 import socket
 import sys
 
+from customer_assets.configuration import configuration_errors, rename_fields
 from customer_assets.errors import ConfigurationError
 from customer_assets.simulator.application import CustomerAPI
 from customer_assets.simulator.server import BACKLOG, LOOPBACK
 from customer_assets.simulator.settings import SimulatorSettings
 
 LARGEST_PORT = 65_535
-
-HELP = {
-    "customers": "number of records",
-    "page_size": "records per page",
-    "failure_rate": "share of requests that fail with 500 or 503",
-    "rate_limit": "requests per second before it answers 429; 0: no limit",
-    "burst": "requests accepted at once before the limit applies",
-    "latency_ms": "how long each response takes, in milliseconds",
-    "dirty_rate": "share of records with a defect",
-    "seed": "chooses faults and customers",
-}
-"""What `--help` says of each setting."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -31,7 +20,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     options = build_parser().parse_args(arguments)
     try:
-        settings = SimulatorSettings(**{name: value for name, value in vars(options).items() if name != "port"})
+        with rename_fields(_option), configuration_errors(SimulatorSettings):
+            settings = SimulatorSettings(**{name: value for name, value in vars(options).items() if name != "port"})
         listener = socket.create_server((LOOPBACK, options.port), backlog=BACKLOG)
     except ConfigurationError as error:
         sys.exit(str(error))
@@ -59,14 +49,15 @@ def build_parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="python -m customer_assets.simulator", description="Serve a simulated customer API on loopback."
     )
-    default = SimulatorSettings()
-    command.add_argument("--port", type=parse_port, default=8080, help="loopback port to listen on; 0: any free port")
-    for setting, description in HELP.items():
-        value = getattr(default, setting)
-        command.add_argument(
-            f"--{setting.replace('_', '-')}", type=type(value), default=value, help=f"{description}; default: {value}"
-        )
+    command.add_argument("--port", type=parse_port, default=8080, help="The port to listen on; 0: any free one.")
+    for name, field in SimulatorSettings.model_fields.items():
+        help_text = f"{field.description} Default: {field.default}."
+        command.add_argument(_option(name), type=type(field.default), default=field.default, help=help_text)
     return command
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 if __name__ == "__main__":

@@ -1,50 +1,27 @@
-"""The settings of a simulated API and their ranges."""
+"""How the simulated API behaves: the settings of the embedded simulator, and of the one on the command line."""
 
-from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
-from customer_assets.errors import ConfigurationError
+from pydantic import Field
 
+from customer_assets.configuration import Settings
 
-@dataclass(frozen=True, slots=True)
-class SimulatorSettings:
-    """How a simulated API behaves.
-
-    Attributes:
-        customers: Records it has.
-        page_size: Records per page, unless the request asks for another size.
-        failure_rate: Share of requests that fail with 500 or 503, 0 to 1.
-        rate_limit: Requests per second before it answers 429; 0: no limit.
-        burst: Requests it accepts at once before the limit applies.
-        latency_ms: How long each response takes, in milliseconds.
-        dirty_rate: Share of records with a defect, 0 to 1.
-        seed: Chooses faults and customers.
-
-    Raises:
-        ConfigurationError: A number is outside its range.
-    """
-
-    customers: int = 12
-    page_size: int = 6
-    failure_rate: float = 0.0
-    rate_limit: float = 0.0
-    burst: int = 20
-    latency_ms: float = 0.0
-    dirty_rate: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check every range."""
-        _check_range("customers", self.customers, 0, 10**12)
-        _check_range("page_size", self.page_size, 1, 100_000)
-        _check_range("failure_rate", self.failure_rate, 0, 1)
-        _check_range("rate_limit", self.rate_limit, 0, 10**9)
-        _check_range("burst", self.burst, 1, 10**9)
-        _check_range("latency_ms", self.latency_ms, 0, 3_600_000)
-        _check_range("dirty_rate", self.dirty_rate, 0, 1)
+FailureRate = Annotated[float, Field(ge=0, le=1, description="Share of requests that fail with 500 or 503.")]
+RateLimit = Annotated[float, Field(ge=0, le=1e9, description="Requests per second before it answers 429; 0: no limit.")]
 
 
-def _check_range(name: str, value: float, smallest: float, largest: float) -> None:
-    if not smallest <= value <= largest:
-        raise ConfigurationError(
-            f"simulator {name}", f"{value:g} is outside {smallest:g}..{largest:g}", "Set a number within it."
-        )
+class SimulatorSettings(Settings):
+    """How a simulated API behaves. By default it is flawless."""
+
+    variable_prefix: ClassVar[str] = "CUSTOMER_SIMULATOR"
+
+    customers: int = Field(default=12, ge=0, le=10**12, description="Records it has.")
+    page_size: int = Field(
+        default=6, ge=1, le=100_000, description="Records per page, unless a request asks for another size."
+    )
+    failure_rate: FailureRate = 0.0
+    rate_limit: RateLimit = 0.0
+    burst: int = Field(default=20, ge=1, le=10**9, description="Requests it accepts at once before the limit applies.")
+    latency_ms: float = Field(default=0.0, ge=0, le=3_600_000, description="Milliseconds that each response takes.")
+    dirty_rate: float = Field(default=0.0, ge=0, le=1, description="Share of records with a defect.")
+    seed: int = Field(default=0, description="Chooses faults and customers.")

@@ -14,7 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 import dagster as dg
 import pytest
 
-from customer_assets.definitions import build_resources
+from customer_assets.defs.io_managers import build_io_manager
+from customer_assets.defs.settings import build_resources
+from customer_assets.defs.sync import DEFAULT_SYNC
 from customer_assets_tests.harness.services import answer, serving
 
 KEY = "canary-key-c0ffee"
@@ -108,7 +110,8 @@ def resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
                 **environ,
             }
         )
-        return {**made, "customer_api": changed(made["customer_api"], retry_waits_s=[0.001, 0.002, 0.004])}
+        quick = changed(made["customer_api"], retry_waits_s=[0.001, 0.002, 0.004])
+        return {**made, "customer_api": quick, DEFAULT_SYNC.io_manager: build_io_manager(DEFAULT_SYNC)}
 
     return make
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from customer_assets.definitions import build_definitions
-from customer_assets.defs.assets import raw_customers
+from customer_assets.defs.assets import ASSETS
 from customer_assets_tests.harness.plain_api import KEY, PlainAPI, changed, customer
 from customer_assets_tests.harness.services import missing
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.service
 @pytest.fixture(autouse=True)
 def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     """What another attempt may mend is tried again after ten seconds and more: here one is enough."""
-    monkeypatch.setattr(raw_customers.node_def, "_retry_policy", None)
+    monkeypatch.setattr(ASSETS[0].node_def, "_retry_policy", None)
 
 
 class Site:

@@ -15,7 +15,7 @@ from customer_assets.processing.quality import QualityThresholds, evaluate, meas
 from customer_assets_tests.harness.engines import AS_OF
 from customer_assets_tests.harness.record_worlds import Record, pages
 
-LENIENT = QualityThresholds(0.0, 0.0, 1.0, 1.0)
+LENIENT = QualityThresholds(min_mean_quality=0, target_mean_quality=0, max_low_quality_share=1, max_rejected_share=1)
 
 
 @settings(max_examples=25, deadline=None)

@@ -32,11 +32,10 @@ JOB_OF_DEFINITIONS = ("-m", "customer_assets.definitions", "-j", "customer_sync_
 IN_MEMORY = """
 import os
 import dagster as dg
-from customer_assets.definitions import build_resources
+from customer_assets.defs.settings import build_resources
 from customer_assets.defs.assets import ASSETS
 from customer_assets.defs.checks import CHECKS
 resources = build_resources(os.environ)
-del resources["io_manager"]
 raise SystemExit(not dg.materialize_to_memory([*ASSETS, *CHECKS], resources=resources).success)
 """
 IN_PROCESS = """
@@ -196,7 +195,7 @@ def test_a_wrong_setting_does_not_validate(command: Command) -> None:
     validate = ("dagster", "definitions", "validate", "-m", "customer_assets.definitions")
     finished = command(*validate, CUSTOMER_API_TRANSPORT="pigeon")
     assert finished.returncode == 1
-    assert "CUSTOMER_API_TRANSPORT: there is no transport 'pigeon'" in finished.stderr + finished.stdout
+    assert "CUSTOMER_API_TRANSPORT: 'pigeon' is unknown" in finished.stderr + finished.stdout
 
 
 LISTED = """

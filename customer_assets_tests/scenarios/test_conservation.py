@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customer_assets.definitions import build_definitions, build_resources
+from customer_assets.definitions import build_definitions
+from customer_assets.defs.settings import build_resources
 from customer_assets_tests.harness.plain_api import KEY, PlainAPI, changed, served
 from customer_assets_tests.harness.record_worlds import Record, records
 

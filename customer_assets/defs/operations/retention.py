@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import dagster as dg
+from pydantic import Field
 
-from customer_assets.defs.jobs import CONSOLE_LOGGING
+from customer_assets.configuration import Settings, configuration_errors, rename_fields
 from customer_assets.defs.operations.run_deletion import DeletionSummary, delete_runs, runs_in_use
 from customer_assets.defs.operations.run_status import is_ours
-from customer_assets.defs.settings import checked_days
+from customer_assets.defs.run_config import CONSOLE_LOGGING
 
 JOB, SCHEDULE = "delete_old_runs", "daily_run_deletion"
 
@@ -22,6 +23,14 @@ DAILY_AT_FOUR = "0 4 * * *"
 
 LOCATION = "customer_assets"
 """The code location's name in `workspace.yaml`, for a deletion that the command line started."""
+
+
+class RetentionOptions(Settings):
+    """How long Dagster's records of runs are kept."""
+
+    keep_runs_days: float = Field(
+        default=0.0, ge=0, le=36_500, description="Runs that ended more days ago are deleted; 0: none."
+    )
 
 
 def is_deletable(
@@ -67,7 +76,8 @@ def build_deletion_job(keep_days: float) -> dg.JobDefinition:
         out=dg.Out(dg.Nothing),
     )
     def delete_runs_op(context: dg.OpExecutionContext) -> None:
-        days = checked_days("keep_days", float(context.op_config["keep_days"]))
+        with rename_fields(lambda _field: "keep_days"), configuration_errors(RetentionOptions):
+            days = RetentionOptions(keep_runs_days=context.op_config["keep_days"]).keep_runs_days
         if not days:
             context.log.info("CUSTOMER_KEEP_RUNS_DAYS is not set: every run is kept.")
             return

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -41,7 +42,7 @@ def test_a_name_is_enough() -> None:
     assert defs.resolve_schedule_def("shop_schedule").cron_schedule == "0 3 * * *"
     resource = (defs.resources or {})["shop_customer_api"]
     assert isinstance(resource, CustomerAPIResource)
-    assert (resource.base_url, resource.shape()) == ("", DEFAULT_MAPPING)
+    assert (resource.base_url, resource.settings().mapping) == ("", DEFAULT_MAPPING)
 
 
 def test_each_attribute_reaches_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,22 +60,81 @@ generation_seed: 7
 executor: multiprocess
 """,
     )
-    made = component.resources(Path("/project"))
+    made: dict[str, Any] = component.resources(Path("/project"))
     assert made["customer_api"].api_key == dg.EnvVar("ACME_KEY")
     assert made["customer_api"].base_url == "https://acme.example"
-    assert made["customer_api"].shape().record.email == "contact.email"
-    assert made["customer_api"].shape().answer.total == "meta.total"
-    assert made["quality_thresholds"].thresholds().max_rejected_share == 0.4
+    assert made["customer_api"].settings().record.email == "contact.email"
+    assert made["customer_api"].settings().answer.total == "meta.total"
+    assert made["quality_thresholds"].max_rejected_share == 0.4
     assert (made["processing"].engine, made["processing"].generation_seed) == ("polars", 7)
     assert (made["data_directory"].path, made["data_directory"].lake_url) == ("/var/lib/acme", "s3://bucket/acme")
     sync = component.sync()
-    assert (sync.cron_schedule, sync.execution_timezone) == ("30 * * * *", "Europe/Berlin")
-    assert (sync.late_after, sync.missed_after) == (timedelta(hours=1), timedelta(hours=2))
+    assert (sync.timing.cron, sync.timing.timezone) == ("30 * * * *", "Europe/Berlin")
+    assert (sync.timing.late_after, sync.timing.missed_after) == (timedelta(hours=1), timedelta(hours=2))
+
+
+def test_every_setting_of_the_environment_is_an_attribute_too(tmp_path: Path) -> None:
+    """Those of the API in its section; a path may begin with a tilde, and the executor's file is in the project."""
+    (tmp_path / "executor.yaml").write_text("execution: {config: {max_concurrent: 3}}", encoding="utf-8")
+    component = CustomerSyncComponent.resolve_from_yaml(
+        """
+name: shop
+api:
+  timeout_s: 5
+  retry_waits_s: [0.5]
+  rounds: 1
+  max_pause_s: 7
+  max_body_bytes: 1000
+  resume_ttl_s: 8
+  cache_ttl_s: 9
+  page_store: memory://
+  simulator: {customers: 3, failure_rate: 0}
+owners: [team:crm, ada@x.org]
+executor: multiprocess
+executor_config: executor.yaml
+keep_exports: 2
+memory_limit: 1GB
+spill_dir: ~/spill
+as_of: 2026-01-31
+"""
+    )
+    made: dict[str, Any] = component.resources(tmp_path)
+    api = made["customer_api"]
+    assert (api.timeout_s, api.retry_waits_s, api.rounds, api.max_pause_s) == (5.0, [0.5], 1, 7.0)
+    assert (api.max_body_bytes, api.resume_ttl_s, api.cache_ttl_s, api.page_store) == (1000, 8.0, 9.0, "memory://")
+    assert (api.simulator.customers, api.simulator.failure_rate, api.simulator.rate_limit) == (3, 0.0, 50.0)
+    processing = made["processing"]
+    assert (processing.memory_limit, processing.spill_dir) == ("1GB", str(Path("~/spill").expanduser()))
+    assert processing.instant().isoformat() == "2026-01-31T00:00:00+00:00"
+    assert made["data_directory"].keep_exports == 2
+    assert component.sync().owners == ("team:crm", "ada@x.org")
+    assert component.executor_definition(tmp_path).name == "multiprocess"
+
+
+def test_an_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself, and by the place that needs it; a default is no mistake."""
+    monkeypatch.delenv("ACME_HOST", raising=False)
+    for text in ("{{ env.ACME_HOST }}", "https://{{ env.ACME_HOST }}/api"):
+        with pytest.raises(ConfigurationError, match=r"^api.base_url: the environment variable ACME_HOST is not set"):
+            built(f'name: a\napi: {{key_variable: K, base_url: "{text}"}}')
+    component = CustomerSyncComponent.resolve_from_yaml(
+        "name: a\napi: {key_variable: K, base_url: \"{{ env('ACME_HOST', 'https://x.org') }}\"}"
+    )
+    assert component.api.base_url == "https://x.org"
+
+
+def test_two_syncs_do_not_share_a_data_directory(tmp_path: Path) -> None:
+    """One would overwrite the other's tables and export; the same sync may be built again."""
+    first = [built(f"name: one\ndata_directory: {tmp_path}") for _ in range(2)]
+    with pytest.raises(ConfigurationError, match=r"^two: data_directory: two_job and one_job both keep their data in "):
+        built(f"name: two\ndata_directory: {tmp_path}/.")
+    del first
+    assert built(f"name: two\ndata_directory: {tmp_path}")
 
 
 def test_data_stays_in_the_project() -> None:
     """Unless the YAML names another place: each sync has a folder of its own."""
-    resources = CustomerSyncComponent(name="shop").resources(Path("/project"))
+    resources: dict[str, Any] = CustomerSyncComponent(name="shop").resources(Path("/project"))
     assert resources["data_directory"].path == "/project/data/shop"
 
 
@@ -94,8 +154,12 @@ def test_data_stays_in_the_project() -> None:
         pytest.param("name: a\nthresholds: {min_mean_quality: 101}", "thresholds.min_mean_quality at", id="score"),
         pytest.param("name: a\nthresholds: {max_rejected_share: .nan}", "thresholds.max_rejected_share at", id="NaN"),
         pytest.param("name: a\nthresholds: {min_mean_quality: 95}", "thresholds at .*\n.*target_mean", id="target"),
-        pytest.param("name: a\nschedule: {cron: '* *'}", "schedule at .*\n.*cron: ", id="no cron"),
-        pytest.param("name: a\nschedule: {timezone: Mars}", "schedule at .*\n.*timezone: ", id="no time zone"),
+        pytest.param("name: a\nschedule: {cron: '* *'}", "schedule.cron at .*\n.*not a valid cron", id="no cron"),
+        pytest.param(
+            "name: a\nschedule: {timezone: Mars}", "schedule.timezone at .*\n.*no time zone", id="no time zone"
+        ),
+        pytest.param("name: a\nowners: [ada]", "owners at .*\n.*'ada' is not an owner", id="no owner"),
+        pytest.param("name: a\nexecutor: dask", "executor at .*\n.*'dask' is unknown", id="an unknown executor"),
         pytest.param("name: a\nschedule: {late_after_hours: 40}", "schedule at .*\n.*late_after_hours", id="late"),
     ],
 )

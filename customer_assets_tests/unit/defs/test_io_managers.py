@@ -16,8 +16,8 @@ import pytest
 import requests
 from upath import UPath
 
-from customer_assets.definitions import build_resources
 from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.settings import build_resources
 from customer_assets.errors import ConfigurationError, PublishError
 from customer_assets.models import CleaningSummary
 from customer_assets.storage.object_store import open_store
@@ -123,15 +123,13 @@ def test_a_directory_of_parts_is_one_frame(
     (parts / "_SUCCESS").write_text("")
     found: list[int] = []
 
-    @dg.asset
+    @dg.asset(ins={"sparks": dg.AssetIn(input_manager_key="customer_io_manager")})
     def reader(sparks: Any) -> None:
         found.extend(sparks.collect("pyarrow").to_native().column("x").to_pylist())
 
     sparks = dg.AssetSpec("sparks")
-    result = dg.materialize(
-        [reader, sparks], selection=[reader], resources=made, instance=dg.DagsterInstance.ephemeral()
-    )
-    assert result.success
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize([reader, sparks], selection=[reader], resources=made, instance=instance).success
     assert sorted(found) == [0, 1, 2, 3]
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from customer_assets.api import progress
 from customer_assets.defs import observations
-from customer_assets.defs.assets import raw_customers
+from customer_assets.defs.assets import ASSETS
 from customer_assets_tests.harness.plain_api import PlainAPI, changed, customer
 
 
 def observations_of(resources: dict[str, Any], instance: dg.DagsterInstance) -> list[dg.AssetObservation]:
     """Crawl, and collect what was observed meanwhile."""
-    result = dg.materialize([raw_customers], resources=resources, instance=instance)
+    result = dg.materialize([ASSETS[0]], resources=resources, instance=instance)
     assert result.success
     found = instance.fetch_observations(dg.AssetKey("raw_customers"), limit=100).records
     return [record.event_log_entry.asset_observation for record in found if record.event_log_entry.asset_observation]

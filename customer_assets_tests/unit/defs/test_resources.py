@@ -14,9 +14,10 @@ import pytest
 
 import customer_assets
 from customer_assets.api.collector import CustomerCollector
-from customer_assets.definitions import build_definitions, build_resources, defs
+from customer_assets.definitions import build_definitions, defs
 from customer_assets.defs.data_directory import DataDirectory
-from customer_assets.defs.resources import NOT_REAL, CustomerAPIResource, ProcessingResource
+from customer_assets.defs.resources import NOT_REAL, CustomerAPIResource, EmbeddedSimulator, ProcessingResource
+from customer_assets.defs.settings import build_resources
 from customer_assets.errors import ConfigurationError
 from customer_assets_tests.harness.job_runs import export_of, run
 from customer_assets_tests.harness.plain_api import PlainAPI, customer
@@ -43,7 +44,7 @@ def test_simulated_customers_are_not_taken_for_real(
     api = serve_api(PlainAPI([customer(number) for number in range(1, 8)]))
     made = resources(api)
     if simulated:
-        made["customer_api"] = CustomerAPIResource(simulator_failure_rate=0)
+        made["customer_api"] = CustomerAPIResource(simulator=EmbeddedSimulator(failure_rate=0))
     with dg.DagsterInstance.ephemeral() as instance:
         assert run(made, instance).success
     told = [line for line in capsys.readouterr().err.splitlines() if NOT_REAL in line]
@@ -126,13 +127,14 @@ def test_a_frame_of_any_asset_is_published_and_scanned(tmp_path: Path, resources
     """The IO manager computes frames that were not staged."""
     made = resources(PlainAPI([], url="http://127.0.0.1:1/api"))
 
-    @dg.asset(required_resource_keys={"processing"})
+    @dg.asset(required_resource_keys={"processing"}, io_manager_key="customer_io_manager")
     def someone_elses(context: dg.AssetExecutionContext) -> Any:
         frame = context.resources.processing.open_engine()
         return frame.scan(str(tmp_path / "source.parquet"))
 
     pq.write_table(pa.table({"x": [1, 2, 3]}), tmp_path / "source.parquet")
-    result = dg.materialize([someone_elses], resources=made, instance=dg.DagsterInstance.ephemeral())
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([someone_elses], resources=made, instance=instance)
     (event,) = result.asset_materializations_for_node("someone_elses")
     assert event.metadata["dagster/row_count"].value == 3
     published = Path(made["data_directory"].lake) / "someone_elses.parquet"

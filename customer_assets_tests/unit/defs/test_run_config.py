@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from customer_assets.definitions import build_definitions
-from customer_assets.defs.assembly import build_sync_definitions
+from customer_assets.defs.build import build_sync_definitions
 from customer_assets.defs.operations.notifications import Notifier
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync
 from customer_assets_tests.harness.plain_api import PlainAPI, customer, in_memory
@@ -24,8 +24,10 @@ def own(made: dict[str, Any]) -> tuple[dg.JobDefinition, Sync]:
 
 def component(made: dict[str, Any]) -> tuple[dg.JobDefinition, Sync]:
     """A sync as a component puts it together."""
-    sync = Sync.named("acme")
-    return build_sync_definitions(sync, in_memory(made), "in_process", Notifier()).resolve_job_def(sync.job), sync
+    sync = Sync.for_project("acme")
+    return build_sync_definitions(sync, in_memory(made), dg.in_process_executor, Notifier()).resolve_job_def(
+        sync.job
+    ), sync
 
 
 @pytest.mark.parametrize("build", [own, component])

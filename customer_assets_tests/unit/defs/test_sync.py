@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from customer_assets.definitions import build_definitions
-from customer_assets.defs.assembly import build_sync_definitions
+from customer_assets.defs.build import build_sync_definitions
 from customer_assets.defs.operations.notifications import Notifier
 from customer_assets.defs.sync import Sync
 from customer_assets_tests.harness.plain_api import PlainAPI, changed, customer, in_memory
@@ -21,7 +21,7 @@ def sync_of(made: dict[str, Any], name: str, folder: Path) -> dg.Definitions:
     """Put a sync together that keeps its data in a folder."""
     directory = changed(made["data_directory"], path=str(folder))
     return build_sync_definitions(
-        Sync.named(name), {**in_memory(made), "data_directory": directory}, "in_process", Notifier()
+        Sync.for_project(name), {**in_memory(made), "data_directory": directory}, dg.in_process_executor, Notifier()
     )
 
 
@@ -65,7 +65,7 @@ def test_bad_data_is_kept_back_under_another_name_too(serve_api: Serve, resource
 
 def test_each_part_of_a_sync_is_named_after_it() -> None:
     """What two syncs would otherwise share: the group, the pool and the names of jobs, schedules and resources."""
-    own, acme = Sync(), Sync.named("acme")
+    own, acme = Sync(), Sync.for_project("acme")
     assert (acme.group, acme.pool, acme.job, acme.schedule) == (
         "acme",
         "acme_api",

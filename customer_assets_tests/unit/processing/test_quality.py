@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from customer_assets.configuration import by_variable, configuration_errors, rename_fields
 from customer_assets.errors import ConfigurationError
 from customer_assets.models import CleaningSummary, CrawlSummary
 from customer_assets.processing.engines import CLEAN_SCHEMA, Engine
@@ -193,6 +194,12 @@ def test_figures_as_dict() -> None:
     }
 
 
+def set_by_variables(change: dict[str, Any]) -> QualityThresholds:
+    """Make thresholds as somebody does who set them by their variables."""
+    with rename_fields(by_variable(QualityThresholds)), configuration_errors(QualityThresholds):
+        return QualityThresholds(**change)
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -210,7 +217,7 @@ def test_figures_as_dict() -> None:
 def test_thresholds_outside_their_range_are_refused(change: dict[str, Any], field: str) -> None:
     """A threshold that cannot be meant is a configuration error that names its setting."""
     with pytest.raises(ConfigurationError, match=field) as caught:
-        QualityThresholds(**change)
+        set_by_variables(change)
     assert caught.value.field == field
 
 
@@ -219,7 +226,7 @@ def test_thresholds_outside_their_range_are_refused(change: dict[str, Any], fiel
     [
         (
             {"max_low_quality_share": 1.5},
-            "CUSTOMER_MAX_LOW_QUALITY_SHARE: 1.5 is outside 0..1. Set a number from 0 to 1.",
+            "CUSTOMER_MAX_LOW_QUALITY_SHARE: 1.5 is above 1. Set 1 or less.",
         ),
         (
             {"target_mean_quality": 9},
@@ -230,7 +237,7 @@ def test_thresholds_outside_their_range_are_refused(change: dict[str, Any], fiel
 def test_a_refused_threshold_says_what_to_set(change: dict[str, Any], message: str) -> None:
     """The message names the setting, its value and what would be accepted."""
     with pytest.raises(ConfigurationError) as caught:
-        QualityThresholds(**change)
+        set_by_variables(change)
     assert str(caught.value) == message
 
 
@@ -244,7 +251,7 @@ def test_a_refused_threshold_says_what_to_set(change: dict[str, Any], message: s
 )
 def test_thresholds_at_the_ends_of_their_range(change: dict[str, Any]) -> None:
     """The ends of a range belong to it."""
-    assert QualityThresholds(**change)
+    assert set_by_variables(change)
 
 
 def _crawl(landed: int, rejected: int) -> CrawlSummary:

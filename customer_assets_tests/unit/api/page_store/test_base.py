@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from customer_assets.api.options import ClientOptions
+from customer_assets.api.options import ApiSettings
 from customer_assets.api.page_store import base as pages
 from customer_assets.api.page_store.base import PageStore, open_store, register_store
 from customer_assets.api.page_store.memory import MemoryPageStore
@@ -101,7 +101,7 @@ def test_a_store_of_ones_own_is_opened_by_its_scheme(monkeypatch: pytest.MonkeyP
     register_store("ours", opener)
     assert isinstance(open_store("ours://place", clock), MemoryPageStore)
     assert opened == [("ours://place", clock)]
-    assert ClientOptions(page_store="ours://place").page_store == "ours://place"
+    assert ApiSettings(page_store="ours://place").page_store == "ours://place"
 
 
 @pytest.mark.parametrize("scheme", pages.BUILTIN_SCHEMES)

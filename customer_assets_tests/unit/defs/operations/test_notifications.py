@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 import requests
 
-from customer_assets.definitions import build_definitions, build_listeners
+from customer_assets.definitions import build_definitions
 from customer_assets.defs.operations.notifications import METRICS_TAG, Notifier
 from customer_assets.defs.operations.run_report import ALERT_TAG
 from customer_assets.defs.operations.sensors import failed_run_sensor
@@ -344,7 +344,7 @@ def test_a_bad_url_is_refused_before_anything_runs() -> None:
     with pytest.raises(
         ConfigurationError, match="CUSTOMER_ALERT_WEBHOOK_URL: it is not an http or https URL"
     ) as refused:
-        build_listeners({"CUSTOMER_ALERT_WEBHOOK_URL": "canary-secret"})
+        build_definitions(CUSTOMER_ALERT_WEBHOOK_URL="canary-secret")
     assert "canary-secret" not in str(refused.value)
 
 

@@ -26,11 +26,11 @@ from dagster_shared.record import copy
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.operations import run_deletion
 from customer_assets.defs.operations.notifications import METRICS_TAG, Notifier
-from customer_assets.defs.operations.retention import is_deletable
+from customer_assets.defs.operations.retention import RetentionOptions, is_deletable
 from customer_assets.defs.operations.run_report import ALERT_TAG
 from customer_assets.defs.operations.run_status import FINISHED
 from customer_assets.defs.operations.sensors import failed_run_sensor
-from customer_assets.defs.settings import days
+from customer_assets.defs.settings import from_environ
 from customer_assets.errors import ConfigurationError
 from customer_assets_tests.harness.receivers import webhook
 
@@ -421,7 +421,7 @@ def test_the_schedule_is_on_if_old_runs_are_to_be_deleted(
     given: str, expected: float, status: dg.DefaultScheduleStatus
 ) -> None:
     """An hour after the sync, in its time zone; nobody has to find its switch."""
-    assert days({"V": given}, "V") == expected
+    assert from_environ(RetentionOptions, {"CUSTOMER_KEEP_RUNS_DAYS": given}).keep_runs_days == expected
     defs = build_definitions(CUSTOMER_KEEP_RUNS_DAYS=given, CUSTOMER_SCHEDULE_TIMEZONE="Europe/Berlin")
     schedule = defs.resolve_schedule_def("daily_run_deletion")
     assert schedule.job_name == "delete_old_runs"

@@ -1,0 +1,111 @@
+"""Every setting of an API: its default, its bounds, and what contradicts it."""
+
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from customer_assets.api import CustomerAPIClient
+from customer_assets.api.http.base import Transport
+from customer_assets.api.options import ApiKeywords, ApiOptions, ApiSettings, Secret, hide_api_key, validate_api_key
+from customer_assets.configuration import Settings
+from customer_assets.errors import ConfigurationError
+from customer_assets.field_mapping import DEFAULT_MAPPING
+
+HTTPS = "https://x.org"
+
+
+def test_the_clients_keywords_are_the_settings() -> None:
+    """Name by name and type by type; the base URL is an argument, and a transport may be an object."""
+    keywords = typing.get_type_hints(ApiKeywords)
+    expected: dict[str, Any] = {name: field.annotation for name, field in ApiSettings.model_fields.items()}
+    del expected["base_url"]
+    assert set(keywords) == set(expected)
+    loosened = {"transport": str | Transport, "retry_waits_s": typing.get_type_hints(ApiKeywords)["retry_waits_s"]}
+    assert keywords == expected | loosened
+
+
+def test_every_setting_is_described() -> None:
+    """In one or more sentences, for the launchpad, the YAML and the README."""
+    for name, field in ApiSettings.model_fields.items():
+        assert (field.description or "").endswith("."), name
+
+
+def test_defaults_are_valid() -> None:
+    """With them, names in answers and records are the default ones."""
+    assert ApiSettings.from_keywords(base_url=HTTPS).mapping == DEFAULT_MAPPING
+
+
+def test_a_program_passes_structured_parts_as_mappings() -> None:
+    """As a YAML has them; what is left out keeps its default."""
+    settings = ApiSettings.from_keywords(base_url=HTTPS, answer={"data": "people"}, record={"email": "contact.email"})
+    assert (settings.mapping.answer.data, settings.mapping.answer.total) == ("people", "total")
+    assert settings.mapping.record.email == "contact.email"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"timeout_s": "30"}, "timeout_s: '30' is not a number. Set it to a number."),
+        ({"max_concurrency": True}, "max_concurrency: True is not a whole number. Set it to a whole number."),
+        ({"page_sise": 5}, "page_sise: there is no such setting. Did you mean page_size?"),
+        ({"answer": {"totl": "n"}}, "answer.totl: there is no such setting. Leave it out."),
+        ({"answer": {"total": "a."}}, "answer.total: 'a.' is no name"),
+        ({"page_parameter": "per_page"}, "per_page_parameter: it is the page's parameter too"),
+        ({"key_header": "Host"}, "key_header: 'Host' is a header that every request needs. Use, say, x-api-key."),
+        ({"key_header": "a b"}, "key_header: 'a b' is not a valid header name. Use, say, x-api-key."),
+        ({"base_url": "ftp://x.org"}, "base_url: it is not an http or https address."),
+        ({"base_url": "http://x.org"}, "base_url: plain http would send the key in the clear."),
+        ({"page_store": "redis:/:canary@host"}, "page_store: it is no address of a page store."),
+    ],
+)
+def test_what_a_program_cannot_mean_is_refused(given: dict[str, Any], message: str) -> None:
+    """By the field's name. A text is not read as a number, unlike in YAML or the environment."""
+    with pytest.raises(ConfigurationError) as caught:
+        ApiSettings.from_keywords(**{"base_url": HTTPS, **given})
+    assert str(caught.value).startswith(message)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_page_size_is_needed_where_answers_have_none() -> None:
+    """The error names both remedies."""
+    with pytest.raises(ConfigurationError, match=r"^page_size: .* \(answer.per_page\)\.$"):
+        ApiSettings.from_keywords(base_url=HTTPS, answer={"per_page": None})
+    assert ApiSettings.from_keywords(base_url=HTTPS, answer={"per_page": None}, page_size=10).page_size == 10
+
+
+def test_templates_pass_until_they_are_filled_in() -> None:
+    """A YAML's fields are checked with its templates still in them: only `ApiSettings` looks into their text."""
+    assert ApiOptions(base_url="{{ env.URL }}", path="{{ env.PATH }}", page_store="{{ env.STORE }}")
+    with pytest.raises(ValidationError):
+        ApiSettings(base_url="{{ env.URL }}")
+
+
+def test_a_page_store_in_the_home_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """SQLite's path may begin with a tilde."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert ApiSettings(page_store="sqlite:///~/p.sqlite").page_store == f"sqlite:///{tmp_path}/p.sqlite"
+
+
+def test_a_page_store_is_not_shown() -> None:
+    """Its address may hold a password."""
+    with CustomerAPIClient(HTTPS, "k", page_store="redis://:canary@host/0") as client:
+        assert "canary" not in f"{client!r} {client.options!r} {client.options}"
+
+
+def test_the_models_agree_on_what_they_refuse() -> None:
+    """A setting that does not exist, and numbers that are not: in every model of settings."""
+    models: list[type[Settings]] = [Settings, *Settings.__subclasses__()]
+    assert all(model.model_config["extra"] == "forbid" and not model.model_config["allow_inf_nan"] for model in models)
+
+
+def test_a_key_is_hidden_and_trimmed() -> None:
+    """In its repr and in the repr of a part of it."""
+    key = validate_api_key(hide_api_key(" canary "))
+    assert key == "canary"
+    assert isinstance(key, Secret)
+    assert "can" not in f"{key!r} {key[:3]!r}"
+    with pytest.raises(ConfigurationError, match=r"^api_key: it is NoneType, not text"):
+        hide_api_key(None)
