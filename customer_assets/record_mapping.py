@@ -137,7 +137,11 @@ class _Specification(BaseModel):
 class FieldSource(_Specification):
     """Where a field is found in a record."""
 
-    path: PathText = Field(alias="from", description="The path to it, such as contact.email or emails[0].value.")
+    path: PathText = Field(
+        validation_alias="from",
+        serialization_alias="from",
+        description="The path to it, such as contact.email or emails[0].value.",
+    )
     expected: bool | None = Field(
         default=None, description="Whether a missing value costs points; by default it does where a path is given."
     )
@@ -177,7 +181,12 @@ class CategorySource(FieldSource):
 class ExtraField(_Specification):
     """A field of the user's own: from the API's record to the export."""
 
-    path: PathText | None = Field(default=None, alias="from", description="The path to it; empty: the field's name.")
+    path: PathText | None = Field(
+        default=None,
+        validation_alias="from",
+        serialization_alias="from",
+        description="The path to it; empty: the field's name.",
+    )
     type: Literal["text", "number", "integer", "boolean", "instant"] = "text"
     pii: bool = Field(default=False, description="Whether it is personal data: tagged, and never shown in a report.")
     expected: bool = Field(default=False, description="Whether a missing value costs points.")

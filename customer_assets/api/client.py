@@ -71,7 +71,9 @@ class CustomerAPIClient:
         api_key = hide_api_key(api_key)  # from here on no traceback shows it
         self._transport = _own_transport(options)
         self.options = ApiSettings.from_keywords(base_url=base_url, **options)
-        self.base_url = _present(self.options.base_url)
+        self.base_url = self.options.base_url
+        if not self.base_url:
+            raise ConfigurationError("base_url", "it is blank", "Write it like https://reqres.in/api.")
         self._target = Target(
             url=self.base_url + self.options.path,
             api_key=validate_api_key(api_key),
@@ -253,12 +255,6 @@ def _own_transport(options: ApiKeywords) -> Transport | None:
         return None
     del options["transport"]
     return transport
-
-
-def _present(base_url: str) -> str:
-    if not base_url:
-        raise ConfigurationError("base_url", "it is blank", "Write it like https://reqres.in/api.")
-    return base_url
 
 
 def _conclude(figures: CrawlStats, tally: PassTotals, found: Consistency) -> None:

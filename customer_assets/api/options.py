@@ -37,11 +37,10 @@ RESERVED_HEADERS = {"accept", "accept-encoding", "connection", "content-length",
 TransportName = Literal["requests", "aiohttp"]
 TRANSPORTS: tuple[str, ...] = get_args(TransportName)
 
-Wait = Annotated[float, Field(ge=0, le=A_YEAR_S)]
-
-
-def _as_list(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
+Waits = Annotated[
+    list[Annotated[float, Field(ge=0, le=A_YEAR_S)]],
+    BeforeValidator(lambda waits: list(waits) if isinstance(waits, tuple) else waits),
+]
 
 
 class ApiOptions(Settings):
@@ -64,7 +63,7 @@ class ApiOptions(Settings):
     requests_per_second: float | None = Field(
         default=None, gt=0, description="The API's rate limit, if you know it. Empty: it is learned."
     )
-    retry_waits_s: Annotated[list[Wait], BeforeValidator(_as_list)] = Field(
+    retry_waits_s: Waits = Field(
         default=[1.0, 2.0, 4.0], description="Seconds to wait before each retry of a failed request."
     )
     rounds: int = Field(default=3, ge=1, le=1_000, description="How often a page may use up all its retries.")

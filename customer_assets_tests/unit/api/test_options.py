@@ -13,6 +13,7 @@ from customer_assets.api.options import ApiKeywords, ApiOptions, ApiSettings, Se
 from customer_assets.configuration import Settings
 from customer_assets.errors import ConfigurationError
 from customer_assets.field_mapping import DEFAULT_MAPPING
+from customer_assets.record_mapping import FieldSource
 
 HTTPS = "https://x.org"
 
@@ -42,7 +43,7 @@ def test_a_program_passes_structured_parts_as_mappings() -> None:
     """As a YAML has them; what is left out keeps its default."""
     settings = ApiSettings.from_keywords(base_url=HTTPS, answer={"data": "people"}, record={"email": "contact.email"})
     assert (settings.mapping.answer.data, settings.mapping.answer.total) == ("people", "total")
-    assert settings.mapping.record.email == "contact.email"
+    assert settings.mapping.record.email == FieldSource(path="contact.email")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from customer_assets.components import CustomerSyncComponent
 from customer_assets.defs.resources import CustomerAPIResource
 from customer_assets.errors import ConfigurationError
 from customer_assets.field_mapping import DEFAULT_MAPPING
+from customer_assets.record_mapping import FieldSource
 from customer_assets_tests.harness.acme import ACME_KEY, ACME_YAML, AcmeAPI, serve_acme
 
 # Dagster reads YAML by a function that pydantic has deprecated.
@@ -63,7 +64,7 @@ executor: multiprocess
     made: dict[str, Any] = component.resources(Path("/project"))
     assert made["customer_api"].api_key == dg.EnvVar("ACME_KEY")
     assert made["customer_api"].base_url == "https://acme.example"
-    assert made["customer_api"].settings().record.email == "contact.email"
+    assert made["customer_api"].settings().record.email == FieldSource(path="contact.email")
     assert made["customer_api"].settings().answer.total == "meta.total"
     assert made["quality_thresholds"].max_rejected_share == 0.4
     assert (made["processing"].engine, made["processing"].generation_seed) == ("polars", 7)
@@ -148,7 +149,7 @@ def test_data_stays_in_the_project() -> None:
         pytest.param("name: a\napi: {page_size: many}", "api.page_size at", id="a size in words"),
         pytest.param("name: a\napi: {first_page: 2}", "api.first_page at", id="pages from 2"),
         pytest.param("name: a\napi: {record: {idd: x}}", "api.record.idd at", id="a misspelt field"),
-        pytest.param("name: a\napi: {record: {id: x.}}", "api.record at .*\n.*id: 'x.' is no name", id="no field"),
+        pytest.param("name: a\napi: {record: {id: x.}}", "api.record.id at .*\n.*'x.' is not a path", id="no path"),
         pytest.param("name: a\napi: {record: {id: null}}", "api.record.id at", id="no id"),
         pytest.param("name: a\napi: {answer: {total: null}}", "api.answer.total at", id="no total"),
         pytest.param("name: a\nthresholds: {min_mean_quality: 101}", "thresholds.min_mean_quality at", id="score"),
