@@ -14,14 +14,9 @@ from customer_assets.api.crawl.events import GiveUp
 from customer_assets.api.crawl.page_ranges import PageRanges
 from customer_assets.api.crawl.policy import BackoffPolicy, CrawlPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
-<<<<<<< HEAD
-from customer_assets.api.http.base import Target, Transport, open_transport
-from customer_assets.api.options import ApiKeywords, ApiSettings, hide_api_key, validate_api_key
-=======
 from customer_assets.api.endpoint import Endpoint
 from customer_assets.api.http.base import Transport, TransportSettings, open_transport
-from customer_assets.api.options import ClientOptions, hide_api_key, validate_api_key, validate_base_url
->>>>>>> 4747786 (Transports send complete requests; one runner; the crawl receives outcomes)
+from customer_assets.api.options import ApiKeywords, ApiSettings, hide_api_key, validate_api_key
 from customer_assets.api.page_store.base import PageStore, open_store
 from customer_assets.api.page_store.best_effort import BestEffortStore
 from customer_assets.api.progress import OnProgress, Progress, summary
@@ -45,7 +40,6 @@ class CustomerAPIClient:
 
     Args:
         base_url: The API, such as `https://reqres.in/api`.
-<<<<<<< HEAD
         api_key: Sent to this API only, in the header `x-api-key` unless `key_header` names another.
         clock: The time, and how to wait.
         on_progress: Called every few seconds with the crawl's progress and the seconds since its start.
@@ -54,12 +48,6 @@ class CustomerAPIClient:
         terminal: Draw it here instead; for programs that redirect standard error.
         **options: The fields of `ApiSettings`; `transport` may also be a transport of your own, which the client
             closes.
-=======
-        api_key: Sent to this API only, as `x-api-key` unless options say otherwise.
-        clock: Tells the time and waits.
-        on_progress: Called every few seconds with how far the crawl has come and the seconds since its start.
-        **options: See `ClientOptions`.
->>>>>>> 4747786 (Transports send complete requests; one runner; the crawl receives outcomes)
 
     Attributes:
         figures: What the latest crawl did, up to the point where it failed, if it did.
@@ -81,45 +69,24 @@ class CustomerAPIClient:
         **options: Unpack[ApiKeywords],
     ) -> None:
         api_key = hide_api_key(api_key)  # from here on no traceback shows it
-<<<<<<< HEAD
         self._transport = _own_transport(options)
         self.options = ApiSettings.from_keywords(base_url=base_url, **options)
         self.base_url = self.options.base_url
         if not self.base_url:
             raise ConfigurationError("base_url", "it is blank", "Write it like https://reqres.in/api.")
-        self._target = Target(
-            url=self.base_url + self.options.path,
-            api_key=validate_api_key(api_key),
-            page_size=self.options.page_size,
-            timeout_s=self.options.timeout_s,
-            max_body_bytes=self.options.max_body_bytes,
-            shape=self.options.mapping,
-            key_header=self.options.key_header,
-            key_scheme=self.options.key_scheme,
-        )
-        self._reader = PageParser(self.options.mapping, self.options.page_size)
-        self._clock, self._on_progress, self._identity = clock or Clock(), on_progress, identity
-        self._show_progress, self._terminal = show_progress, terminal
-        self.figures = CrawlStats()
-        self._kept = BestEffortStore(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
-        self._pacer = RateLimiter(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
-=======
-        self.options = ClientOptions(**options)
-        self.base_url = validate_base_url(base_url, allow_insecure_http=self.options.allow_insecure_http)
         self._endpoint = Endpoint(
             url=self.base_url + self.options.path,
             api_key=validate_api_key(api_key),
             page_size=self.options.page_size,
-            shape=self.options.shape,
+            shape=self.options.mapping,
             key_header=self.options.key_header,
             key_scheme=self.options.key_scheme,
         )
-        self._clock, self._on_progress = clock or Clock(), on_progress
+        self._clock, self._on_progress, self._identity = clock or Clock(), on_progress, identity
+        self._show_progress, self._terminal = show_progress, terminal
         self.figures = CrawlStats()
-        self._transport: Transport | None = None
         self._store = BestEffortStore(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
         self._limiter = RateLimiter(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
->>>>>>> 4747786 (Transports send complete requests; one runner; the crawl receives outcomes)
 
     def __repr__(self) -> str:
         """Show what it reads and how, but never the key."""
@@ -250,34 +217,19 @@ class CustomerAPIClient:
             raise crawl_error(end, runner.last_failure.detail if runner.last_failure else "")
         return totals
 
-<<<<<<< HEAD
-    def _reading(self, crawl: Crawl, figures: CrawlStats, accepted: Callable[[Page], None]) -> Reading:
-        terminal = self._terminal or (sys.stderr if sys.stderr.isatty() else None)
-        drawn_on = terminal if self._show_progress else None
-        progress = Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress, drawn_on)
-        return Reading(crawl, figures, progress, accepted, self._reader)
-=======
     def _progress(self) -> Progress:
-        terminal = self.options.terminal or (sys.stderr if sys.stderr.isatty() else None)
-        bar_on = terminal if self.options.show_progress else None
+        terminal = self._terminal or (sys.stderr if sys.stderr.isatty() else None)
+        bar_on = terminal if self._show_progress else None
         return Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress, bar_on)
->>>>>>> 4747786 (Transports send complete requests; one runner; the crawl receives outcomes)
 
     def _open_transport(self) -> Transport:
         if self._transport is None:
-<<<<<<< HEAD
-            self._transport = open_transport(self.options.transport, self._target, self.options.max_concurrency)
-        return reading.run(self._transport, self._clock)
-=======
-            chosen, options = self.options.transport, self.options
-            if isinstance(chosen, str):
-                settings = TransportSettings(
-                    self._endpoint.url, options.timeout_s, options.max_body_bytes, options.max_concurrency
-                )
-                chosen = open_transport(chosen, settings)
-            self._transport = chosen
+            options = self.options
+            settings = TransportSettings(
+                self._endpoint.url, options.timeout_s, options.max_body_bytes, options.max_concurrency
+            )
+            self._transport = open_transport(options.transport, settings)
         return self._transport
->>>>>>> 4747786 (Transports send complete requests; one runner; the crawl receives outcomes)
 
     def _open_store(self) -> PageStore:
         return open_store(self.options.page_store or IN_MEMORY, self._clock.epoch_s)
@@ -291,21 +243,14 @@ class CustomerAPIClient:
         )
 
     def _crawl_name(self) -> str:
-<<<<<<< HEAD
-        """The crawl's identity: what is asked for and of whom, never with which key."""
-        asked = [self._identity or self.base_url, self.options.path, str(self.options.page_size)]
-        shape = replace(self.options.mapping, record=DEFAULT_MAPPING.record)  # pages are kept as they came
-=======
         """The crawl's identity: what is requested from where, never with which key."""
-        asked = [self.options.identity or self.base_url, self.options.path, str(self.options.page_size)]
-        shape = replace(self.options.shape, record=DEFAULT_MAPPING.record)  # pages are stored as they came
->>>>>>> 4747786 (Transports send complete requests; one runner; the crawl receives outcomes)
+        asked = [self._identity or self.base_url, self.options.path, str(self.options.page_size)]
+        shape = replace(self.options.mapping, record=DEFAULT_MAPPING.record)  # pages are stored as they came
         if shape != DEFAULT_MAPPING:
             asked.append(repr(shape))
         return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:32]
 
 
-<<<<<<< HEAD
 def _own_transport(options: ApiKeywords) -> Transport | None:
     """Take a transport that is an object, not a name, out of the options."""
     transport = options.get("transport")
@@ -315,16 +260,9 @@ def _own_transport(options: ApiKeywords) -> Transport | None:
     return transport
 
 
-def _conclude(figures: CrawlStats, tally: PassTotals, found: Consistency) -> None:
-    figures.pages, figures.records, figures.total = tally.pages, tally.records, tally.total
-    difference = tally.total - figures.rejected - figures.unique_ids
-    if found is Consistency.SOURCE_DUPLICATES:
-=======
 def _conclude(figures: CrawlStats, totals: PassTotals, consistency: Consistency) -> None:
     figures.pages, figures.records, figures.total = totals.pages, totals.records, totals.total
     difference = totals.total - figures.rejected - figures.unique_ids
-    if consistency is Consistency.SOURCE_DUPLICATES:
->>>>>>> 4747786 (Transports send complete requests; one runner; the crawl receives outcomes)
         figures.source_duplicates = difference
     else:
         figures.missing_customers = difference
