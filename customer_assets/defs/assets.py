@@ -15,9 +15,10 @@ from customer_assets.defs.metadata import (
     crawl_metadata,
     export_metadata,
     exported_columns,
+    log_crawl_summary,
+    observer,
     report_metadata,
 )
-from customer_assets.defs.observations import log_crawl_summary, observer
 from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource, ThresholdsResource
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export import DataExporter

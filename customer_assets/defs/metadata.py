@@ -1,15 +1,17 @@
 """What Dagster shows of frames and figures: schemas, counts and shares; never a value of a customer's."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from customer_assets.api import CrawlStats
+from customer_assets.api import CrawlStats, CustomerAPIClient
 from customer_assets.api.crawl.events import Snapshot
+from customer_assets.api.progress import OnProgress, line, summary
 from customer_assets.defs.lineage import exported_type
 from customer_assets.export import ExportFigures
 from customer_assets.fields import CLEAN_FIELDS, RAW_FIELDS, RECORD_COLUMNS
@@ -168,3 +170,37 @@ def _rate(count: int, seconds: float) -> float | None:
 def _to_the_microsecond(value: float | None) -> float | None:
     """Leave out the digits that no clock has: they only widen the UI's tables."""
     return round(value, 6) if isinstance(value, float) else value
+
+
+# --- while a crawl runs --------------------------------------------------------------------------------------
+
+OBSERVE_EVERY_S = 60.0
+"""A crawl that ends sooner leaves no observation: its materialization says it all."""
+
+
+def observer(context: dg.AssetExecutionContext) -> OnProgress:
+    """Make a callback that records an observation of the asset once a minute."""
+    due_s = OBSERVE_EVERY_S
+
+    def observe(snapshot: Snapshot, running_s: float) -> None:
+        nonlocal due_s
+        if running_s >= due_s:
+            due_s = running_s + OBSERVE_EVERY_S
+            metadata = progress_metadata(snapshot, running_s)
+            context.log_event(dg.AssetObservation(context.asset_key, line(snapshot, running_s), metadata=metadata))
+
+    return observe
+
+
+@contextmanager
+def log_crawl_summary(context: dg.AssetExecutionContext, client: CustomerAPIClient) -> Iterator[None]:
+    """Log what a crawl did. If it failed, record that as an observation: nothing is materialised then."""
+    try:
+        yield
+    except Exception:
+        if client.figures.requests:
+            context.log_event(
+                dg.AssetObservation(context.asset_key, summary(client.figures), metadata=crawl_metadata(client.figures))
+            )
+        raise
+    context.log.info(summary(client.figures))

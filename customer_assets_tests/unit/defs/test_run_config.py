@@ -1,4 +1,4 @@
-"""A run told of one thing keeps the rest as the settings have it."""
+"""A run that changes one setting keeps the others."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,10 @@ import pytest
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.build import build_sync_definitions
 from customer_assets.defs.operations.notifications import Notifier
+from customer_assets.defs.resources import CustomerAPIResource, EmbeddedSimulator
+from customer_assets.defs.run_config import with_configured_defaults
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync
+from customer_assets.errors import ConfigurationError
 from customer_assets_tests.harness.plain_api import PlainAPI, customer, in_memory
 
 Serve = Callable[[PlainAPI], PlainAPI]
@@ -36,11 +39,12 @@ def component(made: dict[str, Any]) -> tuple[dg.JobDefinition, Sync]:
     [
         pytest.param("customer_api", {"api_key": "********"}, id="the key as Dagster shows it"),
         pytest.param("customer_api", {"max_concurrency": 2}, id="how the API is asked"),
+        pytest.param("customer_api", {"simulator": {"dirty_rate": 0.9}}, id="one field of a section"),
         pytest.param("quality_thresholds", {"max_rejected_share": 0.2}, id="one threshold"),
         pytest.param("data_directory", {"lake_url": ""}, id="nothing new"),
     ],
 )
-def test_what_a_run_is_not_told_stays(
+def test_what_a_run_leaves_out_stays(
     serve_api: Serve,
     resources: Resources,
     tmp_path: Path,
@@ -63,3 +67,16 @@ def test_what_a_run_is_not_told_stays(
     assert (tmp_path / "data" / "export" / "customers.json").is_file()
     mean = next(each for each in result.get_asset_check_evaluations() if each.check_name.startswith("mean_quality"))
     assert mean.metadata["threshold"].value == 89.0
+
+
+def test_a_section_keeps_what_a_run_leaves_out_of_it() -> None:
+    """The settings' failure rate stays when a run asks for dirtier records, not the class's default."""
+    configured = with_configured_defaults(CustomerAPIResource(simulator=EmbeddedSimulator(failure_rate=0.0)))
+    again = type(configured)(simulator={"dirty_rate": 0.9})
+    assert (again.simulator.failure_rate, again.simulator.dirty_rate) == (0.0, 0.9)
+
+
+def test_an_unusable_setting_of_a_run_is_named() -> None:
+    """By its field, with the remedy."""
+    with pytest.raises(ConfigurationError, match=r"^simulator.failure_rate: 7.0 is above 1. Set 1 or less."):
+        CustomerAPIResource(simulator={"failure_rate": 7.0})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What Dagster is told while a crawl runs."""
+"""What Dagster shows while a crawl runs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from customer_assets.api import progress
-from customer_assets.defs import observations
+from customer_assets.defs import metadata
 from customer_assets.defs.assets import ASSETS
 from customer_assets_tests.harness.plain_api import PlainAPI, changed, customer
 
@@ -26,7 +26,7 @@ def test_a_long_crawl_is_observed(
 ) -> None:
     """Its numbers are recorded while it runs, and count up."""
     monkeypatch.setattr(progress, "LINE_EVERY_S", 0.001)
-    monkeypatch.setattr(observations, "OBSERVE_EVERY_S", 0.002)
+    monkeypatch.setattr(metadata, "OBSERVE_EVERY_S", 0.002)
     api = serve_api(PlainAPI([customer(number) for number in range(1, 101)], per_page=1))
     made = resources(api)
     slow = {**made, "customer_api": changed(made["customer_api"], max_concurrency=1)}
