@@ -134,9 +134,6 @@ class LineFormat:
         return SCORES * prod(len(self._vocabularies[each]) for each in names[: names.index(name)])
 
 
-DEFAULT_FORMAT = LineFormat()
-
-
 def _packable(fields: Sequence[Field]) -> dict[str, tuple[str, ...]]:
     """The fields with a short vocabulary, as many as fit into a number beside the score."""
     found: dict[str, tuple[str, ...]] = {}
