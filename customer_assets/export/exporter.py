@@ -116,7 +116,7 @@ class DataExporter:
 
     def generate_summary_report(self, customers: Sequence[Mapping[str, Any]] | Frame) -> dict[str, Any]:
         """Sum the customers up, by aggregation in the engine. No personal data."""
-        return summary_report(self._frame(customers))
+        return summary_report(self._frame(customers), self._mapping.extra_fields)
 
     def expected(self, customers: Frame, last_export: Path | None = None) -> ExportFigures:
         """Return what an export of these customers must hold, without writing one.

@@ -1,1 +1,1 @@
-"""The summary report: figures about clean customers, as JSON, HTML and Markdown."""
+"""The summary report: the customers in figures, as JSON, HTML and Markdown. No personal data."""

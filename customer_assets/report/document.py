@@ -1,29 +1,38 @@
-"""What the published report tells beyond the customers' sums: how they came, what was wrong, what changed. Pure."""
+"""Puts the published report together: the customers in numbers, how they came, the checks, and what changed. Pure.
+
+Counting belongs in `aggregates.py`, wording in `tables.py`.
+"""
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from customer_assets.models import CleaningSummary, CrawlSummary
+from customer_assets.report.history import compare, extend_history
 
 SCHEMA_FILE = "summary_report.schema.json"
-"""Says what a report holds, as JSON Schema; published beside each report."""
+"""Describes a report as JSON Schema; published beside each report."""
 
-COMPARED: Mapping[str, Sequence[str]] = {
-    "total_customers": ("total_customers",),
-    "mean_score": ("data_quality", "mean_score"),
-    "high_quality": ("data_quality", "high_quality"),
-    "medium_quality": ("data_quality", "medium_quality"),
-    "low_quality": ("data_quality", "low_quality"),
-    "merged": ("records", "merged"),
-    "rejected": ("records", "rejected"),
+SIMULATOR = "embedded simulator"
+"""The `source` of customers who are not real."""
+
+CRAWL_FACTS = {
+    "total",
+    "missing_customers",
+    "source_duplicates",
+    "pages",
+    "requests",
+    "retries",
+    "throttles",
+    "duration_s",
 }
-"""The figures that are told beside those of the last report, and where each stands."""
+"""What a report says of the crawl. The schema of the report lists them, too."""
 
-RUN_SECTIONS = ("$schema", "generated_at", "crawl", "changes", "since_last_report")
-"""Sections that differ from run to run though the data is the same."""
+RUN_SECTIONS = ("$schema", "generated_at", "crawl", "changes", "since_last_report", "history")
+"""Sections that differ from run to run even if the data is the same."""
 
 
 def build_report(
@@ -33,56 +42,69 @@ def build_report(
     clean: CleaningSummary,
     previous: object,
     generated_at: datetime,
+    verdicts: Sequence[Mapping[str, Any]] = (),
+    source: str = "",
 ) -> dict[str, Any]:
     """Put a report together.
 
     Args:
-        sums: What `summary_report` gave.
+        sums: What `summary_report` counted.
         crawl: What the crawl brought.
         clean: What cleaning found.
-        previous: The last report, as it was read; anything else: there is none to compare with.
+        previous: The last report, as it was read; anything else means that there is nothing to compare with.
         generated_at: When this one is made.
+        verdicts: The quality checks: name, passed, severity, description, score and threshold of each. One that failed
+            with the severity ERROR means that the customers were not published.
+        source: Where the customers come from, without a secret: an API's URL, or `SIMULATOR`.
     """
+    checks = [_check(verdict) for verdict in verdicts]
     report = {
         "$schema": SCHEMA_FILE,
         "generated_at": generated_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "published": not any(check["severity"] == "ERROR" for check in checks),
+        "checks": checks,
+        "source": source,
+        "generated": dict(clean.generated),
+        "mean_scores": {},
+        "extra_fields": {},
         **sums,
         "records": {
             "landed": crawl.landed,
             "clean": sums["total_customers"],
             "merged": clean.records - sums["total_customers"],
             "rejected": crawl.rejected,
+            "excluded": max(crawl.landed - crawl.rejected - clean.records, 0),
         },
         "rejected_by_reason": dict(crawl.rejected_by_reason),
         "defects": dict(clean.defects),
-        "crawl": crawl.model_dump(exclude={"fingerprint", "landed", "rejected", "rejected_by_reason"}),
+        "crawl": crawl.model_dump(include=CRAWL_FACTS),
         "changes": None if clean.changes is None else clean.changes.model_dump(),
     }
-    return {**report, "since_last_report": since(previous, report)}
-
-
-def since(previous: object, report: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Tell by how much figures differ from an earlier report's; None if that is none."""
-    if not isinstance(previous, dict) or not isinstance(previous.get("generated_at"), str):
-        return None
+    earlier = previous.get("history") if isinstance(previous, dict) else None
     return {
-        "generated_at": previous["generated_at"],
-        **{name: _difference(_figure(report, path), _figure(previous, path)) for name, path in COMPARED.items()},
+        **report,
+        "since_last_report": compare(previous, report),
+        "history": extend_history(earlier, report),
     }
 
 
 def report_version(report: Mapping[str, Any]) -> str:
-    """Name what a report tells of the data, whenever it was made and however the crawl went."""
+    """Hash what a report says about the data, whenever it was made and however the crawl went."""
     facts = {name: section for name, section in report.items() if name not in RUN_SECTIONS}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _figure(report: Mapping[str, Any], path: Sequence[str]) -> float | None:
-    found: Any = report
-    for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found if isinstance(found, int | float) else None
+def _check(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """Reduce a verdict to what JSON can hold."""
+    passed = bool(verdict["passed"])
+    return {
+        "name": verdict["name"],
+        "passed": passed,
+        "severity": None if passed else str(verdict.get("severity") or "ERROR"),
+        "description": verdict["description"],
+        **{name: _finite(verdict.get(name)) for name in ("score", "threshold")},
+    }
 
 
-def _difference(now: float | None, before: float | None) -> float | None:
-    return None if now is None or before is None else round(now - before, 2)
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value

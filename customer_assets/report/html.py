@@ -1,8 +1,8 @@
-"""The summary report as one HTML page, and its picture for the Dagster UI: Jinja2 templates, every value escaped.
+"""Renders the summary report as one HTML page, and its picture for the Dagster UI: Jinja2 templates, fully escaped.
 
-Imported when a report is written, not before: the templates cost some hundredths of a second. The charts are SVG in the
-same templates, since plotting libraries cost more and fit less: pygal puts a script, the day's date and styles for the
-whole page into each chart, and neither its colours nor matplotlib's follow the reader's light or dark.
+Imported only when a report is written, because Jinja2 takes some hundredths of a second to load. The charts are SVG in
+the same templates. Plotting libraries cost more and fit less: pygal puts a script, today's date and page-wide styles
+into each chart, and neither its colours nor matplotlib's follow the reader's light or dark scheme.
 """
 
 from base64 import b64encode
@@ -13,44 +13,44 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from customer_assets.report import charts, tables
+from customer_assets.report import charts, formats, tables
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def page(report: Mapping[str, Any], links: Mapping[str, str]) -> str:
-    """Write a report as a page that needs no script, no network and no other file.
+    """Render a report as a page that needs no script, no network and no other file.
 
     Args:
         report: A full report.
-        links: Files that stand beside the page, by what they are called on it.
+        links: Files beside the page, by their labels.
     """
-    return _environment().get_template("report.html.jinja").render(_told(report), links=links)
+    return _environment().get_template("report.html.jinja").render(_context(report), links=links)
 
 
 def picture(report: Mapping[str, Any]) -> str:
-    """Draw customers by score as an image for Markdown: an SVG in a data URI, legible on light and on dark."""
-    svg = _environment().get_template("picture.svg.jinja").render(_told(report))
-    return f"![Customers by data quality score]({_data_uri(svg)})"
+    """Draw customers by score as a Markdown image: an SVG in a data URI, legible on light and on dark."""
+    svg = _environment().get_template("picture.svg.jinja").render(_context(report))
+    return f"![Customers by data quality score](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"
 
 
-def _data_uri(svg: str) -> str:
-    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
-
-
-def _told(report: Mapping[str, Any]) -> dict[str, Any]:
+def _context(report: Mapping[str, Any]) -> dict[str, Any]:
     scores = tables.score_table(report)
-    ascending = scores.rows[::-1]
     return {
         "report": report,
         "headline": tables.headline(report),
+        "origin": tables.origin(report),
         "changes": tables.changes(report),
+        "verdict": tables.verdict(report),
+        "trends": tables.trends(report),
         "quality": tables.quality_table(report),
         "scores": scores,
-        "columns": charts.columns(ascending),
+        "columns": charts.columns(scores.rows[::-1]),
         "breakdowns": tables.breakdown_tables(report),
         "domains": tables.domain_table(report),
+        "extra_fields": tables.extra_field_tables(report),
         "records": tables.record_tables(report),
+        "fields": tables.field_tables(report),
         "change_table": tables.change_table(report),
         "crawl": tables.crawl_facts(report),
     }
@@ -66,13 +66,20 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(percent=tables.percent, bar=charts.bar, instant=tables.instant)
+    environment.filters.update(
+        bar=charts.bar,
+        instant=formats.instant,
+        number=formats.number,
+        percent=formats.percent,
+        score=formats.score,
+        sparkline=charts.sparkline,
+    )
     environment.globals.update(
-        stack=charts.stack,
-        delta=tables.delta,
-        mean_score=tables.mean_score,
-        width=charts.CHART_WIDTH,
-        height=charts.CHART_HEIGHT,
         bottom=charts.PLOT_BOTTOM,
+        delta=tables.delta,
+        height=charts.CHART_HEIGHT,
+        line_height=charts.LINE_HEIGHT,
+        stack=charts.stack,
+        width=charts.CHART_WIDTH,
     )
     return environment

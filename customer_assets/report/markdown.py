@@ -1,61 +1,100 @@
-"""The summary report as Markdown: headline figures, then tables, each row with a bar of block characters."""
+"""Renders the summary report as Markdown: verdict, figures and tables, each row with a bar of block characters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
-from customer_assets.report import tables
-from customer_assets.report.tables import Row, Table
+from customer_assets.report import formats, tables
+from customer_assets.report.tables import Row, Table, Trend, Verdict
 
 BAR_WIDTH = 20
 EIGHTHS = " ▏▎▍▌▋▊▉█"
+LEVELS = "▁▂▃▄▅▆▇█"
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """Write a report as Markdown, readable as it stands, on paper and in the Dagster UI."""
-    sections = [
-        tables.quality_table(report),
-        *tables.breakdown_tables(report),
-        tables.domain_table(report),
-        *tables.record_tables(report),
-    ]
-    head = [f"# Customers\n\n**{tables.headline(report)}.**\n"]
+    """Render a report as Markdown, readable as plain text, on paper and in the Dagster UI."""
+    blocks = [f"# Customers\n\n**{tables.headline(report)}.**\n"]
+    if origin := tables.origin(report):
+        blocks.append(f"{_origin(origin)}\n")
+    if verdict := tables.verdict(report):
+        blocks.append(_verdict(verdict))
     if "changes" in report:
-        head.append(f"{tables.changes(report)}\n")
-    return "\n".join([*head, *map(_table, sections), *_crawl(report)])
+        blocks.append(f"{tables.changes(report)}\n")
+    if trends := tables.trends(report):
+        blocks.append(_trends(trends))
+    blocks += map(_table, [tables.quality_table(report), *tables.sections(report)])
+    if facts := tables.crawl_facts(report):
+        blocks.append(_grid("Crawl", ["", ""], [[label, value] for label, value in facts.items()]))
+    return "\n".join(blocks)
+
+
+def _origin(origin: str) -> str:
+    """Write a URL as code: an API is no link to follow."""
+    label, colon, url = origin.partition(": ")
+    return f"{label}{colon}`{url.replace('`', '')}`" if "://" in url else origin
+
+
+def _verdict(verdict: Verdict) -> str:
+    rows = [
+        [check.claim, check.result, check.score, check.threshold, _sentence(check.description)]
+        for check in verdict.checks
+    ]
+    grid = _grid("Checks", ["", "result", "score", "threshold", "finding"], rows, ":---")
+    return f"**{verdict.title}.** {verdict.text}\n\n{grid}"
+
+
+def _trends(trends: Sequence[Trend]) -> str:
+    rows = [[trend.title, _sparkline(trend.values), trend.written[0], trend.written[-1]] for trend in trends]
+    runs = len(trends[0].values)
+    return _grid(f"The last {runs} runs", ["", "course", "first", "last"], rows)
 
 
 def _table(table: Table) -> str:
+    badge = f" ({table.badge})" if table.badge else ""
+    heading = f"## {_plain(table.title)}{badge}\n"
     note = [f"{table.note}\n"] if table.note else []
     if not table.rows:
-        return "\n".join([f"## {table.title}\n", *note])
+        return "\n".join([heading, *note])
     columns = [f"| | {table.unit} | share | |", "|---|---:|---:|:---|"]
-    return "\n".join([f"## {table.title}\n", *note, *columns, *map(_row, table.rows), ""])
+    return "\n".join([heading, *note, *columns, *map(_row, table.rows), ""])
 
 
 def _row(row: Row) -> str:
-    return f"| {_plain(row.label)} | {row.count:,} | {tables.percent(row.share)} | {_bar(row.share)} |"
+    return f"| {_plain(row.label)} | {row.count:,} | {formats.percent(row.share)} | {_bar(row.share)} |"
+
+
+def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], last: str = "---:") -> str:
+    head = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 2)}{last}|"]
+    return "\n".join([f"## {title}\n", *head, *(f"| {' | '.join(row)} |" for row in rows), ""])
 
 
 def _bar(share: float) -> str:
-    """Draw a share with block characters, an eighth of one exactly."""
+    """Draw a share with block characters, to an eighth of one."""
     whole, eighth = divmod(round(share * BAR_WIDTH * 8), 8)
     return "█" * whole + (EIGHTHS[eighth] if eighth else "")
 
 
-def _crawl(report: Mapping[str, Any]) -> list[str]:
-    facts = tables.crawl_facts(report)
-    if not facts:
-        return []
-    rows = [f"| {label} | {value} |" for label, value in facts.items()]
-    return ["\n".join(["## Crawl\n", "| | |", "|---|---:|", *rows, ""])]
+def _sparkline(values: Sequence[float | None]) -> str:
+    """Draw a figure's course with blocks of eight heights; a run without a value is a space."""
+    known = [value for value in values if value is not None]
+    least, range_ = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
+    top = len(LEVELS) - 1
+    heights = (None if value is None else (value - least) / range_ if range_ else 0.5 for value in values)
+    return "".join(" " if height is None else LEVELS[round(height * top)] for height in heights)
+
+
+def _sentence(text: str) -> str:
+    """Escape a sentence of ours, which can quote a number or a column but nothing of a customer's."""
+    return escape(text, quote=False).replace("|", "&#124;").replace("_", r"\_")
 
 
 def _plain(text: str) -> str:
-    """Keep a name from acting as Markdown or HTML: only what a host name or a label of ours holds is left as it is.
+    """Keep a value from acting as Markdown or HTML: only what a host name or a label of ours contains stays as it is.
 
-    Names with a dot stand as code, where nothing is a link: elsewhere GitHub's Markdown makes one of `www.` by itself.
+    Names with a dot become code, in which nothing is a link: elsewhere GitHub's Markdown links `www.` by itself.
     """
     if "." in text:
         return f"`{''.join(mark if mark.isalnum() or mark in '.-_' else f'u+{ord(mark):04x}' for mark in text)}`"
-    named = (mark if mark.isalnum() or mark in " ,:-_" else f"&#{ord(mark)};" for mark in text)
-    return "".join(named).replace("_", r"\_")
+    escaped = (mark if mark.isalnum() or mark in " ,:-_" else f"&#{ord(mark)};" for mark in text)
+    return "".join(escaped).replace("_", r"\_")

@@ -1,13 +1,19 @@
-"""A report in words and shares: the titles, labels and sentences that HTML and Markdown have in common. Pure."""
+"""A report in words: the titles, labels, rows and sentences that the HTML and the Markdown have in common. Pure.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+How a single figure is written belongs in `formats.py`, how a chart is drawn in `charts.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from customer_assets.fields import UNKNOWN
 from customer_assets.processing.quality import BANDS, HIGH_FROM, MEDIUM_FROM, quality_band
-from customer_assets.report.aggregates import BREAKDOWNS, FEWEST_PER_DOMAIN, OTHER
+from customer_assets.processing.rules import JUDGED_BY
+from customer_assets.report import formats
+from customer_assets.report.aggregates import BREAKDOWNS, FEWEST_PER_VALUE, OTHER
+from customer_assets.report.document import SIMULATOR
+from customer_assets.report.formats import pluralize, sentence, words
 
 NOTHING_BEFORE = "Nothing was published before, so there is nothing to compare with yet."
 
@@ -24,21 +30,20 @@ BAND_LABELS: Mapping[str, str] = {
     "low": f"Low: below {MEDIUM_FROM}",
 }
 DOMAIN_LABELS: Mapping[str, str] = {UNKNOWN: "no well-formed email", OTHER: "other domains"}
-DEFECT_LABELS: Mapping[str, str] = {
-    "email": "Email missing or malformed",
-    "first_name": "First name missing",
-    "last_name": "Last name missing",
-    "avatar": "Avatar missing",
-    "engagement_score": "Engagement score supplied, not usable",
-    "last_active_at": "Last activity supplied, not usable",
-}
 REASON_LABELS: Mapping[str, str] = {
     "id_missing": "No id",
-    "id_not_an_integer": "Id is no integer",
+    "id_not_an_integer": "Id is not an integer",
     "id_out_of_range": "Id does not fit 64 bits",
-    "not_an_object": "Record is no object",
+    "not_an_object": "Record is not an object",
     "unreadable": "Record is not JSON",
 }
+TRENDS: Mapping[str, tuple[str, int]] = {
+    "total_customers": ("Customers", 0),
+    "mean_score": ("Mean data quality", 1),
+    "low_quality": ("Low quality", 0),
+    "rejected": ("Records rejected", 0),
+}
+"""The figures whose course is drawn, with their titles and decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +52,17 @@ class Row:
 
     Attributes:
         label: What is counted.
-        count: How many.
-        share: Of the table's whole, 0 to 1.
-        tone: `high`, `medium`, `low`, or empty for what is neither good nor bad.
+        count: The count.
+        share: Its share of the table's total, 0 to 1.
+        tone: `high`, `medium` or `low`; empty for what is neither good nor bad.
+        mean_score: The mean data quality score of these customers; empty where it says nothing.
     """
 
     label: str
     count: int
     share: float
     tone: str = ""
+    mean_score: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,37 +70,128 @@ class Table:
     """Counts that belong together.
 
     Attributes:
-        title: What they say.
+        title: What they are about.
         unit: What is counted: customers or records.
         rows: The counts.
-        note: What a reader must know; may be empty.
+        note: What the reader must know; can be empty.
+        badge: A warning in a word or two, such as `generated`; can be empty.
     """
 
     title: str
     unit: str
     rows: tuple[Row, ...]
     note: str = ""
+    badge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One quality check.
+
+    Attributes:
+        claim: What it checks.
+        result: How it ended.
+        score: What was measured.
+        threshold: What that was compared with.
+        description: The finding as a sentence.
+    """
+
+    claim: str
+    result: Literal["passed", "warning", "failed"]
+    score: str
+    threshold: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the data is good.
+
+    Attributes:
+        tone: `high`, `medium` or `low`, as the quality bands.
+        title: The verdict.
+        text: Its reason.
+        checks: The checks behind it, failed ones first.
+    """
+
+    tone: str
+    title: str
+    text: str
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The course of one figure.
+
+    Attributes:
+        title: What it is.
+        values: One per run, the latest last; None where a run has none.
+        written: The same as text.
+    """
+
+    title: str
+    values: tuple[float | None, ...]
+    written: tuple[str, ...]
 
 
 def headline(report: Mapping[str, Any]) -> str:
     """Say how many customers there are and how good their data is: `12 customers, mean data quality 98.3 of 100`."""
     total = report["total_customers"]
-    return f"{pluralize(total, 'customer')}, mean data quality {mean_score(report)} of 100"
+    if not total:
+        return "No customers"
+    mean = formats.score(report["data_quality"]["mean_score"])
+    return f"{pluralize(total, 'customer')}, mean data quality {mean} of 100"
 
 
-def mean_score(report: Mapping[str, Any]) -> str:
-    """Write the mean score with one digit; `none` of no customers."""
-    mean = report["data_quality"]["mean_score"]
-    return "none" if mean is None else f"{mean:.1f}"
+def verdict(report: Mapping[str, Any]) -> Verdict | None:
+    """Judge by the checks whether the data is good and was published; None if none was made."""
+    order = ["failed", "warning", "passed"]
+    checks = tuple(sorted(map(_check, report.get("checks", ())), key=lambda check: order.index(check.result)))
+    if not checks:
+        return None
+    failed, warnings = (sum(check.result == result for check in checks) for result in ("failed", "warning"))
+    if failed:
+        text = f"{failed} of {pluralize(len(checks), 'check')} failed. The last good export stays in place."
+        return Verdict("low", "Not published", text, checks)
+    if warnings:
+        text = f"{len(checks) - warnings} of {pluralize(len(checks), 'check')} passed."
+        return Verdict("medium", f"Published with {pluralize(warnings, 'warning')}", text, checks)
+    return Verdict("high", "Good, and published", f"All {pluralize(len(checks), 'check')} passed.", checks)
+
+
+def _check(check: Mapping[str, Any]) -> Check:
+    is_share = "share" in check["name"]
+    return Check(
+        claim=sentence(words(check["name"])),
+        result="passed" if check["passed"] else "failed" if check["severity"] == "ERROR" else "warning",
+        score=_measure(check["score"], is_share=is_share),
+        threshold=_measure(check["threshold"], is_share=is_share),
+        description=sentence(check["description"]),
+    )
+
+
+def _measure(value: float | None, *, is_share: bool) -> str:
+    if value is None or not is_share:
+        return formats.number(value, 0 if value is None or value == round(value) else 1)
+    return formats.percent(value)
+
+
+def origin(report: Mapping[str, Any]) -> str:
+    """Say where the customers come from; empty if the report does not know."""
+    source = report.get("source", "")
+    if source == SIMULATOR:
+        return "These customers are not real: they come from the embedded simulator."
+    return f"Source: {source}" if source else ""
 
 
 def changes(report: Mapping[str, Any]) -> str:
-    """Say what is another than in the last published export."""
+    """Say what differs from the last published export."""
     found = report.get("changes")
     if found is None:
         return NOTHING_BEFORE
     parts = (f"{found[name]:,} {name}" for name in ("added", "changed", "gone", "unchanged"))
-    return f"Since the export of {instant(found['since'])}: {', '.join(parts)}."
+    return f"Since the export of {formats.instant(found['since'])}: {', '.join(parts)}."
 
 
 def change_table(report: Mapping[str, Any]) -> Table | None:
@@ -105,35 +203,87 @@ def change_table(report: Mapping[str, Any]) -> Table | None:
     return table("Change since the last export", "customers", {name: found[name] for name in names})
 
 
+def trends(report: Mapping[str, Any]) -> list[Trend]:
+    """Follow the main figures over the last runs; nothing before the second run."""
+    history = report.get("history", ())
+    if len(history) < 2:  # noqa: PLR2004 - one point is not a course
+        return []
+    return [
+        Trend(
+            title,
+            tuple(entry[name] for entry in history),
+            tuple(formats.number(entry[name], digits) for entry in history),
+        )
+        for name, (title, digits) in TRENDS.items()
+    ]
+
+
 def quality_table(report: Mapping[str, Any]) -> Table:
-    """Count customers by band."""
+    """Count customers by quality band."""
     bands: dict[str, int] = {band: report["data_quality"][f"{band}_quality"] for band in BANDS}
     rows = table("Data quality", "customers", bands, labels=BAND_LABELS).rows
-    toned = tuple(Row(row.label, row.count, row.share, band) for row, band in zip(rows, BANDS, strict=True))
-    return Table("Data quality", "customers", toned, "100 points less 10 for each defect.")
+    toned = tuple(replace(row, tone=band) for row, band in zip(rows, BANDS, strict=True))
+    return Table("Data quality", "customers", toned, "100 points, less 10 for each defect.")
 
 
 def score_table(report: Mapping[str, Any]) -> Table:
-    """Count customers by score, from the best."""
+    """Count customers by score, the best first."""
     scores: Mapping[str, int] = report["quality_scores"]
     rows = table("Customers by score", "customers", scores).rows
-    toned = tuple(Row(row.label, row.count, row.share, quality_band(int(row.label))) for row in rows)
-    return Table("Customers by score", "customers", toned)
+    return Table(
+        "Customers by score", "customers", tuple(replace(row, tone=quality_band(int(row.label))) for row in rows)
+    )
 
 
 def breakdown_tables(report: Mapping[str, Any]) -> list[Table]:
-    """Count customers by each thing they are grouped by."""
-    return [table(TITLES[name], "customers", report[name]) for name in BREAKDOWNS]
+    """Count customers by each of their business fields, with the mean score of each segment."""
+    return [_breakdown(report, name, column) for name, column in BREAKDOWNS.items()]
+
+
+def _breakdown(report: Mapping[str, Any], name: str, column: str) -> Table:
+    counts, means = report[name], report.get("mean_scores", {}).get(name, {})
+    made = table(TITLES[name], "customers", counts)
+    rows = (
+        replace(row, mean_score=formats.score(means[value])) if value in means else row
+        for row, value in zip(made.rows, counts, strict=True)
+    )
+    generated = report.get("generated", {}).get(column, 0)
+    if not generated:
+        return replace(made, rows=tuple(rows))
+    is_partial = "defects" in report and generated < report["records"]["clean"] + report["records"]["merged"]
+    note = "The API has no such field: these values are made up from the customers' ids."
+    if is_partial:
+        note = f"{pluralize(generated, 'record')} had nothing to judge by: their values are made up from the ids."
+    return replace(made, rows=tuple(rows), note=note, badge="partly generated" if is_partial else "generated")
 
 
 def domain_table(report: Mapping[str, Any]) -> Table:
     """Count customers by the domain of their email."""
-    note = f"The ten largest. A domain that fewer than {FEWEST_PER_DOMAIN} customers share is not named."
+    note = f"The ten largest. A domain that fewer than {FEWEST_PER_VALUE} customers share is not named."
     return table("Top email domains", "customers", report["email_domains"], labels=DOMAIN_LABELS, note=note)
 
 
+def extra_field_tables(report: Mapping[str, Any]) -> list[Table]:
+    """Say for each field that the user added how many customers have it, and for small vocabularies which value."""
+    total = report["total_customers"]
+    made = []
+    for name, field in report.get("extra_fields", {}).items():
+        missing = total - field["filled"]
+        share = field["filled"] / total if total else 0.0
+        counts = {"filled": field["filled"]} if field["values"] is None else field["values"]
+        filled = table(
+            sentence(words(name)),
+            "customers",
+            counts,
+            whole=total,
+            note=f"{formats.percent(share)} of the customers have a value.",
+        )
+        made.append(replace(filled, rows=(*filled.rows, Row("no value", missing, missing / total if total else 0.0))))
+    return made
+
+
 def record_tables(report: Mapping[str, Any]) -> list[Table]:
-    """Count what became of the records, and what was wrong with them; none for a report of customers alone."""
+    """Count what became of the records and what was wrong with them; nothing for a report on customers alone."""
     if "records" not in report:
         return []
     records: Mapping[str, int] = report["records"]
@@ -143,59 +293,80 @@ def record_tables(report: Mapping[str, Any]) -> list[Table]:
         "Merged into a better duplicate": records["merged"],
         "Rejected": records["rejected"],
     }
+    if records["excluded"]:
+        outcomes["Excluded by the filter"] = records["excluded"]
+    reasons = report["rejected_by_reason"]
     return [
         table(
             "What became of the records",
             "records",
             outcomes,
             whole=landed,
-            note=f"{pluralize(landed, 'record')} came from the API.",
-        ),
-        table(
-            "Defects by kind",
-            "records",
-            report["defects"],
-            whole=landed - records["rejected"],
-            labels=DEFECT_LABELS,
-            note="Share of the records with a usable id; one record may have several defects.",
+            note=f"The API returned {pluralize(landed, 'record')}.",
         ),
         table(
             "Rejected records by reason",
             "records",
-            report["rejected_by_reason"],
+            reasons,
             whole=landed,
             labels=REASON_LABELS,
-            note="" if report["rejected_by_reason"] else "None was rejected.",
+            note="" if reasons else "No record was rejected.",
+        ),
+    ]
+
+
+def field_tables(report: Mapping[str, Any]) -> list[Table]:
+    """Say how complete each field is, and which fields have defects; nothing for a report on customers alone."""
+    if "defects" not in report:
+        return []
+    records = report["records"]["clean"] + report["records"]["merged"]
+    defects: Mapping[str, int] = report["defects"]
+    # A field that others are judged by is missing, but not defective, where the API did not send it.
+    unsent = {JUDGED_BY[name]: count for name, count in report.get("generated", {}).items() if name in JUDGED_BY}
+    usable = {name: records - count - unsent.get(name, 0) for name, count in defects.items()}
+    defective = {name: count for name, count in defects.items() if count}
+    return [
+        table(
+            "Completeness by field",
+            "records",
+            {sentence(words(name)): count for name, count in usable.items()},
+            whole=records,
+            note="Records with a usable id in which the field has a usable value.",
+        ),
+        table(
+            "Defects by field",
+            "records",
+            {sentence(words(name)): count for name, count in defective.items()},
+            whole=records,
+            note="A value is missing, or sent but not usable. A record can have several defects."
+            if defective
+            else "No field has a defect.",
         ),
     ]
 
 
 def crawl_facts(report: Mapping[str, Any]) -> dict[str, str]:
-    """Tell how the crawl went, by label; nothing for a report of customers alone."""
+    """Describe the crawl, by label; nothing for a report on customers alone."""
     if "crawl" not in report:
         return {}
     crawl: Mapping[str, Any] = report["crawl"]
+    missing = crawl["missing_customers"]
     return {
-        "Customers by the API's count": f"{crawl['total']:,}",
-        "Missing of these": f"{crawl['missing_customers']:,}",
-        "Repeated at the source": f"{crawl['source_duplicates']:,}",
-        "Pages": f"{crawl['pages']:,}",
-        "Requests": f"{crawl['requests']:,}",
-        "Retries": f"{crawl['retries']:,}",
-        "Throttled (429)": f"{crawl['throttles']:,}",
-        "Duration": duration(crawl["duration_s"]),
+        "Customers according to the API": formats.number(crawl["total"]),
+        "Missing" if missing >= 0 else "Returned beyond that": formats.number(abs(missing)),
+        "Repeated at the source": formats.number(crawl["source_duplicates"]),
+        "Pages": formats.number(crawl["pages"]),
+        "Requests": formats.number(crawl["requests"]),
+        "Retries": formats.number(crawl["retries"]),
+        "Throttled (429)": formats.number(crawl["throttles"]),
+        "Duration": formats.duration(crawl["duration_s"]),
     }
 
 
 def delta(report: Mapping[str, Any], name: str) -> str:
-    """Tell a figure's difference from the last report: `+3`, `-0.5`, `no change`; empty if there is none."""
+    """Write a figure's difference from the last report: `+3`, `no change`; empty if there is nothing to compare."""
     found = report.get("since_last_report")
-    difference = None if found is None else found.get(name)
-    if difference is None:
-        return ""
-    if difference == 0:
-        return "no change"
-    return f"{difference:+,}"
+    return "" if found is None else formats.difference(found.get(name), 1 if name == "mean_score" else 0)
 
 
 def table(
@@ -207,43 +378,19 @@ def table(
     labels: Mapping[str, str] | None = None,
     note: str = "",
 ) -> Table:
-    """Make a table of counts; `whole`: what shares are of, all counts together if None."""
-    of = sum(counts.values()) if whole is None else whole
-    named = labels or {}
-    rows = (Row(named.get(name, plain(name)), count, count / of if of else 0.0) for name, count in counts.items())
+    """Make a table of counts; shares are of `whole`, or of all counts together."""
+    total = sum(counts.values()) if whole is None else whole
+    known = labels or {}
+    rows = (Row(known.get(name, words(name)), count, count / total if total else 0.0) for name, count in counts.items())
     return Table(title, unit, tuple(rows), note)
 
 
-def pluralize(count: int, unit: str) -> str:
-    """Write a count with its unit: `1 customer`, `1,200 customers`."""
-    return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
-
-
-def percent(part: float) -> str:
-    """Write a share: 0.417 → `41.7 %`. What is there is not told as nothing, nor what is missing as all."""
-    written = f"{part * 100:.1f}"
-    if written == "0.0" and part > 0:
-        return "< 0.1 %"
-    return "> 99.9 %" if written == "100.0" and part < 1 else f"{written} %"
-
-
-def instant(iso: str) -> str:
-    """Write an instant for people: `24 November 2026, 03:00 UTC`; what is none as it is."""
-    try:
-        when = datetime.fromisoformat(iso)
-    except ValueError:
-        return iso
-    return f"{when.day} {when:%B %Y, %H:%M} UTC"
-
-
-def duration(seconds: float) -> str:
-    """Write a duration: `0.4 s`, `95 s`, `12 min 5 s`."""
-    if round(seconds, 1) < 10:  # noqa: PLR2004 - a digit behind the point says nothing from here on
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes > 1 else f"{round(seconds)} s"
-
-
-def plain(name: str) -> str:
-    """Write a name of ours as words: `mobile_app` → `mobile app`."""
-    return name.replace("_", " ")
+def sections(report: Mapping[str, Any]) -> Sequence[Table]:
+    """List all tables of counts but those of the bands and scores, in the order in which people read them."""
+    return [
+        *breakdown_tables(report),
+        domain_table(report),
+        *extra_field_tables(report),
+        *record_tables(report),
+        *field_tables(report),
+    ]

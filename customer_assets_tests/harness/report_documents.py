@@ -1,20 +1,49 @@
-"""Full reports for tests: made by the product's own functions, of customers and records that the test states."""
+"""Full reports for tests, made by the product's own functions from figures that the test gives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from customer_assets.export import DataExporter
 from customer_assets.models import Changes, CleaningSummary, CrawlSummary
-from customer_assets.report.document import build_report
+from customer_assets.report.document import SIMULATOR, build_report
+from customer_assets_tests.harness.clean_customers import clean_customer
 
 NOW = datetime(2026, 11, 25, 3, 0, 7, tzinfo=UTC)
 DEFECTS = {"email": 4, "first_name": 1, "last_name": 0, "avatar": 3, "engagement_score": 1, "last_active_at": 2}
+GENERATED = ("engagement_level", "activity_status", "acquisition_channel", "market_segment", "customer_tier")
+
+
+def sums(count: int = 12, **fields: Any) -> dict[str, Any]:
+    """Count some customers, all alike."""
+    return DataExporter().generate_summary_report([clean_customer(number, **fields) for number in range(count)])
+
+
+def verdict(name: str = "mean_quality_meets_threshold", severity: str | None = None, **fields: Any) -> dict[str, Any]:
+    """Make the verdict of a check, which passes if no severity is given."""
+    return {
+        "name": name,
+        "passed": severity is None,
+        "severity": severity,
+        "description": "the mean score 96.25 meets the target 90",
+        "score": 96.25,
+        "threshold": 90.0,
+        **fields,
+    }
 
 
 def report_of(
-    sums: Mapping[str, Any], *, published_before: bool = True, previous: object = None, merged: int = 2
+    sums: Mapping[str, Any],
+    *,
+    published_before: bool = True,
+    previous: object = None,
+    merged: int = 2,
+    generated: Mapping[str, int] | None = None,
+    verdicts: Sequence[Mapping[str, Any]] = (verdict(),),
+    source: str = SIMULATOR,
+    generated_at: datetime = NOW,
 ) -> dict[str, Any]:
-    """Put a report together, as if two records more were rejected, and five customers new or changed."""
+    """Put a report together, as if two more records were rejected, and five customers new or changed."""
     total = int(sums["total_customers"])
     unchanged = max(total - 5, 0)
     changes = Changes(since="2026-11-24T03:00:09Z", added=3, changed=2, gone=1, unchanged=unchanged)
@@ -37,8 +66,11 @@ def report_of(
             as_of=NOW.isoformat(),
             records=total + merged,
             defects=DEFECTS,
+            generated=dict.fromkeys(GENERATED, total + merged) if generated is None else dict(generated),
             changes=changes if published_before else None,
         ),
         previous=previous,
-        generated_at=NOW,
+        generated_at=generated_at,
+        verdicts=verdicts,
+        source=source,
     )

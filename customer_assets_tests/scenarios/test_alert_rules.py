@@ -1,4 +1,4 @@
-"""What the daemon tells of a run that could tell nothing itself."""
+"""What the daemon reports about a run that could not report itself."""
 
 import os
 import signal
@@ -18,13 +18,13 @@ SENSOR = "notify_failed_runs"
 
 
 def worker_of(plant: Station) -> int:
-    """The process that executes the run in progress."""
+    """Find the process that executes the run in progress."""
     children = psutil.Process(plant.running["code"].pid).children(recursive=True)
     return next(child.pid for child in children if "spawn_main" in " ".join(child.cmdline()))
 
 
 def kill_one(plant: Station, simulator: Simulator, *, retries: int) -> str:
-    """Launch a run that may be run again so often, and kill its worker amid the crawl."""
+    """Launch a run that can be retried this often, and kill its worker in the middle of the crawl."""
     asked = simulator.stats()["requests"]
     run = plant.ui.launch(tags={"dagster/max_retries": str(retries)})
     plant.await_(lambda: simulator.stats()["requests"] > asked + 5, "No crawl started.")
@@ -33,8 +33,8 @@ def kill_one(plant: Station, simulator: Simulator, *, retries: int) -> str:
     return run
 
 
-def test_a_killed_run_is_told_once_and_only_if_it_is_not_run_again(tmp_path: Path) -> None:
-    """A run that lost its worker is run again in silence; one that may not be is an alarm, and not two."""
+def test_a_killed_run_is_reported_once_and_only_if_it_is_not_retried(tmp_path: Path) -> None:
+    """A run that lost its worker is retried in silence; one without a retry left is one alert."""
     api = SimulatorSettings(customers=400, page_size=10, latency_ms=150)
     with webhook() as hook, running_simulator(api) as simulator:
         environ = {"CUSTOMER_API_BASE_URL": simulator.base_url, "CUSTOMER_API_KEY": "any"}
@@ -43,11 +43,11 @@ def test_a_killed_run_is_told_once_and_only_if_it_is_not_run_again(tmp_path: Pat
             plant.start("code", "webserver", "daemon")
             plant.await_(plant.ui.loaded, "The webserver shows no code location.")
             kill_one(plant, simulator, retries=1)
-            plant.await_(lambda: len(plant.ui.runs()) == 2, "The killed run was not run again.")
+            plant.await_(lambda: len(plant.ui.runs()) == 2, "The killed run was not retried.")
             again = plant.ui.runs()[1]["runId"]
-            plant.await_(lambda: plant.ui.status(again) == "SUCCESS", "It did not end green.")
+            plant.await_(lambda: plant.ui.status(again) == "SUCCESS", "The retry did not succeed.")
             given_up = kill_one(plant, simulator, retries=0)
-            plant.await_(lambda: given_up in plant.ui.told_by(SENSOR), "The sensor said nothing of the last run.")
-            assert "is tried again" in plant.ui.told_by(SENSOR)
+            plant.await_(lambda: given_up in plant.ui.told_by(SENSOR), "The sensor did not report the last run.")
+            assert "is retried" in plant.ui.told_by(SENSOR)
     assert len(hook.payloads) == 1
     assert given_up in str(hook.payloads[0])

@@ -22,7 +22,7 @@ __all__ = ["browser"]
 Serve = Callable[[PlainAPI], PlainAPI]
 
 WINDOW = ViewportSize(width=1440, height=900)
-"""The lineage shows counts and states in a window that is no narrower."""
+"""The lineage shows counts and states only in a window at least this wide."""
 
 START_S = 180
 A_RUN_MS = 180_000
@@ -34,7 +34,7 @@ SHOWN: dict[str, dict[str, str]] = {
     "customer_export": {"total_customers": "12", "high_quality": "12", "low_quality": "0"},
     "summary_report": {"total_customers": "12", "mean_score": "100"},
 }
-"""What the latest materialization of each asset tells after a sync of the embedded simulator's customers."""
+"""Metadata of each asset's latest materialization after a sync of the embedded simulator's customers."""
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
@@ -61,7 +61,7 @@ def test_a_newcomer_walks_through_the_ui(browser: Browser, serve_api: Serve, tmp
 
 @contextmanager
 def dagster_dev(folder: Path, **environ: str) -> Iterator[str]:
-    """Run `dagster dev` in a home of its own until the block ends; its address, once it shows the assets."""
+    """Run `dagster dev` in a home of its own until the block ends; yield its URL once it shows the assets."""
     home, port = folder / "home", free_port()
     home.mkdir()
     with subprocess.Popen(
@@ -79,12 +79,12 @@ def dagster_dev(folder: Path, **environ: str) -> Iterator[str]:
             server.wait(timeout=60)
         finally:
             with suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGKILL)  # what a failed test, or a stubborn service, leaves
+                os.killpg(server.pid, signal.SIGKILL)  # left by a failed test or a stubborn service
 
 
 @contextmanager
 def opened(browser: Browser, address: str) -> Iterator[Page]:
-    """Open a window, and close it before the web server is told to stop: that one waits for whoever still looks."""
+    """Open a window, and close it before the web server is stopped: the server waits for open connections."""
     with closing(browser.new_page(viewport=WINDOW)) as page:
         page.set_default_timeout(A_PAGE_MS)
         expect.set_options(timeout=A_PAGE_MS)
@@ -113,7 +113,7 @@ def open_asset(page: Page, address: str, name: str, figures: dict[str, str]) -> 
 
 
 def metadata(page: Page, key: str) -> Locator:
-    """The value beside this key in the table of metadata."""
+    """Find the value beside this key in the table of metadata."""
     return page.get_by_role("row").filter(has=page.get_by_text(key, exact=True)).get_by_role("cell").last
 
 
@@ -137,7 +137,7 @@ def open_published_report(page: Page, file: Path) -> None:
 
 
 def sync_from(page: Page, address: str, base_url: str) -> None:
-    """Materialize all from the launchpad with another API; the key is Dagster's to hide and ours to know."""
+    """Materialize all from the launchpad with another API; the launchpad must not show the key."""
     page.goto(f"{address}/asset-groups")
     page.locator("button:right-of(:text('Materialize all'))").first.click()
     page.get_by_text("Open launchpad").click()
@@ -164,7 +164,7 @@ def gate_is_shut(page: Page, address: str) -> None:
 
 
 def switch_the_schedule_on(page: Page) -> None:
-    """Find the schedule under Automation, and switch it on: it tells when it runs next."""
+    """Find the schedule under Automation and switch it on: it shows when it runs next."""
     page.get_by_text("Automation", exact=True).first.click()
     page.get_by_text("daily_customer_sync").click()
     running = page.get_by_role("row", name="Running")

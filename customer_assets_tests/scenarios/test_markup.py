@@ -1,4 +1,4 @@
-"""What customers are called cannot act where people read of them: in Markdown, as the UI renders it, and in HTML."""
+"""Customers' values cannot act as markup where people read them: in Markdown, as the UI renders it, and in HTML."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from customer_assets.definitions import build_definitions
 from customer_assets_tests.harness.plain_api import PlainAPI, customer
 
 SHOWN_FROM = 5
-"""A domain that so many customers share is named in the report."""
+"""A domain that this many customers share is named in the report."""
 
 DOMAINS = [
     "<script>alert(1)</script>.example",
@@ -33,11 +33,11 @@ DOMAINS = [
     "=1+1.example",
 ]
 AUTOLINKED = re.compile(r"(?:https?://|www\.|mailto:|@)[-.\w]", re.IGNORECASE)
-"""What GitHub's Markdown, and with it Dagster's UI, makes a link of wherever it stands in plain text."""
+"""Plain text that GitHub's Markdown, and so Dagster's UI, turns into a link by itself."""
 
 
 class Read(HTMLParser):
-    """Elements, attributes, and the text outside code, of an HTML document."""
+    """Collects an HTML document's elements, attributes, and text outside code."""
 
     def __init__(self, document: str) -> None:
         super().__init__()
@@ -57,13 +57,13 @@ class Read(HTMLParser):
         self._code -= tag == "code"
 
     def handle_data(self, data: str) -> None:
-        """Note text that is no code."""
+        """Note text outside code."""
         self.text += "" if self._code else data
 
 
 @pytest.fixture
 def reports(serve_api: Callable[[PlainAPI], PlainAPI], resources: Callable[..., dict[str, Any]]) -> Path:
-    """The reports on customers of such domains; many of each, so that they are named."""
+    """Publish the reports on customers of such domains, with enough of each for the domain to be named."""
     emails = [f"a{number}@{domain}" for domain in DOMAINS for number in range(SHOWN_FROM)]
     records = [customer(number, email=email) for number, email in enumerate(emails, start=1)]
     made = resources(serve_api(PlainAPI(records, per_page=100)))
@@ -74,7 +74,7 @@ def reports(serve_api: Callable[[PlainAPI], PlainAPI], resources: Callable[..., 
 
 
 def test_no_domain_acts_in_a_report(reports: Path) -> None:
-    """No element of its own, no link, no picture, no row or column more; the domains are there to be read."""
+    """No element, link or picture, no additional row or column; the domains are still readable."""
     text = (reports / "summary_report.md").read_text(encoding="utf-8")
     read = Read(MarkdownIt("commonmark", {"html": True}).enable("table").render(text))
     assert not read.tags & {"script", "img", "a", "b", "strong em", "pre", "svg", "iframe", "style"}
@@ -86,7 +86,7 @@ def test_no_domain_acts_in_a_report(reports: Path) -> None:
 
 
 def test_no_domain_acts_on_the_page(reports: Path) -> None:
-    """The same of the HTML report: no script, no handler, no link that a customer's domain made."""
+    """The same in the HTML report: no script, no handler, no link made by a customer's domain."""
     document = (reports / "summary_report.html").read_text(encoding="utf-8")
     read = Read(document)
     assert not read.tags & {"script", "img", "iframe", "object", "embed", "form", "base"}

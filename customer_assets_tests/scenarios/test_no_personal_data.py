@@ -1,4 +1,4 @@
-"""Whole runs, good and bad, and then a search for planted customers and for the key, wherever anybody may look."""
+"""Runs whole syncs, good and bad, then searches everything people can read for planted customers and the key."""
 
 import json
 import os
@@ -21,11 +21,11 @@ from customer_assets_tests.harness.services import answer, await_port, free_port
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
 PLANTED = "Qzmarker"
-"""In every name, address and picture, and nowhere else in the world."""
+"""Part of every name, address and picture, and found nowhere else."""
 
 CANARY = "canary-password-c0ffee"
 STORE = f"redis://:{CANARY}@127.0.0.1:1/0"
-"""A page store that nothing answers at: the runs go on without."""
+"""A page store that never answers: the runs go on without it."""
 
 NAMES = [
     "Ada",
@@ -47,7 +47,7 @@ REJECTED = 2
 
 
 def planted(number: int) -> dict[str, Any]:
-    """A customer whose every text can be found again."""
+    """Make a customer whose every text can be found again."""
     name = NAMES[number % len(NAMES)]
     return {
         "id": number,
@@ -60,20 +60,20 @@ def planted(number: int) -> dict[str, Any]:
 
 @dataclass
 class Spiteful(PlainAPI):
-    """Tells customers and the key wherever a server can tell anything."""
+    """Leaks customers and the key wherever a server can say anything."""
 
     def page(self, number: int) -> dict[str, Any]:
-        """A page, and beside it what nobody asked for."""
+        """Return a page with a leak beside the data."""
         return {**super().page(number), PLANTED: {"key": KEY, "who": planted(1)}}
 
     def refusal(self) -> dict[str, Any]:
-        """An error that quotes both."""
+        """Return an error that quotes both."""
         return {"error": f"{KEY} may not read {PLANTED}"}
 
 
 @dataclass
 class Overheard:
-    """What is sent to those who are told of runs.
+    """What the receivers of metrics and alerts were sent.
 
     Attributes:
         requests: Paths, headers and bodies.
@@ -86,7 +86,7 @@ class Overheard:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where Dagster keeps what it knows, and our data beside it."""
+    """Create Dagster's home, with our data beside it."""
     path = tmp_path_factory.mktemp("planted")
     (path / "home").mkdir()
     (path / "home" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
@@ -95,7 +95,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def overheard() -> Iterator[Overheard]:
-    """Stands for a Pushgateway and for a webhook, on loopback."""
+    """Serve as a Pushgateway and a webhook, on loopback."""
     heard = Overheard()
 
     class Handler(BaseHTTPRequestHandler):
@@ -110,8 +110,8 @@ def overheard() -> Iterator[Overheard]:
         yield heard
 
 
-def told_by(api: Spiteful, home: Path, **environ: str) -> tuple[int, str]:
-    """Run the main job as a person would, with no mask on what it makes; its exit code, and all that it prints."""
+def printed_by(api: Spiteful, home: Path, **environ: str) -> tuple[int, str]:
+    """Run the main job as a person would, with an open umask; return its exit code and all that it prints."""
     finished = subprocess.run(
         [BIN / "dagster", "asset", "materialize", "-m", "customer_assets", "--select", "*"],
         cwd=PROJECT,
@@ -133,15 +133,15 @@ def told_by(api: Spiteful, home: Path, **environ: str) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def told(home: Path, spiteful: Spiteful, overheard: Overheard) -> list[str]:
-    """What a good run, one that fails the gate and one that the API refuses print."""
-    listeners = {"CUSTOMER_PUSHGATEWAY_URL": overheard.url, "CUSTOMER_ALERT_WEBHOOK_URL": f"{overheard.url}/webhook"}
-    good, words = told_by(spiteful, home, **listeners)
+def printed(home: Path, spiteful: Spiteful, overheard: Overheard) -> list[str]:
+    """Return the output of a good run, one that fails the gate and one that the API refuses."""
+    receivers = {"CUSTOMER_PUSHGATEWAY_URL": overheard.url, "CUSTOMER_ALERT_WEBHOOK_URL": f"{overheard.url}/webhook"}
+    good, words = printed_by(spiteful, home, **receivers)
     assert good == 0, words[-3000:]
     strict = {"CUSTOMER_MAX_REJECTED_SHARE": "0.0001", "CUSTOMER_ENGINE": "polars"}
-    bad, gate_words = told_by(spiteful, home, **strict, **listeners)
+    bad, gate_words = printed_by(spiteful, home, **strict, **receivers)
     spiteful.statuses = [401] * 9
-    refused, refusal = told_by(spiteful, home, **listeners)
+    refused, refusal = printed_by(spiteful, home, **receivers)
     assert (bad, refused) == (1, 1)
     assert "rejected_share_within_limit" in gate_words
     assert "HTTP 401" in refusal
@@ -150,7 +150,7 @@ def told(home: Path, spiteful: Spiteful, overheard: Overheard) -> list[str]:
 
 @pytest.fixture(scope="module")
 def spiteful() -> Iterator[Spiteful]:
-    """The API, on loopback."""
+    """Serve the API on loopback."""
     records: list[Any] = [planted(number) for number in range(1, CUSTOMERS + 1)]
     records[10:10] = [{"first_name": PLANTED}, f"{PLANTED}, no object"]
     with served(Spiteful(records, per_page=PAGE_SIZE)) as api:
@@ -192,13 +192,13 @@ SEEN = {
     '{repositoryName: "__repository__", repositoryLocationName: "customer_assets"}) { __typename '
     "... on EnvVarWithConsumersList { results { envVarName } } } }",
 }
-"""What the pages of the UI ask for."""
+"""What the UI's pages query."""
 
 
 @pytest.fixture(scope="module")
-def seen(home: Path, told: list[str]) -> Iterator[dict[str, str]]:
-    """What a real web server answers to the UI's questions about the runs."""
-    assert told
+def seen(home: Path, printed: list[str]) -> Iterator[dict[str, str]]:
+    """Return a real web server's answers to the UI's queries about the runs."""
+    assert printed
     port = free_port()
     with subprocess.Popen(
         [BIN / "dagster-webserver", "--port", str(port), "--host", "127.0.0.1"],
@@ -216,14 +216,14 @@ def seen(home: Path, told: list[str]) -> Iterator[dict[str, str]]:
 
 
 def asked(url: str, query: str) -> str:
-    """One answer of the web server, as the browser gets it."""
+    """Return one answer of the web server, as the browser gets it."""
     answer = requests.post(url, json={"query": query}, timeout=120)
     assert "errors" not in answer.json(), answer.text[:2000]
     return answer.text
 
 
 def leaks(text: str) -> list[str]:
-    """What of the customers, the key or the store's password stands in a text, with what is around it."""
+    """Find customers, the key and the store's password in a text; return each with its surroundings."""
     lower, found = text.lower(), []
     for secret in (PLANTED.lower(), KEY, CANARY):
         place = lower.find(secret)
@@ -232,15 +232,15 @@ def leaks(text: str) -> list[str]:
     return found
 
 
-def test_no_line_of_a_log_tells(told: list[str]) -> None:
-    """Not of a good run, nor of failures with their stacks."""
-    assert all("STEP_SUCCESS" in words or "STEP_FAILURE" in words for words in told)
-    assert [found for words in told for found in leaks(words)] == []
+def test_no_line_of_a_log_leaks(printed: list[str]) -> None:
+    """Neither from a good run nor from failures with their stacks."""
+    assert all("STEP_SUCCESS" in words or "STEP_FAILURE" in words for words in printed)
+    assert [found for words in printed for found in leaks(words)] == []
 
 
-def test_no_metric_and_no_alert_tells(overheard: Overheard, told: list[str]) -> None:
-    """Neither what a Pushgateway nor what a webhook is sent."""
-    assert told
+def test_no_metric_and_no_alert_leaks(overheard: Overheard, printed: list[str]) -> None:
+    """Neither to a Pushgateway nor to a webhook."""
+    assert printed
     sent = [request.decode("utf-8", "replace") for request in overheard.requests]
     assert any(request.startswith("/metrics/") for request in sent)
     assert any(request.startswith("/webhook") for request in sent)
@@ -248,13 +248,13 @@ def test_no_metric_and_no_alert_tells(overheard: Overheard, told: list[str]) -> 
 
 
 @pytest.mark.parametrize("name", SEEN)
-def test_no_page_of_the_ui_tells(seen: dict[str, str], name: str) -> None:
+def test_no_page_of_the_ui_leaks(seen: dict[str, str], name: str) -> None:
     """Events, failures, metadata, checks, run configuration, resources."""
     assert leaks(seen[name]) == []
 
 
 def test_the_ui_shows_what_it_should(seen: dict[str, str]) -> None:
-    """So that a search that finds nothing has searched something."""
+    """Otherwise a search that finds nothing would prove nothing."""
     runs = json.loads(seen["runs"])["data"]["runsOrError"]["results"]
     assert sorted(run["status"] for run in runs) == ["FAILURE", "FAILURE", "SUCCESS"]
     kinds = {event["__typename"] for run in runs for event in run["eventConnection"]["events"]}
@@ -267,9 +267,9 @@ def test_the_ui_shows_what_it_should(seen: dict[str, str]) -> None:
     assert "rootDefaultYaml" in seen["launchpad"]
 
 
-def test_nothing_that_dagster_keeps_tells(home: Path, told: list[str]) -> None:
-    """Its event log, run storage, schedules and captured output, byte for byte; and its snapshots of jobs."""
-    assert told
+def test_nothing_that_dagster_stores_leaks(home: Path, printed: list[str]) -> None:
+    """Event log, run storage, schedules and captured output byte for byte, and the snapshots of jobs."""
+    assert printed
     kept = list(kept_by_dagster(home / "home"))
     assert len(kept) > 3
     assert any(b'"quality_thresholds"' in content for name, content in kept if name.endswith("snapshot"))
@@ -279,9 +279,9 @@ def test_nothing_that_dagster_keeps_tells(home: Path, told: list[str]) -> None:
         assert CANARY.encode() not in content, name
 
 
-def test_customers_are_where_they_belong_and_the_key_is_nowhere(home: Path, told: list[str]) -> None:
+def test_customers_are_where_they_belong_and_the_key_is_nowhere(home: Path, printed: list[str]) -> None:
     """In the lake, the quarantine and the export; in no report, no page store, no name of a file."""
-    assert told
+    assert printed
     data = home / "data"
     assert pq.read_table(data / "lake" / "raw_customers.parquet").num_rows == CUSTOMERS
     rejected = pq.read_table(data / "quarantine" / "rejected_customers.parquet").to_pylist()
@@ -297,9 +297,9 @@ def test_customers_are_where_they_belong_and_the_key_is_nowhere(home: Path, told
             assert may_hold_customers or PLANTED.lower().encode() not in content.lower(), path
 
 
-def test_all_that_was_made_is_for_its_owner_only(home: Path, told: list[str]) -> None:
-    """Files and directories, though the process's mask was 000."""
-    assert told
+def test_every_file_is_for_its_owner_only(home: Path, printed: list[str]) -> None:
+    """Files and directories, although the process's umask was 000."""
+    assert printed
     made = [home / "data", *(home / "data").rglob("*")]
     open_to_others = {str(path.relative_to(home)) for path in made if stat.S_IMODE(path.stat().st_mode) & 0o077}
     assert len(made) > 8

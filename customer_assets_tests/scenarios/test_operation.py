@@ -1,4 +1,4 @@
-"""A day in production, in three minutes: the schedule, the queue, a killed daemon, a power cut, late customers."""
+"""A day in production in three minutes: the schedule, the queue, a killed daemon, a power cut, late customers."""
 
 import itertools
 import json
@@ -26,20 +26,20 @@ MINUTE_S = 60
 
 
 class API:
-    """The simulator, always on one port, with customers that change."""
+    """The simulator, always on the same port, with customers that change."""
 
     def __init__(self, port: int) -> None:
         self.port, self.asked_before = port, 0
         self.server: Simulator | None = None
 
     def serve(self, pages: int) -> None:
-        """Serve so many full pages from now on, slowly: a sync takes some seconds."""
+        """Serve this many full pages from now on, slowly: a sync takes some seconds."""
         self.stop()
         settings = SimulatorSettings(customers=pages * PAGE_SIZE, page_size=PAGE_SIZE, latency_ms=150)
         self.server = start_simulator(settings, self.port)
 
     def requests(self) -> int:
-        """Requests since `serve`."""
+        """Count the requests since `serve`."""
         assert self.server is not None
         return int(self.server.stats()["requests"])
 
@@ -51,7 +51,7 @@ class API:
 
 @pytest.fixture
 def api() -> Iterator[API]:
-    """An API that customers are synced from."""
+    """Serve the API that customers are synced from."""
     made = API(free_port())
     made.serve(PAGES)
     yield made
@@ -60,7 +60,7 @@ def api() -> Iterator[API]:
 
 @pytest.fixture
 def plant(tmp_path: Path, api: API) -> Iterator[Station]:
-    """The deployment, on a schedule of once a minute, with customers late after a minute."""
+    """Set up the deployment with a sync every minute, and customers that are late after a minute."""
     with station(
         tmp_path,
         CUSTOMER_API_BASE_URL=f"http://127.0.0.1:{api.port}/api",
@@ -68,21 +68,21 @@ def plant(tmp_path: Path, api: API) -> Iterator[Station]:
         CUSTOMER_API_MAX_CONCURRENCY="1",
         CUSTOMER_SCHEDULE="* * * * *",
         CUSTOMER_MISSED_AFTER_HOURS="0.025",
-        CUSTOMER_KEEP_RUNS_DAYS="0",  # at four in the morning, too, there are no runs but the syncs
+        CUSTOMER_KEEP_RUNS_DAYS="0",  # no deletion in between, even at four in the morning
         FRESHNESS_DAEMON_INTERVAL_SECONDS="2",
     ) as made:
         yield made
 
 
 def exported(plant: Station) -> int:
-    """How many customers the export has."""
+    """Count the customers in the export."""
     document = json.loads((plant.data / "export" / "customers.json").read_bytes())
     assert len(document["customers"]) == document["metadata"]["total_customers"]
     return int(document["metadata"]["total_customers"])
 
 
 def switched_on_earlier(plant: Station, *, minutes: int) -> None:
-    """Let the schedule have been switched on some minutes ago: what a daemon finds that was down so long."""
+    """Backdate the switching-on of the schedule, as a daemon finds it that was down for a while."""
     with dg.DagsterInstance.from_config(str(plant.home)) as instance:
         (state,) = instance.all_instigator_state()
         assert isinstance(state.instigator_data, ScheduleInstigatorData)
@@ -92,14 +92,14 @@ def switched_on_earlier(plant: Station, *, minutes: int) -> None:
 
 
 def test_a_day_in_production(plant: Station, api: API, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ticks fire and runs are green; one sync at a time; what is killed is found, run again, and resumes."""
+    """Ticks fire and runs succeed, one sync at a time; a killed run is found, retried, and resumes."""
     for name, value in plant.environ.items():
         if name.startswith("DAGSTER_"):
             monkeypatch.setenv(name, value)
     plant.start("code", "webserver")
     plant.await_(plant.ui.loaded, "The webserver shows no code location.")
 
-    # The daemon was down for ten ticks: the last one is made up for, the others are not.
+    # The daemon was down for ten ticks: it makes up for the last one only.
     plant.ui.switch_the_schedule(on=True)
     switched_on_earlier(plant, minutes=MINUTES_MISSED)
     plant.await_(lambda: time.time() % MINUTE_S < MINUTE_S / 2, "No minute begins.")  # nor ends soon, with a tick
@@ -108,9 +108,9 @@ def test_a_day_in_production(plant: Station, api: API, monkeypatch: pytest.Monke
     plant.ui.switch_the_schedule(on=False)
     (first,) = plant.ui.runs()
     assert first["tags"]["dagster/schedule_name"] == SCHEDULE
-    plant.await_(lambda: plant.ui.status(first["runId"]) == "SUCCESS", "The first tick's run did not end green.")
+    plant.await_(lambda: plant.ui.status(first["runId"]) == "SUCCESS", "The first tick's run did not succeed.")
     assert exported(plant) == PAGES * PAGE_SIZE
-    plant.await_(lambda: plant.ui.freshness() == "HEALTHY", "Fresh customers are not told as fresh.")
+    plant.await_(lambda: plant.ui.freshness() == "HEALTHY", "Fresh customers are not shown as fresh.")
 
     # The next tick finds other customers. A run launched meanwhile waits in the queue: the pool has one slot.
     api.serve(PAGES + 2)
@@ -121,36 +121,36 @@ def test_a_day_in_production(plant: Station, api: API, monkeypatch: pytest.Monke
     assert second["tags"]["dagster/schedule_name"] == SCHEDULE
     plant.ui.switch_the_schedule(on=False)
 
-    # A daemon that is killed takes no run with it: the code server goes on, the queue waits.
+    # A killed daemon takes no run with it: the code server goes on, the queue waits.
     plant.kill("daemon")
-    plant.await_(lambda: plant.ui.status(second["runId"]) == "SUCCESS", "The second tick's run did not end green.")
+    plant.await_(lambda: plant.ui.status(second["runId"]) == "SUCCESS", "The second tick's run did not succeed.")
     late_at = time.time() + 70
     assert exported(plant) == (PAGES + 2) * PAGE_SIZE
     assert plant.ui.status(manual) == "QUEUED"
 
-    # The daemon is back and launches what waits; then the power goes, in the middle of its crawl.
+    # The daemon is back and launches the waiting run; then the power fails in the middle of its crawl.
     asked = api.requests()
     plant.start("daemon")
-    plant.await_(lambda: api.requests() >= asked + PAGES // 2, "The run that waited did not start.")
+    plant.await_(lambda: api.requests() >= asked + PAGES // 2, "The waiting run did not start.")
     plant.kill("daemon", "code")
     killed_after = api.requests() - asked
     assert killed_after < PAGES
     assert plant.ui.status(manual) == "STARTED"
 
-    # All is started again: the lost run is found, run again, and asks only for what is missing.
+    # Everything is started again: the lost run is found and retried, and requests only the missing pages.
     time.sleep(max(0.0, late_at - time.time()))
     asked = api.requests()
     plant.start("code", "daemon")
-    plant.await_(lambda: plant.ui.freshness() in {"WARNING", "DEGRADED"}, "Late customers are not told as late.")
-    plant.await_(lambda: len(plant.ui.runs()) == 4, "The lost run was not run again.")
+    plant.await_(lambda: plant.ui.freshness() in {"WARNING", "DEGRADED"}, "Late customers are not shown as late.")
+    plant.await_(lambda: len(plant.ui.runs()) == 4, "The lost run was not retried.")
     resumed = plant.ui.runs()[3]["runId"]
-    plant.await_(lambda: plant.ui.status(resumed) == "SUCCESS", "The run that resumes did not end green.")
+    plant.await_(lambda: plant.ui.status(resumed) == "SUCCESS", "The resumed run did not succeed.")
     assert plant.ui.status(manual) == "FAILURE"
     assert api.requests() - asked == plant.ui.requests_of(resumed) <= PAGES + 2 - killed_after + 2
     assert exported(plant) == (PAGES + 2) * PAGE_SIZE
-    plant.await_(lambda: plant.ui.freshness() == "HEALTHY", "Fresh customers are not told as fresh again.")
+    plant.await_(lambda: plant.ui.freshness() == "HEALTHY", "Fresh customers are not shown as fresh again.")
 
-    # One after the other, none lost, and nothing left lying about.
+    # One after the other, none lost, and nothing left behind.
     runs = plant.ui.runs()
     assert [run["status"] for run in runs] == ["SUCCESS", "SUCCESS", "FAILURE", "SUCCESS"]
     assert all(earlier["endTime"] <= later["startTime"] for earlier, later in itertools.pairwise(runs))

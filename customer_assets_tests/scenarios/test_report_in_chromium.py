@@ -1,6 +1,7 @@
-"""The page as a person sees it: in a real Chromium, on a phone and a desk, in light and dark, on paper."""
+"""The report's page as people see it: in a real Chromium, on a phone and a desktop, light and dark, and on paper."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,10 +11,12 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from customer_assets.export import DataExporter
-from customer_assets.processing.engines import CLEAN_SCHEMA, open_engine
+from customer_assets.processing.engines import open_engine
+from customer_assets.processing.schemas import CLEAN_SCHEMA
 from customer_assets.report.files import publish_report
+from customer_assets.report.history import RUNS
 from customer_assets_tests.harness.chromium import DESKTOP, PHONE, keep_screenshot, violations
-from customer_assets_tests.harness.report_documents import report_of
+from customer_assets_tests.harness.report_documents import NOW, report_of, verdict
 
 pytestmark = pytest.mark.service
 
@@ -24,18 +27,18 @@ pc: Any = pyarrow.compute
 
 
 def customers(count: int) -> pa.Table:
-    """Clean customers of every kind, made column by column; some domains are long and strange."""
+    """Make clean customers of every kind, column by column; some domains are long and strange."""
     numbers = pa.array(range(count), pa.int64())
 
-    def dealt(*values: str | int) -> Any:
+    def spread(*values: str | int) -> Any:
         return pa.array(list[Any](values)).take(
             pc.bit_wise_and(pc.multiply(numbers, 2_654_435_761), 2**31 - 1).cast("int64").to_numpy() % len(values)
         )
 
     columns = {
         "customer_id": numbers,
-        "full_name": dealt("Ada Lovelace", "Zoë", "李小龍"),
-        "email_domain": dealt(
+        "full_name": spread("Ada Lovelace", "Zoë", "李小龍"),
+        "email_domain": spread(
             "example.org",
             "an-uncommonly-long-company-name.customers.example.co.uk",
             "bücher.example",
@@ -43,30 +46,50 @@ def customers(count: int) -> pa.Table:
             "unknown",
             *(f"company-{number}.example" for number in range(20)),
         ),
-        "engagement_level": dealt("high", "medium", "low", "unknown"),
-        "activity_status": dealt("active", "active", "inactive", "unknown"),
-        "acquisition_channel": dealt("website", "mobile_app", "email_campaign"),
-        "market_segment": dealt("US-West", "US-East", "EU-Central", "APAC"),
-        "customer_tier": dealt("basic", "premium", "enterprise"),
-        "data_quality_score": dealt(100, 100, 100, 100, 90, 90, 80, 70, 60, 50, 40),
+        "engagement_level": spread("high", "medium", "low", "unknown"),
+        "activity_status": spread("active", "active", "inactive", "unknown"),
+        "acquisition_channel": spread("website", "mobile_app", "email_campaign"),
+        "market_segment": spread("US-West", "US-East", "EU-Central", "APAC"),
+        "customer_tier": spread("basic", "premium", "enterprise"),
+        "data_quality_score": spread(100, 100, 100, 100, 90, 90, 80, 70, 60, 50, 40),
     }
     return pa.table(columns, schema=CLEAN_SCHEMA)
 
 
 @pytest.fixture(scope="module", params=[SMALL, LARGE], ids=["12 customers", "1 million customers"])
 def published_page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a report on so many customers, with an earlier report to compare with."""
+    """Publish a report with everything on it: a month of runs, failed checks, extra fields, generated values."""
     base = tmp_path_factory.mktemp("export") / "summary_report"
     engine = open_engine("duckdb")
     sums = DataExporter(engine).generate_summary_report(engine.from_arrow(customers(request.param)))
     assert sums["total_customers"] == request.param
-    publish_report(report_of(sums, previous=report_of(sums, merged=9)), base)
+    sums["extra_fields"] = {
+        "country": {"filled": request.param, "values": {"an-uncommonly-long-value-of-a-field": request.param}},
+        "a_field_with_a_very_long_name_indeed": {"filled": 0, "values": None},
+    }
+    report = None
+    for day in range(RUNS):
+        report = report_of(
+            sums,
+            previous=report,
+            merged=day % 7,
+            generated_at=NOW + timedelta(days=day),
+            generated={"customer_tier": 1, "market_segment": 10**9},
+            verdicts=[
+                verdict(),
+                verdict("customer_id_is_unique", "WARN", description="An uncommonly long finding. " * 5),
+                verdict("rejected_share_within_limit", "ERROR", score=0.0625, threshold=0.05),
+            ],
+        )
+    assert report is not None
+    assert len(report["history"]) == RUNS
+    publish_report(report, base)
     return base.with_suffix(".html")
 
 
 @pytest.fixture(params=["light", "dark"])
 def scheme(request: pytest.FixtureRequest) -> Literal["light", "dark"]:
-    """What the person's system asks for."""
+    """Choose the colour scheme that the reader's system asks for."""
     return "dark" if request.param == "dark" else "light"
 
 
@@ -74,23 +97,23 @@ def scheme(request: pytest.FixtureRequest) -> Literal["light", "dark"]:
 def opened(
     request: pytest.FixtureRequest, browser: Browser, published_page: Path, scheme: Literal["light", "dark"]
 ) -> Iterator[Page]:
-    """The page, opened; whatever it asks the network for, or complains about, fails the test."""
+    """Open the page; any request to the network and any complaint in the console fails the test."""
     with browser.new_context(viewport=request.param, color_scheme=scheme) as context:
         page = context.new_page()
-        asked, complaints = [], []
-        page.on("request", lambda request: asked.append(request.url))
+        requested, complaints = [], []
+        page.on("request", lambda request: requested.append(request.url))
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(published_page.as_uri())
         yield page
-        assert asked == [published_page.as_uri()]
+        assert requested == [published_page.as_uri()]
         assert complaints == []
 
 
-def test_the_page_is_legible_by_everybody(
+def test_everybody_can_read_the_page(
     opened: Page, published_page: Path, scheme: str, request: pytest.FixtureRequest
 ) -> None:
-    """axe-core finds nothing, nothing needs scrolling sideways, and it is light to load."""
+    """axe-core finds nothing, nothing scrolls sideways, and the page is small."""
     keep_screenshot(opened, f"report {request.node.callspec.id}".replace(" ", "-"))
     assert violations(opened) == []
     wide, shown = opened.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
@@ -102,7 +125,7 @@ def test_the_page_is_legible_by_everybody(
 
 
 def test_every_chart_has_its_words(opened: Page) -> None:
-    """A picture is named and described; one that a table says in full is passed over."""
+    """A picture has a name and a description; one that repeats a table is hidden from screen readers."""
     for chart in opened.locator("svg").all():
         if chart.get_attribute("aria-hidden") != "true":
             assert chart.get_attribute("role") == "img"
@@ -112,8 +135,28 @@ def test_every_chart_has_its_words(opened: Page) -> None:
             assert chart.locator("xpath=ancestor::section").locator("table").count() == 1
 
 
+def test_the_verdict_is_seen_first(opened: Page) -> None:
+    """Every check with its result, score and threshold, above all figures."""
+    verdict = opened.get_by_role("table", name="Quality checks")
+    assert verdict.get_by_role("row").count() == 4
+    row = verdict.get_by_role("row", name="Rejected share within limit")
+    assert [cell.inner_text() for cell in row.get_by_role("cell").all()] == ["failed", "6.2 %", "5.0 %"]
+    above, below = verdict.bounding_box(), opened.get_by_label("Headline figures").bounding_box()
+    assert above
+    assert below
+    assert above["y"] < below["y"]
+
+
+def test_technical_details_are_folded(opened: Page) -> None:
+    """Who wants them opens them."""
+    assert not opened.get_by_text("Throttled (429)").is_visible()
+    opened.get_by_text("Technical details").click()
+    assert opened.get_by_text("Throttled (429)").is_visible()
+    assert violations(opened) == []
+
+
 def test_the_page_works_without_script_and_on_paper(browser: Browser, published_page: Path) -> None:
-    """The headline is there; printed, black on white, nothing is cut off."""
+    """The headline is there; in print, black on white, nothing is cut off or folded."""
     with browser.new_context(java_script_enabled=False, color_scheme="dark") as context:
         page = context.new_page()
         page.goto(published_page.as_uri())
@@ -125,4 +168,5 @@ def test_the_page_works_without_script_and_on_paper(browser: Browser, published_
         keep_screenshot(page, f"report-printed-{published_page.parent.name}")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert page.locator("details:visible").count() == 0
         assert page.pdf(format="A4").startswith(b"%PDF")

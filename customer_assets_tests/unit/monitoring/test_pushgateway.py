@@ -1,4 +1,4 @@
-"""How metrics reach a Pushgateway, and Prometheus from there: both real."""
+"""Pushing metrics to a real Pushgateway, and scraping them with a real Prometheus."""
 
 import json
 import logging
@@ -31,14 +31,14 @@ ALERTS = DEPLOY / "prometheus" / "alerts.yaml"
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Pushgateway for this file."""
+    """Run a Pushgateway for this module."""
     with pushgateway(tmp_path_factory.mktemp("pushgateway")) as address:
         yield address
 
 
 @pytest.fixture
 def empty_gateway(gateway: str) -> str:
-    """The Pushgateway, emptied."""
+    """Empty the Pushgateway."""
     for group in requests.get(f"{gateway}/api/v1/metrics", timeout=10).json()["data"]:
         labels = dict(group["labels"])
         path = f"/metrics/job/{labels.pop('job')}" + "".join(f"/{name}/{value}" for name, value in labels.items())
@@ -47,7 +47,7 @@ def empty_gateway(gateway: str) -> str:
 
 
 def exposed(gateway: str) -> str:
-    """Our part of what the Pushgateway exposes: it adds metrics of its own."""
+    """Return our part of what the Pushgateway exposes; it adds metrics of its own."""
     text = requests.get(f"{gateway}/metrics", timeout=10).text
     ours = [line for line in text.splitlines() if re.match(r"(# (HELP|TYPE) )?customer_sync_", line)]
     return "\n".join([*ours, ""])
@@ -55,7 +55,7 @@ def exposed(gateway: str) -> str:
 
 @pytest.mark.service
 def test_promtool_accepts_the_metrics(empty_gateway: str) -> None:
-    """Names, units, types and help texts are as Prometheus' conventions have them."""
+    """Names, units, types and help texts follow Prometheus' conventions."""
     assert push(empty_gateway, groups(run()))
     text = exposed(empty_gateway)
     assert {metric.value.name for metric in Metric} == set(re.findall(r"^# TYPE (\S+) gauge$", text, re.MULTILINE))
@@ -66,7 +66,7 @@ def test_promtool_accepts_the_metrics(empty_gateway: str) -> None:
 
 @pytest.mark.service
 def test_a_failed_run_leaves_what_it_did_not_measure(empty_gateway: str) -> None:
-    """The last success, and the figures of the assets that it did not touch."""
+    """The last success, and the figures of the assets it did not touch."""
     push(empty_gateway, groups(run()))
     late = run(Outcome.FAILED, assets={}, checks=(check(),), failed_steps=(failed_step(),))
     push(empty_gateway, groups(late))
@@ -87,7 +87,7 @@ def test_what_is_nan_stays_nan(empty_gateway: str) -> None:
 
 @pytest.fixture(scope="module")
 def scraping(gateway: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Prometheus that scrapes the Pushgateway every second, with our alert rules loaded."""
+    """Run a Prometheus that scrapes the Pushgateway every second, with our alert rules loaded."""
     folder = tmp_path_factory.mktemp("prometheus")
     scrape = {"job_name": "pushgateway", "honor_labels": True, "static_configs": [{"targets": [gateway[7:]]}]}
     config = {
@@ -110,14 +110,14 @@ def await_value(scraping: str, expression: str, value: float) -> None:
 
 
 def panels() -> list[tuple[str, str]]:
-    """Each panel's expressions."""
+    """List each panel's expressions."""
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     return [(panel["title"], target["expr"]) for panel in dashboard["panels"] for target in panel.get("targets", [])]
 
 
 @pytest.mark.service
 def test_prometheus_scrapes_them_and_every_panel_shows_something(empty_gateway: str, scraping: str) -> None:
-    """Each expression of the dashboard, asked of a real Prometheus after a run."""
+    """Each expression of the dashboard, queried after a run."""
     assert push(empty_gateway, groups(run(ended_at_s=time.time())))
     await_value(scraping, 'customer_sync_records{outcome="exported"}', 10)
     for title, expression in panels():
@@ -125,14 +125,14 @@ def test_prometheus_scrapes_them_and_every_panel_shows_something(empty_gateway: 
 
 
 def test_the_dashboard_names_no_metric_that_is_not_exported() -> None:
-    """And none of those that are is missing from it."""
+    """And it shows every metric that is."""
     named = {name for _, expression in panels() for name in re.findall(r"customer_sync_\w+", expression)}
     assert named - {"customer_sync_job"} == {metric.value.name for metric in Metric}
 
 
 @pytest.mark.service
 def test_promtool_accepts_the_alert_rules() -> None:
-    """Each names exported metrics only."""
+    """Each rule uses exported metrics only."""
     promtool = need("promtool", "prometheus")
     found = subprocess.run([promtool, "check", "rules", ALERTS], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
@@ -141,14 +141,14 @@ def test_promtool_accepts_the_alert_rules() -> None:
 
 
 def rules() -> list[dict[str, Any]]:
-    """All alert rules."""
+    """Load all alert rules."""
     found: list[dict[str, Any]] = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]
     return found
 
 
 @pytest.mark.service
 def test_alerts_fire_by_promtools_own_test() -> None:
-    """Time series on one side, the alerts that must fire on the other."""
+    """Given time series, the alerts that must fire."""
     promtool = need("promtool", "prometheus")
     cases = ALERTS.with_name("alerts_test.yaml")
     found = subprocess.run([promtool, "test", "rules", cases], capture_output=True, text=True, check=False)
@@ -160,7 +160,7 @@ def test_alerts_fire_by_promtools_own_test() -> None:
 
 
 def test_a_gateway_that_is_down_costs_one_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """And no more than a moment; user and password are not told."""
+    """And only a moment; user and password are not logged."""
     caplog.set_level(logging.DEBUG)
     started_s = time.monotonic()
     assert not push(f"http://canary:secret@127.0.0.1:{free_port()}", groups(run()))
@@ -170,10 +170,8 @@ def test_a_gateway_that_is_down_costs_one_warning(caplog: pytest.LogCaptureFixtu
     assert "canary" not in caplog.text
 
 
-def test_a_gateway_that_hangs_holds_nobody_up(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It takes connections and says nothing."""
+def test_a_gateway_that_hangs_is_abandoned(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """It accepts connections and never answers."""
     monkeypatch.setattr(pushing, "DEADLINE_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert not push(f"http://127.0.0.1:{silent.getsockname()[1]}", groups(run()))

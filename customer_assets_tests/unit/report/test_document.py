@@ -1,27 +1,24 @@
-"""The published report: what it holds by its schema, and what it compares."""
+"""The published report: what it holds, according to its schema."""
 
 import json
+import math
 from typing import Any
 
 import jsonschema
 import pytest
 
-from customer_assets.export import DataExporter
-from customer_assets.report.document import report_version, since
+from customer_assets.report.document import SIMULATOR, report_version
 from customer_assets.report.files import SCHEMA
-from customer_assets_tests.harness.clean_customers import clean_customer
-from customer_assets_tests.harness.report_documents import report_of
+from customer_assets_tests.harness.report_documents import report_of, sums, verdict
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
-def sums(count: int, **fields: Any) -> dict[str, Any]:
-    """Sum some customers up."""
-    return DataExporter().generate_summary_report([clean_customer(number, **fields) for number in range(count)])
+EXTRA = {"country": {"filled": 9, "values": {"DE": 9}}, "phone": {"filled": 1, "values": None}}
 
 
-def test_the_schema_is_one() -> None:
-    """Of JSON Schema 2020-12."""
+def test_the_schema_is_valid() -> None:
+    """It is a JSON Schema 2020-12."""
     VALIDATOR.check_schema(VALIDATOR.schema)
 
 
@@ -33,10 +30,17 @@ def test_the_schema_is_one() -> None:
         pytest.param(report_of(sums(12), previous=report_of(sums(9))), id="one before"),
         pytest.param(report_of(sums(12), previous=report_of(sums(0))), id="nobody before"),
         pytest.param(report_of(sums(12), previous={"generated_at": "2026-01-01T00:00:00Z"}), id="another shape before"),
+        pytest.param(report_of(sums(12), verdicts=(), source="", generated={}), id="nothing known"),
+        pytest.param(report_of({**sums(12), "extra_fields": EXTRA}), id="extra fields"),
+        pytest.param(
+            report_of({**sums(5), "customer_tiers": {"basic": 0, "premium": 0, "enterprise": 0, "gold": 5}}),
+            id="a tier of the API's own",
+        ),
+        pytest.param(report_of(sums(12), verdicts=[verdict(severity="ERROR", score=math.nan)]), id="not published"),
     ],
 )
-def test_reports_are_what_the_schema_says(report: dict[str, Any]) -> None:
-    """As it is read back from the file."""
+def test_reports_match_the_schema(report: dict[str, Any]) -> None:
+    """As they are read back from the file."""
     VALIDATOR.validate(json.loads(json.dumps(report, allow_nan=False)))
 
 
@@ -49,48 +53,79 @@ def test_reports_are_what_the_schema_says(report: dict[str, Any]) -> None:
         {"customers": []},
         {"changes": {"added": 1}},
         {"customer_tiers": {"basic": 1, "premium": 1, "gold": 1}},
+        {"customer_tiers": {"basic": 1, "premium": 1, "enterprise": "many"}},
+        {"checks": [{"name": "x", "passed": True}]},
+        {"published": "yes"},
+        {"history": []},
+        {"extra_fields": {"country": {"DE": 9}}},
     ],
 )
-def test_the_schema_refuses_what_is_no_report(wrong: dict[str, Any]) -> None:
+def test_the_schema_refuses_other_documents(wrong: dict[str, Any]) -> None:
     """Other keys, negative counts, missing parts."""
     assert list(VALIDATOR.iter_errors({**report_of(sums(2)), **wrong}))
 
 
 @pytest.mark.parametrize("missing", sorted(report_of(sums(1))))
-def test_the_schema_wants_every_section(missing: str) -> None:
-    """So that a machine need not ask whether it is there."""
+def test_the_schema_requires_every_section(missing: str) -> None:
+    """A machine need not ask whether it is there."""
     report = report_of(sums(1))
     del report[missing]
     assert list(VALIDATOR.iter_errors(report))
 
 
-def test_differences_to_the_last_report() -> None:
-    """Now less before, figure by figure."""
-    before = report_of(sums(9, data_quality_score=60), merged=5)
-    found = report_of(sums(12), previous=before)["since_last_report"]
-    assert found == {
-        "generated_at": before["generated_at"],
-        "total_customers": 3,
-        "mean_score": 40.0,
-        "high_quality": 12,
-        "medium_quality": 0,
-        "low_quality": -9,
-        "merged": -3,
-        "rejected": 0,
-    }
-
-
 @pytest.mark.parametrize(
-    "previous",
-    [None, [], "text", 7, {}, {"generated_at": 7}, {"generated_at": "2026", "total_customers": "12", "records": []}],
+    ("severities", "published"),
+    [
+        pytest.param([], True, id="no checks"),
+        pytest.param([None, None], True, id="all passed"),
+        pytest.param([None, "WARN"], True, id="a warning"),
+        pytest.param(["ERROR", None], False, id="an error"),
+    ],
 )
-def test_what_is_no_report_is_not_compared_with(previous: object) -> None:
-    """An older version's, a broken one, none: never an error."""
-    found = since(previous, report_of(sums(1)))
-    assert found is None or set(found.values()) == {"2026", None}
+def test_what_the_gate_refuses_is_marked_as_not_published(severities: list[str | None], *, published: bool) -> None:
+    """Only an error forbids publishing."""
+    report = report_of(sums(3), verdicts=[verdict(severity=severity) for severity in severities])
+    assert report["published"] is published
+    assert report["history"][-1]["published"] is published
 
 
-def test_the_version_tells_the_data_not_the_run() -> None:
+def test_a_check_is_reduced_to_what_json_can_hold() -> None:
+    """A score that could not be measured is null; a check that passed has no severity."""
+    given = verdict("rejected_share_within_limit", "ERROR", score=math.nan, threshold=0.05, description="d", other=1)
+    assert report_of(sums(3), verdicts=[given, verdict(passed=True, severity="WARN")])["checks"] == [
+        {
+            "name": "rejected_share_within_limit",
+            "passed": False,
+            "severity": "ERROR",
+            "description": "d",
+            "score": None,
+            "threshold": 0.05,
+        },
+        {
+            "name": "mean_quality_meets_threshold",
+            "passed": True,
+            "severity": None,
+            "description": "the mean score 96.25 meets the target 90",
+            "score": 96.25,
+            "threshold": 90.0,
+        },
+    ]
+
+
+def test_source_and_generated_values_are_in_the_report() -> None:
+    """A machine can see that customers are not real, or values made up."""
+    report = report_of(sums(3))
+    assert report["source"] == SIMULATOR
+    assert report["generated"]["customer_tier"] == 5
+
+
+def test_records_that_the_filter_drops_are_counted() -> None:
+    """Landed = clean + merged + rejected + excluded."""
+    records = report_of(sums(12))["records"]
+    assert records == {"landed": 16, "clean": 12, "merged": 2, "rejected": 2, "excluded": 0}
+
+
+def test_the_version_depends_on_the_data_not_on_the_run() -> None:
     """Another time, another crawl, the same data: the same version."""
     report = report_of(sums(3))
     rerun = {**report_of(sums(3), published_before=False, previous=report), "generated_at": "2027-01-01T00:00:00Z"}

@@ -2,28 +2,18 @@
 
 import base64
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from customer_assets.errors import PublishError
-from customer_assets.export import DataExporter
-from customer_assets.report.aggregates import FEWEST_PER_DOMAIN
-from customer_assets.report.document import SCHEMA_FILE
-from customer_assets.report.files import SCHEMA, last_report, publish_report
+from customer_assets.report.aggregates import FEWEST_PER_VALUE
 from customer_assets.report.html import page, picture
-from customer_assets_tests.harness.clean_customers import clean_customer
-from customer_assets_tests.harness.report_documents import report_of
+from customer_assets_tests.harness.report_documents import NOW, report_of, sums, verdict
 
 HOSTILE = "</style><script>alert(1)</script><img src=x onerror='x'>\"&.org"
-
-
-def report(count: int = 12, **fields: Any) -> dict[str, Any]:
-    """A full report on some customers."""
-    return report_of(DataExporter().generate_summary_report([clean_customer(n, **fields) for n in range(count)]))
 
 
 class Tags(HTMLParser):
@@ -41,78 +31,91 @@ class Tags(HTMLParser):
         self.attributes.extend(attrs)
 
 
+def text_of(report: dict[str, Any]) -> str:
+    """Return the page's text, without tags and with single spaces."""
+    return " ".join(re.sub(r"<style>.*?</style>|<[^>]*>", " ", page(report, {}), flags=re.DOTALL).split())
+
+
 def test_a_domain_cannot_act_as_markup() -> None:
-    """Every value is escaped: the same tags and attributes as with a harmless domain, one row for one row."""
+    """Every value is escaped: a hostile domain gives the same tags and attributes as a harmless one."""
     harmless, hostile = (
-        Tags(page(report(FEWEST_PER_DOMAIN, email_domain=domain), {})) for domain in ("example.org", HOSTILE)
+        Tags(page(report_of(sums(FEWEST_PER_VALUE, email_domain=domain)), {})) for domain in ("example.org", HOSTILE)
     )
     assert hostile.tags == harmless.tags
     assert hostile.attributes == harmless.attributes
 
 
+def test_no_value_can_act_as_markup() -> None:
+    """Neither an extra field's name or value, a check's finding, nor the source."""
+
+    def report(text: str) -> dict[str, Any]:
+        extra = {text: {"filled": 9, "values": {text: 9}}}
+        return report_of({**sums(), "extra_fields": extra}, verdicts=[verdict(text, description=text)], source=text)
+
+    harmless, hostile = (Tags(page(report(text), {})) for text in ("x", HOSTILE))
+    assert hostile.tags == harmless.tags
+    labels = {"aria-label"}  # a table is labelled with its field
+    kept = [[(name, value) for name, value in tags.attributes if name not in labels] for tags in (harmless, hostile)]
+    assert kept[0] == kept[1]
+
+
 def test_the_page_needs_nothing_else() -> None:
-    """No script, no handler, no address but those of the files beside it."""
-    found = Tags(page(report(), {"as JSON": "summary_report.json"}))
+    """No script, no handler, no URL but those of the files beside it."""
+    found = Tags(page(report_of(sums()), {"as JSON": "summary_report.json"}))
     assert not found.tags & {"script", "img", "iframe", "link", "object", "embed", "form"}
     assert not [name for name, _ in found.attributes if name.startswith("on")]
     assert [value for name, value in found.attributes if name in ("href", "src")] == ["summary_report.json"]
-    assert "url(" not in page(report(), {})
+    assert "url(" not in page(report_of(sums()), {})
 
 
 def test_the_same_report_gives_the_same_bytes() -> None:
-    """No clock, no dice."""
-    assert page(report(), {}) == page(report(), {})
+    """No clock, no randomness."""
+    assert page(report_of(sums()), {}) == page(report_of(sums()), {})
 
 
 @pytest.mark.smoke
-def test_the_page_tells_what_the_report_holds() -> None:
-    """Headline, change, defects, reasons, crawl."""
-    text = re.sub(r"<[^>]*>", " ", page(report(), {}))
-    for told in (
+def test_the_page_shows_what_the_report_holds() -> None:
+    """Verdict, headline, changes, completeness, reasons, crawl."""
+    text = text_of(report_of(sums()))
+    for shown in (
         "12 customers, mean data quality 100.0 of 100",
+        "These customers are not real: they come from the embedded simulator.",
+        "Good, and published",
+        "Mean quality meets threshold The mean score 96.25 meets the target 90 passed 96.2 90",
         "3 added, 2 changed, 1 gone, 7 unchanged",
-        "Engagement score supplied, not usable",
-        "Record is no object",
+        "Customer tier generated",
+        "Completeness by field",
+        "Record is not an object",
         "Throttled (429)",
     ):
-        assert told in text
+        assert shown in text
 
 
-def test_the_picture_is_an_image_of_its_own() -> None:
-    """A well-formed SVG in a data URI, without script, its text alternative before it."""
-    found = re.fullmatch(r"!\[Customers by data quality score\]\(data:image/svg\+xml;base64,(.*)\)", picture(report()))
+def test_refused_data_is_marked_in_title_and_verdict() -> None:
+    """Nobody mistakes it for what was published."""
+    refused = report_of(sums(), verdicts=[verdict(severity="ERROR")])
+    assert "<title>Customers: summary report (not published)</title>" in page(refused, {})
+    assert "Not published 1 of 1 check failed. The last good export stays in place." in text_of(refused)
+    assert "not published" not in text_of(report_of(sums()))
+
+
+def test_the_course_of_the_last_runs_is_drawn() -> None:
+    """Once there are two; every point is in the table as well."""
+    first = report_of(sums(9), verdicts=[verdict(severity="ERROR")])
+    assert " runs " not in text_of(first)
+    second = report_of(sums(12), previous=first, generated_at=NOW + timedelta(days=1))
+    assert "The last 2 runs Customers from 9 to 12" in text_of(second)
+    assert "26 November 2026, 03:00 UTC 12 100.0 0 2" in text_of(second)
+    assert "25 November 2026, 03:00 UTC, not published 9 100.0 0 2" in text_of(second)
+    assert page(second, {}).count("<polyline ") == 4
+
+
+def test_the_picture_is_a_standalone_image() -> None:
+    """A well-formed SVG in a data URI, without script, with a text alternative."""
+    found = re.fullmatch(
+        r"!\[Customers by data quality score\]\(data:image/svg\+xml;base64,(.*)\)", picture(report_of(sums()))
+    )
     assert found
     svg = ET.fromstring(base64.b64decode(found[1]))  # noqa: S314 - our own
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
     assert len(svg.findall("{*}rect")) == 2
-
-
-def test_a_report_is_published_whole(tmp_path: Path) -> None:
-    """HTML, Markdown, JSON and its schema, for their owner only; nothing else is left."""
-    base = tmp_path / "export" / "summary_report"
-    made = report()
-    for _ in range(2):
-        publish_report(made, base)
-    names = {path.name for path in base.parent.iterdir()}
-    assert names == {"summary_report.json", "summary_report.md", "summary_report.html", SCHEMA_FILE}
-    assert {path.stat().st_mode & 0o777 for path in base.parent.iterdir()} == {0o600}
-    assert last_report(base) == made
-    assert base.with_name(SCHEMA_FILE).read_bytes() == SCHEMA.read_bytes()
-
-
-def test_a_report_that_cannot_be_published_is_an_error(tmp_path: Path) -> None:
-    """Which names the file; the last report stays."""
-    base = tmp_path / "summary_report"
-    publish_report(report(3), base)
-    base.with_suffix(".html").unlink()
-    base.with_suffix(".html").mkdir()
-    with pytest.raises(PublishError, match=r"summary_report\.html"):
-        publish_report(report(4), base)
-
-
-@pytest.mark.parametrize("content", [None, b"", b"{", b"\xff", b"null"])
-def test_a_last_report_that_cannot_be_read_is_none(tmp_path: Path, content: bytes | None) -> None:
-    """It must not stop a sync."""
-    if content is not None:
-        (tmp_path / "summary_report.json").write_bytes(content)
-    assert last_report(tmp_path / "summary_report") is None

@@ -1,76 +1,177 @@
-"""A report in words: how numbers, shares and instants are written."""
+"""A report in words: verdict, tables and sentences."""
+
+from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 
-from customer_assets.report import tables as view
-from customer_assets.report.charts import Piece, bar, columns, short, stack
-from customer_assets.report.tables import Row, table
+from customer_assets.report import tables
+from customer_assets.report.tables import Check, Row
+from customer_assets_tests.harness.report_documents import NOW, report_of, sums, verdict
 
 
 @pytest.mark.parametrize(
-    ("part", "text"),
+    ("severities", "tone", "title", "text"),
     [
-        (0.0, "0.0 %"),
-        (0.000_1, "< 0.1 %"),
-        (0.001, "0.1 %"),
-        (0.417, "41.7 %"),
-        (0.999_99, "> 99.9 %"),
-        (1.0, "100.0 %"),
+        ([None, None], "high", "Good, and published", "All 2 checks passed."),
+        ([None, "WARN", None], "medium", "Published with 1 warning", "2 of 3 checks passed."),
+        (
+            ["WARN", "ERROR", None],
+            "low",
+            "Not published",
+            "1 of 3 checks failed. The last good export stays in place.",
+        ),
     ],
 )
-def test_shares(part: float, text: str) -> None:
-    """What is there is not told as nothing, nor what is missing as all."""
-    assert view.percent(part) == text
+def test_the_verdict_says_whether_this_is_good(severities: list[str | None], tone: str, title: str, text: str) -> None:
+    """At a glance, with the number of checks behind it."""
+    found = tables.verdict(report_of(sums(), verdicts=[verdict(severity=severity) for severity in severities]))
+    assert found
+    assert (found.tone, found.title, found.text) == (tone, title, text)
+    assert len(found.checks) == len(severities)
+
+
+def test_without_checks_there_is_no_verdict() -> None:
+    """A report on customers alone, or one that nobody judged."""
+    assert tables.verdict(report_of(sums(), verdicts=())) is None
+    assert tables.verdict(sums()) is None
+
+
+def test_checks_show_score_and_threshold_the_failed_ones_first() -> None:
+    """Shares as percentages, scores with one digit, counts without."""
+    found = tables.verdict(
+        report_of(
+            sums(),
+            verdicts=[
+                verdict(),
+                verdict("rejected_share_within_limit", "WARN", score=0.0625, threshold=0.05),
+                verdict("customer_id_is_unique", "ERROR", score=12.0, threshold=1_200.0, description="ids repeat"),
+                verdict("low_quality_share_within_limit", score=float("nan"), threshold=0.1),
+            ],
+        )
+    )
+    assert found
+    assert [(check.claim, check.result, check.score, check.threshold) for check in found.checks] == [
+        ("Customer id is unique", "failed", "12", "1,200"),
+        ("Rejected share within limit", "warning", "6.2 %", "5.0 %"),
+        ("Mean quality meets threshold", "passed", "96.2", "90"),
+        ("Low quality share within limit", "passed", "–", "10.0 %"),
+    ]
+    assert found.checks[0] == Check("Customer id is unique", "failed", "12", "1,200", "Ids repeat")
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (95.4, "95 s"), (119.6, "2 min 0 s"), (725.0, "12 min 5 s")],
+    ("source", "text"),
+    [
+        ("embedded simulator", "These customers are not real: they come from the embedded simulator."),
+        ("https://api.example.org", "Source: https://api.example.org"),
+        ("", ""),
+    ],
 )
-def test_durations(seconds: float, text: str) -> None:
-    """Digits that say something."""
-    assert view.duration(seconds) == text
+def test_the_source_is_named(source: str, text: str) -> None:
+    """Above all if the customers are not real."""
+    assert tables.origin(report_of(sums(), source=source)) == text
 
 
 @pytest.mark.parametrize(
-    ("difference", "text"),
-    [(None, ""), (0, "no change"), (0.0, "no change"), (1_200, "+1,200"), (-3, "-3"), (-0.25, "-0.25")],
+    ("generated", "badge", "note"),
+    [
+        ({}, "", ""),
+        (
+            {"customer_tier": 14},
+            "generated",
+            "The API has no such field: these values are made up from the customers' ids.",
+        ),
+        (
+            {"customer_tier": 3},
+            "partly generated",
+            "3 records had nothing to judge by: their values are made up from the ids.",
+        ),
+    ],
 )
-def test_differences(difference: float | None, text: str) -> None:
-    """With their sign; what there is none of, is not told."""
-    assert view.delta({"since_last_report": {"total_customers": difference}}, "total_customers") == text
+def test_generated_values_carry_a_badge(generated: Mapping[str, int], badge: str, note: str) -> None:
+    """Nobody takes them for facts about customers."""
+    found = {table.title: table for table in tables.breakdown_tables(report_of(sums(), generated=generated))}
+    assert (found["Customer tier"].badge, found["Customer tier"].note) == (badge, note)
+    assert found["Market segment"].badge == ""
 
 
-def test_what_is_no_instant_is_told_as_it_is() -> None:
-    """A report of before may hold anything."""
-    assert view.instant("2026-11-05T03:04:05Z") == "5 November 2026, 03:04 UTC"
-    assert view.instant("yesterday") == "yesterday"
+def test_segments_are_crossed_with_quality() -> None:
+    """The mean score of the customers of each value."""
+    found = {table.title: table for table in tables.breakdown_tables(report_of(sums(4, data_quality_score=85)))}
+    assert [(row.label, row.count, row.mean_score) for row in found["Customer tier"].rows] == [
+        ("basic", 0, "–"),
+        ("premium", 4, "85.0"),
+        ("enterprise", 0, "–"),
+    ]
+
+
+def test_completeness_and_defects_follow_from_the_defect_counts() -> None:
+    """For whatever fields there are; what the API never sent is missing, though it is no defect."""
+    report = report_of(sums(), generated={"engagement_level": 10})
+    report["defects"] = {"email": 7, "engagement_score": 1, "loyalty_points": 0}
+    complete, defective = tables.field_tables(report)
+    assert complete.rows == (
+        Row("Email", 7, 0.5),
+        Row("Engagement score", 3, 3 / 14),
+        Row("Loyalty points", 14, 1.0),
+    )
+    assert defective.rows == (Row("Email", 7, 0.5), Row("Engagement score", 1, 1 / 14))
+    report["defects"] = {"email": 0}
+    assert tables.field_tables(report)[1].note == "No field has a defect."
+
+
+def test_extra_fields_show_their_share_and_small_vocabularies() -> None:
+    """A value called like one of our own labels stays apart from it."""
+    extra = {
+        "country": {"filled": 9, "values": {"DE": 6, "no value": 3}},
+        "total_spent": {"filled": 12, "values": None},
+    }
+    country, spent = tables.extra_field_tables(report_of({**sums(), "extra_fields": extra}))
+    assert (country.title, country.note) == ("Country", "75.0 % of the customers have a value.")
+    assert country.rows == (Row("DE", 6, 0.5), Row("no value", 3, 0.25), Row("no value", 3, 0.25))
+    assert spent.title == "Total spent"
+    assert spent.rows == (Row("filled", 12, 1.0), Row("no value", 0, 0.0))
+
+
+def test_excluded_records_are_shown_if_there_are_any() -> None:
+    """A sync without a filter need not read of it."""
+    report = report_of(sums())
+    assert "Excluded by the filter" not in {row.label for row in tables.record_tables(report)[0].rows}
+    report["records"]["excluded"] = 3
+    assert Row("Excluded by the filter", 3, 3 / 16) in tables.record_tables(report)[0].rows
+
+
+def test_trends_begin_with_the_second_run() -> None:
+    """The latest run last, each figure rounded as everywhere."""
+    first = report_of(sums(9, data_quality_score=85))
+    assert tables.trends(first) == []
+    second = report_of(sums(12, data_quality_score=90), previous=first, generated_at=NOW + timedelta(days=1))
+    found = {trend.title: (trend.values, trend.written) for trend in tables.trends(second)}
+    assert found == {
+        "Customers": ((9, 12), ("9", "12")),
+        "Mean data quality": ((85.0, 90.0), ("85.0", "90.0")),
+        "Low quality": ((0, 0), ("0", "0")),
+        "Records rejected": ((2, 2), ("2", "2")),
+    }
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0"), (9_999, "9,999"), (12_345, "12.3k"), (999_960, "1.0M"), (2_500_000, "2.5M")]
+    ("missing", "fact"),
+    [(3, ("Missing", "3")), (0, ("Missing", "0")), (-3, ("Returned beyond that", "3"))],
 )
-def test_short_counts(count: int, text: str) -> None:
-    """Nine digits do not fit over a column."""
-    assert short(count) == text
+def test_an_api_can_return_more_than_it_counts(missing: int, fact: tuple[str, str]) -> None:
+    """Nobody has to interpret a negative number of missing customers."""
+    report = report_of(sums())
+    report["crawl"] = {**report["crawl"], "missing_customers": missing}
+    assert fact in tables.crawl_facts(report).items()
 
 
-def test_bars_show_what_is_there() -> None:
-    """However little: and nothing where there is nothing."""
-    assert (bar(0.0), bar(1e-9), bar(0.5), bar(1.0)) == (0.0, 0.8, 50.0, 100.0)
-
-
-def test_a_stack_fills_its_width() -> None:
-    """Without those that nobody is in."""
-    made = table("T", "customers", {"a": 1, "none": 0, "b": 3})
-    assert stack(made) == [Piece(0.0, 25.0, Row("a", 1, 0.25)), Piece(25.0, 75.0, Row("b", 3, 0.75))]
-
-
-def test_columns_stand_on_the_axis() -> None:
-    """The largest fills the plot, the least is seen, nobody's has no height; side by side they fill the width."""
-    rows = table("T", "customers", {"40": 0, "50": 1, "60": 1_000_000}).rows
-    none, least, most = columns(rows)
-    assert (none.height, least.height, most.height) == (0.0, 2.0, 176.0)
-    assert {column.y + column.height for column in (none, least, most)} == {200.0}
-    assert [column.middle for column in (none, least, most)] == [60.0, 180.0, 300.0]
-    assert columns([]) == []
+@pytest.mark.parametrize(
+    ("name", "difference", "text"),
+    [("total_customers", -1_200, "−1,200"), ("mean_score", 0.04, "no change"), ("mean_score", -0.26, "−0.3")],
+)
+def test_differences_are_rounded_as_the_figures_are(name: str, difference: float, text: str) -> None:
+    """A mean has one digit, a count none."""
+    assert tables.delta({"since_last_report": {name: difference}}, name) == text
+    assert tables.delta({"since_last_report": None}, name) == ""

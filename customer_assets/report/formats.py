@@ -1,0 +1,72 @@
+"""How numbers, shares, durations and instants are written for people. Pure.
+
+A figure is rounded here and nowhere else, so it looks the same wherever the report shows it.
+"""
+
+import math
+from datetime import datetime
+
+MINUS = "−"  # the minus sign, which is as wide as a plus and does not wrap
+NOTHING = "–"  # an en dash, for a figure that there is none of
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """Write a number: 1200 → `1,200`, -3 → `−3`; None or NaN → `–`."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    written = f"{value:,.{digits}f}"
+    return written.replace("-", MINUS) if float(written.replace(",", "")) else written.removeprefix("-")
+
+
+def score(value: float | None) -> str:
+    """Write a mean score with one digit: 98.333 → `98.3`."""
+    return number(value, 1)
+
+
+def difference(value: float | None, digits: int = 0) -> str:
+    """Write a difference with its sign: 3 → `+3`, -3 → `−3`; one that rounds to 0 → `no change`; None → ``."""
+    if value is None:
+        return ""
+    if not round(value, digits):
+        return "no change"
+    return f"{'+' if value > 0 else ''}{number(value, digits)}"
+
+
+def percent(share: float) -> str:
+    """Write a share: 0.417 → `41.7 %`. A little never shows as nothing, nor nearly all as all."""
+    written = f"{share * 100:.1f}"
+    if written == "0.0" and share > 0:
+        return "< 0.1 %"
+    return "> 99.9 %" if written == "100.0" and share < 1 else f"{written} %"
+
+
+def pluralize(count: int, unit: str) -> str:
+    """Write a count with its unit: `1 customer`, `1,200 customers`."""
+    return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
+
+
+def instant(iso: str) -> str:
+    """Write an instant: `24 November 2026, 03:00 UTC`; a text that is not an instant stays as it is."""
+    try:
+        when = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    return f"{when.day} {when:%B %Y, %H:%M} UTC"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration: `0.4 s`, `95 s`, `12 min 5 s`."""
+    if round(seconds, 1) < 10:  # noqa: PLR2004 - from ten seconds on, a decimal says nothing
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes > 1 else f"{round(seconds)} s"
+
+
+def words(name: str) -> str:
+    """Write an identifier as words: `mobile_app` → `mobile app`."""
+    return name.replace("_", " ")
+
+
+def sentence(text: str) -> str:
+    """Begin with a capital and leave the rest alone: `last name` → `Last name`."""
+    return text[:1].upper() + text[1:]
