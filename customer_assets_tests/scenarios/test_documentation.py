@@ -9,9 +9,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import dagster as dg
@@ -341,6 +343,18 @@ def test_every_link_leads_somewhere(page: Path, target: str) -> None:
     assert file.exists()
     assert not anchor or anchor in anchors(file)
     assert file.suffix not in (".png", ".webp") or file.stat().st_size < 150_000
+
+
+def test_the_architecture_shows_every_room() -> None:
+    """From the top layer to the bottom one, as import-linter checks them."""
+    section = (PROJECT / "README.md").read_text(encoding="utf-8").partition("\n## Architecture\n")[2]
+    drawn = re.findall(r"<b>(\w+)(?:/|\.py)</b>", section.partition("\n## ")[0])
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    expected = [set(layer.split(" | ")) for layer in layers]
+    ends = list(accumulate(map(len, expected), initial=0))
+    assert [set(drawn[start:end]) for start, end in pairwise(ends)] == expected
+    assert len(drawn) == ends[-1]
 
 
 def test_the_changelog_names_the_version() -> None:
