@@ -35,9 +35,9 @@ STARTED_WITHIN_S = 180.0
 
 
 def variables(file: Path) -> dict[str, str]:
-    """Read an environment file as systemd does."""
+    """Read an environment file as systemd does, quotes included."""
     lines = (line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
-    return dict(line.split("=", 1) for line in lines)
+    return {name: "".join(shlex.split(value)) for name, _, value in (line.partition("=") for line in lines)}
 
 
 def unit(service: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-PG_USER, PG_PASSWORD, PG_DATABASE = "dagster", "a word only tests know", "postgres"
+PG_USER, PG_PASSWORD, PG_DATABASE = "postgres", "a word only tests know", "postgres"
 """How to reach a test's PostgreSQL; the database is the one that every new PostgreSQL has."""
 
 

@@ -9,8 +9,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import dagster as dg
@@ -27,6 +30,7 @@ from customer_assets.definitions import defs
 from customer_assets.defs import settings
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets_tests.harness.drills import apply_drill
+from customer_assets_tests.harness.services import PG_PASSWORD, PG_USER, running_postgres
 
 PROJECT = Path(__file__).parents[2]
 NOT_OURS = {"build", "data", "dist", "node_modules"}
@@ -91,10 +95,12 @@ class Reader:
     Attributes:
         home: A copy of the project, with the virtual environment that the README creates.
         api: The address of a simulated API.
+        variables: What else is in its environment.
     """
 
     home: Path
     api: str
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *command: str | Path) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -105,34 +111,64 @@ class Reader:
         """Return the environment of someone who has just started."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("CUSTOMER_", "DAGSTER_", "COV"))}
         path = f"{self.home}/.venv/bin{os.pathsep}{kept.get('PATH', '')}"
-        return {**kept, "PATH": path, "PYTHONPATH": str(self.home), "DAGSTER_DISABLE_TELEMETRY": "1"}
+        ours = {"PATH": path, "PYTHONPATH": str(self.home), "DAGSTER_DISABLE_TELEMETRY": "1"}
+        return {**kept, **ours, **self.variables}
 
-    def text(self, block: Block) -> str:
-        """Replace real APIs with the simulated one."""
-        text = block.text
+    def with_simulated_api(self, text: str) -> str:
         for real in REAL_APIS:
             text = text.replace(real, self.api)
         return text
 
 
 AS_ROOT = """
-sudo() { case "$1" in install) shift; install "$@" ;; useradd | python3 | */pip | systemctl) ;; *) return 1 ;; esac; }
-mkdir -p root/etc/systemd/system root/opt root/var/lib
+sudo() {
+  if [ "$1" = -u ]; then shift 2; fi
+  case "$1" in
+    install | sed | tar | psql | pg_dump | pg_restore) "$@" ;;
+    customer-assets-run) shift; root/usr/local/bin/customer-assets-run "$@" ;;
+    useradd | python3 | */pip | systemctl) ;;
+    *) return 1 ;;
+  esac
+}
 """
-"""Replaces root: installs files below the copy; creates no accounts, environments or services."""
+"""Replaces `sudo`: changes files below `root/` in the copy; creates no accounts, environments or services."""
+
+ABSOLUTE = re.compile(r"(?<=[\s='\"])/(?=(etc|opt|usr/local|var)/)")
+"""Where a path of the machine begins."""
+
+
+def below(root: Path, text: str) -> str:
+    """Move the paths of the machine below a directory, and leave out users that do not exist there."""
+    return re.sub(r"-o \w+ |runuser -u \w+ -- ", "", ABSOLUTE.sub(f"{root}/", text))
+
+
+@contextmanager
+def machine(reader: Reader) -> Iterator[Reader]:
+    """Prepare what a page of system administration starts from: an empty machine with PostgreSQL."""
+    root = reader.home / "root"
+    for directory in ("etc/systemd/system", "opt/customer_assets", "usr/local/bin", "var/lib", "var/backups"):
+        (root / directory).mkdir(parents=True)
+    (root / "opt" / "customer_assets" / ".venv").symlink_to(sys.prefix)
+    with running_postgres() as port:
+        for name in ("customer_assets.env", "customer-assets-run"):
+            file = reader.home / "deploy" / name
+            text = below(root, file.read_text(encoding="utf-8")).replace("5432", str(port))
+            file.write_text(reader.with_simulated_api(text), encoding="utf-8")
+        administrator = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": PG_USER, "PGPASSWORD": PG_PASSWORD}
+        yield replace(reader, variables=administrator)
 
 
 def run_shell(reader: Reader, block: Block) -> None:
     """Run the commands until one fails. What `sudo` would do to the machine happens below the copy."""
-    text = reader.text(block)
+    text = reader.with_simulated_api(block.text)
     if "sudo " in text:
-        text = AS_ROOT + re.sub(r" (?=/(etc|opt|var)/)", " root", text.replace("-o customer_assets ", ""))
+        text = AS_ROOT + below(reader.home / "root", text)
     succeed(block, reader.run("bash", "-euo", "pipefail", "-c", text))
 
 
 def run_python(reader: Reader, block: Block) -> None:
     """Run a program, after saving it if its first line names a file. Run tests with pytest."""
-    text = reader.text(block)
+    text = reader.with_simulated_api(block.text)
     named = re.match(r"# (\S+\.py)\n", text)
     file = reader.home / (named[1] if named else f"block_{block.line}.py")
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +199,7 @@ def run_yaml(reader: Reader, block: Block) -> None:
     dg.validate_run_config(defs.resolve_job_def("customer_sync_job"), content)
     named = re.match(r"# (\S+\.yaml)\n", block.text)
     assert named, f"{block}: the first line names the file"
-    (reader.home / named[1]).write_text(reader.text(block), encoding="utf-8")
+    (reader.home / named[1]).write_text(reader.with_simulated_api(block.text), encoding="utf-8")
 
 
 def run_mermaid(_: Reader, block: Block) -> None:
@@ -214,9 +250,10 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)], ids=str)
 def test_every_block_of_a_page_works(page: Path, reader: Reader) -> None:
     """In the page's order, so that a block can use what an earlier one created."""
-    for block in blocks_of(page):
-        if not runs_elsewhere(block):
-            RUN_BY[block.language](reader, block)
+    with machine(reader) if page == OPERATING else nullcontext(reader) as prepared:
+        for block in blocks_of(page):
+            if not runs_elsewhere(block):
+                RUN_BY[block.language](prepared, block)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
@@ -306,6 +343,18 @@ def test_every_link_leads_somewhere(page: Path, target: str) -> None:
     assert file.exists()
     assert not anchor or anchor in anchors(file)
     assert file.suffix not in (".png", ".webp") or file.stat().st_size < 150_000
+
+
+def test_the_architecture_shows_every_room() -> None:
+    """From the top layer to the bottom one, as import-linter checks them."""
+    section = (PROJECT / "README.md").read_text(encoding="utf-8").partition("\n## Architecture\n")[2]
+    drawn = re.findall(r"<b>(\w+)(?:/|\.py)</b>", section.partition("\n## ")[0])
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    expected = [set(layer.split(" | ")) for layer in layers]
+    ends = list(accumulate(map(len, expected), initial=0))
+    assert [set(drawn[start:end]) for start, end in pairwise(ends)] == expected
+    assert len(drawn) == ends[-1]
 
 
 def test_the_changelog_names_the_version() -> None:
