@@ -263,6 +263,7 @@ def _own_transport(options: ApiKeywords) -> Transport | None:
 def _conclude(figures: CrawlStats, totals: PassTotals, consistency: Consistency) -> None:
     figures.pages, figures.records, figures.total = totals.pages, totals.records, totals.total
     difference = totals.total - figures.rejected - figures.unique_ids
+    if consistency is Consistency.SOURCE_DUPLICATES:
         figures.source_duplicates = difference
     else:
         figures.missing_customers = difference
