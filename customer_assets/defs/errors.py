@@ -69,15 +69,12 @@ def as_dagster_failures() -> Iterator[None]:
 def redact(error: BaseException) -> BaseException:
     """Replace each engine's error in a chain by one of the same name and traceback, without its message."""
     behind = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    shown = _redacted_copy(error) if _is_from_engine(error) else error
+    shown = error
+    if _is_from_engine(error):
+        same_name = type(type(error).__name__, (Exception,), {"__module__": type(error).__module__})
+        shown = same_name(REDACTED).with_traceback(error.__traceback__)
     shown.__cause__ = None if behind is None else redact(behind)
     return shown
-
-
-def _redacted_copy(error: BaseException) -> Exception:
-    same_name = type(type(error).__name__, (Exception,), {"__module__": type(error).__module__})
-    copy: Exception = same_name(REDACTED)
-    return copy.with_traceback(error.__traceback__)
 
 
 def _is_from_engine(error: BaseException) -> bool:
