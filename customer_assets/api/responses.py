@@ -21,7 +21,6 @@ LARGEST_COUNT = 10**15
 """No API has more customers: a larger number is wrong."""
 
 
-
 class _Envelope(msgspec.Struct, gc=False):
     page: int
     per_page: int

@@ -1,4 +1,7 @@
-"""How our errors reach Dagster: which are tried again, which stop the run. A table, no decisions of its own."""
+"""How our errors reach Dagster: which are retried, and which stop the run.
+
+Add an error to `RETRYABLE` if another attempt can succeed. What an error says belongs in `customer_assets/errors.py`.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,31 +19,31 @@ from customer_assets.errors import (
 )
 
 RETRYABLE = (IncompleteCrawlError, PageFailedError, PageStoreError, PublishError)
-"""What another attempt can mend; of the others, none."""
+"""Errors that another attempt can overcome. All others stop the run."""
 
 ENGINE_MODULES = ("duckdb", "_duckdb", "narwhals", "polars", "pyarrow", "pyspark", "py4j")
-"""Whose errors say that a frame could not be computed: what was written was checked, so its file is damaged."""
+"""Their errors mean that a frame could not be computed: since files are checked when written, one is damaged."""
 
-REDACTED = "its message is not kept, since an engine may quote a customer"
+REDACTED = "its message is withheld, since an engine can quote a customer"
 
 MAX_PAUSE_S = 3600.0
-"""A run waits this long for an API that named the time; the next scheduled run resumes after a longer pause."""
+"""The longest pause that a run waits out; after a longer one the next scheduled run resumes the crawl."""
 
 MAX_PAUSES = 3
 
 DAMAGED = (
     "the engine could not read or compute its frames; a file of the lake may be damaged. "
-    "Materialise raw_customers and clean_customers again; if that does not help, the traceback says where it failed."
+    "Materialise raw_customers and clean_customers again. If that does not help, the traceback shows where it failed."
 )
 
 
 @contextmanager
 def as_dagster_failures() -> Iterator[None]:
-    """Turn errors into what Dagster does about them: retry, wait or stop.
+    """Turn errors into what Dagster should do about them: retry, wait or stop.
 
-    Dagster retries whatever is not a `Failure(allow_retries=False)`, bugs and terminated runs included; so everything
-    that another attempt cannot mend leaves here as just that. Dagster keeps the errors behind a failure, with their
-    messages; of engines it is given the classes and tracebacks only.
+    Dagster retries everything but a `Failure(allow_retries=False)`, bugs and terminated runs included, so whatever
+    another attempt cannot overcome leaves here as such a failure. Dagster stores the errors behind a failure with their
+    messages; of an engine's errors it gets only the class and the traceback.
     """
     try:
         yield
@@ -54,34 +57,31 @@ def as_dagster_failures() -> Iterator[None]:
         remedy = {"remedy": error.remedy} if isinstance(error, ConfigurationError) else None
         raise dg.Failure(str(error), metadata=remedy, allow_retries=False) from redact(error)
     except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as interrupt:
-        raise dg.Failure("The run was terminated; what was read so far is kept.", allow_retries=False) from interrupt
+        raise dg.Failure("The run was terminated. The pages read so far are kept.", allow_retries=False) from interrupt
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        told = f"{error.strerror or error}{where}; mend that and run again."
-        raise dg.Failure(told, allow_retries=False) from redact(error)
-    except Exception as bug:  # noqa: BLE001 - it is raised again, as what Dagster may keep of it
-        raise dg.Failure(_unforeseen(bug), allow_retries=False) from redact(bug)
+        text = f"{error.strerror or error}{where}. Fix that, then run again."
+        raise dg.Failure(text, allow_retries=False) from redact(error)
+    except Exception as bug:  # noqa: BLE001 - it is raised again, without what Dagster must not store
+        raise dg.Failure(_describe_bug(bug), allow_retries=False) from redact(bug)
 
 
 def redact(error: BaseException) -> BaseException:
-    """Put a stand-in, of the same name and traceback, in the place of each engine's error in a chain."""
+    """Replace each engine's error in a chain by one of the same name and traceback, without its message."""
     behind = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    told = _redacted_copy(error) if _is_an_engines(error) else error
-    told.__cause__ = None if behind is None else redact(behind)
-    return told
+    shown = error
+    if _is_from_engine(error):
+        same_name = type(type(error).__name__, (Exception,), {"__module__": type(error).__module__})
+        shown = same_name(REDACTED).with_traceback(error.__traceback__)
+    shown.__cause__ = None if behind is None else redact(behind)
+    return shown
 
 
-def _redacted_copy(error: BaseException) -> Exception:
-    named = type(type(error).__name__, (Exception,), {"__module__": type(error).__module__})
-    stand_in: Exception = named(REDACTED)
-    return stand_in.with_traceback(error.__traceback__)
-
-
-def _is_an_engines(error: BaseException) -> bool:
+def _is_from_engine(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] in ENGINE_MODULES
 
 
-def _unforeseen(bug: Exception) -> str:
-    if _is_an_engines(bug):
+def _describe_bug(bug: Exception) -> str:
+    if _is_from_engine(bug):
         return f"{type(bug).__name__}: {DAMAGED}"
-    return f"Unforeseen {type(bug).__name__}; not tried again."
+    return f"Unexpected {type(bug).__name__}; not retried."

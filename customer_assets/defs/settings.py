@@ -6,7 +6,6 @@ variables follow from the models, and `VARIABLES` from those: nothing is listed 
 
 import logging
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -121,8 +120,14 @@ MODELS: tuple[type[Settings], ...] = (*RESOURCES.values(), Timing, SyncOptions, 
 VARIABLES = tuple(variable for model in MODELS for variable in variables(model))
 """Every environment variable that is read."""
 
-DEPLOYMENT_VARIABLES = {"CUSTOMER_CODE_SERVER_PORT", "CUSTOMER_WEBSERVER_HOST", "CUSTOMER_WEBSERVER_PORT"}
-"""Variables that only the systemd units and the workspace in `deploy/` read."""
+DEPLOYMENT_VARIABLES = {
+    "CUSTOMER_CELERY_BACKEND",
+    "CUSTOMER_CELERY_BROKER",
+    "CUSTOMER_CODE_SERVER_PORT",
+    "CUSTOMER_WEBSERVER_HOST",
+    "CUSTOMER_WEBSERVER_PORT",
+}
+"""Variables that only the files in `deploy/` read: systemd's units, the workspace, the executors' configuration."""
 
 
 def from_environ(model: type[Model], environ: Mapping[str, str]) -> Model:
@@ -165,14 +170,14 @@ def secrets_in(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
     }
 
 
+_warned: set[str] = set()
+
+
 def warn_of_unknown_variables(environ: Iterable[str]) -> None:
     """Log each `CUSTOMER_*` variable that nothing reads, once: it may be misspelt. Its value is not shown."""
     known = {*VARIABLES, *DEPLOYMENT_VARIABLES}
-    for variable in sorted(environ):
-        if variable.startswith("CUSTOMER_") and variable not in known:
-            _warn(variable, suggest(variable, known, "The README lists all settings."))
-
-
-@cache
-def _warn(variable: str, suggestion: str) -> None:
-    logger.warning("%s is set, but there is no such setting. %s", variable, suggestion)
+    for variable in sorted({*environ} - known - _warned):
+        if variable.startswith("CUSTOMER_"):
+            _warned.add(variable)
+            suggestion = suggest(variable, known, "The README lists all settings.")
+            logger.warning("%s is set, but there is no such setting. %s", variable, suggestion)

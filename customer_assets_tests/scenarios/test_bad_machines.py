@@ -161,7 +161,7 @@ def test_what_stands_in_the_way_is_named(site: Site, name: str, put: Obstacle) -
     assert told
     for each in told:
         assert str(site.data) in each
-        assert re.search("mend that and run again|free or make writable|Materialise", each), each
+        assert re.search("Fix that, then run again|free or make writable|Materialise", each), each
     assert site.exported() == before
     site.is_good_again()
 
@@ -216,7 +216,7 @@ def test_a_full_disk_is_named(disk: Path, serve_api: Serve, resources: Resources
             (told,) = site.run(*selected)
         assert "No space left on device" in told, told
         assert str(disk) in told, told
-        assert "mend that and run again" in told or "free or make writable" in told, told
+        assert "Fix that, then run again" in told or "free or make writable" in told, told
         assert site.exported() == before
     site.is_good_again()
 

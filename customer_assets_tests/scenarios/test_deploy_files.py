@@ -16,16 +16,13 @@ import requests
 import yaml
 from dagster._core.instance.config import dagster_instance_config
 
-from customer_assets.defs.settings import VARIABLES
+from customer_assets.defs.settings import DEPLOYMENT_VARIABLES, VARIABLES
 from customer_assets_tests.harness import services
 from customer_assets_tests.harness.deployment import DEPLOY, SERVICES, unit, variables
 from customer_assets_tests.harness.services import need
 
 PROJECT = DEPLOY.parent
 ENVIRONMENT_FILE = DEPLOY / "customer_assets.env"
-
-PLACES = {"CUSTOMER_CODE_SERVER_PORT", "CUSTOMER_WEBSERVER_HOST", "CUSTOMER_WEBSERVER_PORT"}
-"""Variables of the environment file that only the units and the workspace read."""
 
 
 def deploy_text(name: str) -> str:
@@ -62,7 +59,15 @@ def test_the_environment_file_defines_what_other_files_refer_to() -> None:
 def test_the_environment_file_names_only_known_settings() -> None:
     """The commented lines as well."""
     named = set(re.findall(r"^(?:# )?(CUSTOMER_\w+)=", ENVIRONMENT_FILE.read_text(encoding="utf-8"), re.MULTILINE))
-    assert named <= {*VARIABLES, *PLACES}
+    assert named <= {*VARIABLES, *DEPLOYMENT_VARIABLES}
+
+
+def test_no_file_sets_or_reads_a_variable_that_would_be_warned_about() -> None:
+    texts = [
+        path.read_text(encoding="utf-8") for path in DEPLOY.rglob("*") if path.suffix != ".png" and path.is_file()
+    ]
+    named = {name for text in texts for name in re.findall(r"\bCUSTOMER_[A-Z_]+[A-Z]\b", text)}
+    assert DEPLOYMENT_VARIABLES <= named <= {*VARIABLES, *DEPLOYMENT_VARIABLES}
 
 
 def test_a_shell_reads_the_environment_file_as_systemd_does(tmp_path: Path) -> None:

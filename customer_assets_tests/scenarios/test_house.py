@@ -17,8 +17,8 @@ MODULES = house.read_modules(house.PROJECT)
 
 MOST_ENTRIES = 12
 FULLER_ROOMS = {
-    "customer_assets": 17,  # the rooms themselves, and the vocabulary that they share
-    "customer_assets/defs": 16,
+    "customer_assets": 20,  # the rooms themselves, and the vocabulary that they share
+    "customer_assets/defs": 13,
 }
 
 PRIVATE_DAGSTER = "customer_assets/defs/operations/"

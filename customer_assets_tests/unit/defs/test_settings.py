@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -208,19 +207,11 @@ def test_an_unknown_override_is_refused(name: str, nearest: str) -> None:
         build_definitions(**{name: object()})
 
 
-@pytest.fixture
-def unwarned() -> Iterator[None]:
-    """Forget what was warned about."""
-    settings._warn.cache_clear()
-    yield
-    settings._warn.cache_clear()
-
-
-@pytest.mark.usefixtures("unwarned")
 def test_a_variable_that_nothing_reads_is_warned_about_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With the nearest name that is read, and without its value: it may be a secret."""
+    monkeypatch.setattr(settings, "_warned", set())
     monkeypatch.setenv("CUSTOMER_API_TIMEOUT", "canary-value")
     monkeypatch.setenv("CUSTOMER_ZZZ", "canary-value")
     monkeypatch.setenv("CUSTOMER_WEBSERVER_PORT", "3000")
