@@ -1,9 +1,8 @@
-"""The client: plain calls over a crawl, a transport and a page store. It puts them together; they decide and wait."""
+"""The client: plain calls over a crawl, a transport and a page store. It only puts them together."""
 
 import hashlib
 import logging
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self, TextIO, Unpack
 
@@ -11,19 +10,20 @@ from customer_assets.api.clock import Clock
 from customer_assets.api.collector import CustomerCollector
 from customer_assets.api.crawl.consistency import MAX_PASSES, Consistency, PageSink, PassTotals, assess
 from customer_assets.api.crawl.crawl import Crawl
-from customer_assets.api.crawl.events import Done, GiveUp
+from customer_assets.api.crawl.events import GiveUp
 from customer_assets.api.crawl.page_ranges import PageRanges
 from customer_assets.api.crawl.policy import BackoffPolicy, CrawlPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
-from customer_assets.api.http.base import Target, Transport, open_transport
+from customer_assets.api.endpoint import Endpoint
+from customer_assets.api.http.base import Transport, TransportSettings, open_transport
 from customer_assets.api.options import ApiKeywords, ApiSettings, hide_api_key, validate_api_key
 from customer_assets.api.page_store.base import PageStore, open_store
 from customer_assets.api.page_store.best_effort import BestEffortStore
 from customer_assets.api.progress import OnProgress, Progress, summary
-from customer_assets.api.responses import PageParser, records
-from customer_assets.api.runner import Reading, early_end, error
+from customer_assets.api.responses import records
+from customer_assets.api.runner import CrawlRunner, crawl_error
 from customer_assets.api.stats import CrawlStats
-from customer_assets.errors import ConfigurationError, PageFailedError
+from customer_assets.errors import ConfigurationError, IncompleteCrawlError, PageFailedError
 from customer_assets.field_mapping import DEFAULT_MAPPING
 from customer_assets.models import Page
 
@@ -50,10 +50,10 @@ class CustomerAPIClient:
             closes.
 
     Attributes:
-        figures: What the latest crawl did; of one that failed, as far as it came.
+        figures: What the latest crawl did, up to the point where it failed, if it did.
 
     Raises:
-        ConfigurationError: An argument cannot be used; names it.
+        ConfigurationError: An argument cannot be used; the error names it.
     """
 
     def __init__(
@@ -74,34 +74,31 @@ class CustomerAPIClient:
         self.base_url = self.options.base_url
         if not self.base_url:
             raise ConfigurationError("base_url", "it is blank", "Write it like https://reqres.in/api.")
-        self._target = Target(
+        self._endpoint = Endpoint(
             url=self.base_url + self.options.path,
             api_key=validate_api_key(api_key),
             page_size=self.options.page_size,
-            timeout_s=self.options.timeout_s,
-            max_body_bytes=self.options.max_body_bytes,
             shape=self.options.mapping,
             key_header=self.options.key_header,
             key_scheme=self.options.key_scheme,
         )
-        self._reader = PageParser(self.options.mapping, self.options.page_size)
         self._clock, self._on_progress, self._identity = clock or Clock(), on_progress, identity
         self._show_progress, self._terminal = show_progress, terminal
         self.figures = CrawlStats()
-        self._kept = BestEffortStore(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
-        self._pacer = RateLimiter(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
+        self._store = BestEffortStore(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
+        self._limiter = RateLimiter(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
 
     def __repr__(self) -> str:
-        """Show where it reads and how; never the key."""
-        if not hasattr(self, "_target"):  # a traceback that shows local variables comes by before it is made
+        """Show what it reads and how, but never the key."""
+        if not hasattr(self, "_endpoint"):  # a traceback that shows local variables can come before it exists
             return "<CustomerAPIClient>"
         return (
-            f"<CustomerAPIClient {self._target.url} transport={self.options.transport} "
+            f"<CustomerAPIClient {self._endpoint.url} transport={self.options.transport} "
             f"max_concurrency={self.options.max_concurrency}>"
         )
 
     def __enter__(self) -> Self:
-        """Use as a context."""
+        """Use it as a context manager."""
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -111,23 +108,22 @@ class CustomerAPIClient:
     def close(self) -> None:
         """Close connections and files.
 
-        Pages that were read stay in the page store, for the next client to resume from; with `memory://`, the default,
-        they go with this one.
+        Pages stay in the page store for the next client to resume from, except with `memory://`, the default.
         """
         if self._transport is not None:
             self._transport.close()
             self._transport = None
-        self._kept.close()
+        self._store.close()
 
     def fetch_all_customers(self) -> list[dict[str, Any]]:
         """Return every customer once, as the API sent it, in the API's order.
 
-        Of several records of one customer the most complete one stands. TableVersions without a usable id are left out.
-        Called again after an error, it asks only for the pages that are missing.
+        Of several records of one customer the most complete one is kept. Records without a usable id are left out.
+        Called again after an error, it requests only the missing pages.
 
         Raises:
-            IncompleteCrawlError: Pages stayed unreadable; names them.
-            CrawlPausedError: The API asked for a longer pause than a crawl waits.
+            IncompleteCrawlError: Pages stayed unreadable; the error names them.
+            CrawlPausedError: The API asked for a longer pause than a crawl waits for.
             RequestRefusedError: The API refused for good.
         """
         customers = CustomerCollector(self.options.record)
@@ -137,36 +133,36 @@ class CustomerAPIClient:
         return customers.customers()
 
     def crawl(self, sink: PageSink) -> CrawlStats:
-        """Read every page into a sink, again if customers moved meanwhile.
+        """Read every page into a sink, and again if customers moved in the meantime.
 
         Raises:
-            IncompleteCrawlError: Pages stayed unreadable; names them.
-            CrawlPausedError: The API asked for a longer pause than a crawl waits.
+            IncompleteCrawlError: Pages stayed unreadable; the error names them.
+            CrawlPausedError: The API asked for a longer pause than a crawl waits for.
             RequestRefusedError: The API refused for good.
         """
         self.figures, started_s = CrawlStats(), self._clock.monotonic_s()
         try:
-            self._crawl(sink, self.figures)
+            self._run_passes(sink, self.figures)
         finally:
             self.figures.duration_s = self._clock.monotonic_s() - started_s
         logger.info("%s", summary(self.figures))
         return self.figures
 
-    def _crawl(self, sink: PageSink, figures: CrawlStats) -> None:
+    def _run_passes(self, sink: PageSink, figures: CrawlStats) -> None:
         fingerprint = None
         for figures.passes in range(1, MAX_PASSES + 1):
-            tally = self._pass(sink, figures)
+            totals = self._run_pass(sink, figures)
             ids, rejected, same = sink.unique_ids(), sink.rejected_records(), sink.fingerprint() == fingerprint
-            found = assess(tally, ids, rejected, same_as_before=same)
-            if found is not Consistency.SHIFTED or (same and tally.totals_stable):
-                break  # the very same pages twice: a third pass would read them again
+            consistency = assess(totals, ids, rejected, same_as_before=same)
+            if consistency is not Consistency.SHIFTED or (same and totals.totals_stable):
+                break  # twice the same pages: a third pass would read them again
             fingerprint = sink.fingerprint()
             if figures.passes < MAX_PASSES:
-                logger.warning("What pass %d read does not add up: all pages are read again.", figures.passes)
-                self._kept.keep(0)
-        self._kept.keep(0 if found is Consistency.SHIFTED else self.options.cache_ttl_s)
+                logger.warning("Pass %d does not add up; reading all pages again.", figures.passes)
+                self._store.set_ttl(0)
+        self._store.set_ttl(0 if consistency is Consistency.SHIFTED else self.options.cache_ttl_s)
         figures.unique_ids, figures.rejected = ids, rejected
-        _conclude(figures, tally, found)
+        _conclude(figures, totals, consistency)
 
     def _fetch_page(self, page: int) -> dict[str, Any]:
         """Return one page's answer, retries included.
@@ -174,59 +170,66 @@ class CustomerAPIClient:
         Raises:
             ConfigurationError: There is no such page.
             PageFailedError: It stayed unreadable.
-            CrawlPausedError: The API asked for a longer pause than a crawl waits.
+            CrawlPausedError: The API asked for a longer pause than a crawl waits for.
             RequestRefusedError: The API refused for good.
         """
         if isinstance(page, bool) or not isinstance(page, int) or page < 1:
-            raise ConfigurationError("page", f"{page!r} is no page", "Pages are counted from 1.")
-        found: list[Page] = []
-        crawl = Crawl(replace(self._policy(), rounds=1), self._pacer, only_page=page)
-        figures = CrawlStats()
-        reading = self._reading(crawl, figures, found.append)
-        end = self._run(reading)
+            raise ConfigurationError("page", f"{page!r} is not a page number", "Pages are counted from 1.")
+        received: list[Page] = []
+        crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only_page=page)
+        stats = CrawlStats()
+        runner = CrawlRunner(crawl, self._endpoint, self._clock, stats, self._progress(), received.append)
+        end = runner.run(self._open_transport())
         if isinstance(end, GiveUp):
-            cause = end.reason if reading.last_failure is None else reading.last_failure.value
-            raise early_end(end) or PageFailedError(page, figures.requests, cause, reading.last_detail)
-        (arrived,) = found
+            error = crawl_error(end)
+            failure = runner.last_failure
+            if isinstance(error, IncompleteCrawlError):
+                cause, detail = (failure.cause.value, failure.detail) if failure else (end.reason, "")
+                raise PageFailedError(page, stats.requests, cause, detail)
+            raise error
+        (found,) = received
         return {
-            "page": arrived.number,
-            "per_page": arrived.per_page,
-            "total": arrived.total,
-            "total_pages": arrived.total_pages,
-            "data": records(arrived),
+            "page": found.number,
+            "per_page": found.per_page,
+            "total": found.total,
+            "total_pages": found.total_pages,
+            "data": records(found),
         }
 
-    def _pass(self, sink: PageSink, figures: CrawlStats) -> PassTotals:
+    def _run_pass(self, sink: PageSink, figures: CrawlStats) -> PassTotals:
         sink.start_pass()
-        tally, held, known = PassTotals(), PageRanges(), None
-        for known in self._kept:
+        totals, held, known = PassTotals(), PageRanges(), None
+        for known in self._store:
             held.add(known.number)
-            tally.add(known)
+            totals.add(known)
             sink.add(known)
-        figures.pages_from_store = tally.pages
+        figures.pages_from_store = totals.pages
 
-        def accepted(page: Page) -> None:
-            self._kept.put(page)
-            tally.add(page)
+        def on_page(page: Page) -> None:
+            self._store.put(page)
+            totals.add(page)
             sink.add(page)
 
-        crawl = Crawl(self._policy(), self._pacer, held=held, known=known)
-        reading = self._reading(crawl, figures, accepted)
-        end = self._run(reading)
+        crawl = Crawl(self._policy(), self._limiter, held=held, known=known)
+        runner = CrawlRunner(crawl, self._endpoint, self._clock, figures, self._progress(), on_page)
+        end = runner.run(self._open_transport())
         if isinstance(end, GiveUp):
-            raise error(end, reading.last_detail)
-        return tally
+            raise crawl_error(end, runner.last_failure.detail if runner.last_failure else "")
+        return totals
 
-    def _reading(self, crawl: Crawl, figures: CrawlStats, accepted: Callable[[Page], None]) -> Reading:
+    def _progress(self) -> Progress:
         terminal = self._terminal or (sys.stderr if sys.stderr.isatty() else None)
-        drawn_on = terminal if self._show_progress else None
-        progress = Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress, drawn_on)
-        return Reading(crawl, figures, progress, accepted, self._reader)
+        bar_on = terminal if self._show_progress else None
+        return Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress, bar_on)
 
-    def _run(self, reading: Reading) -> Done | GiveUp:
+    def _open_transport(self) -> Transport:
         if self._transport is None:
-            self._transport = open_transport(self.options.transport, self._target, self.options.max_concurrency)
-        return reading.run(self._transport, self._clock)
+            options = self.options
+            settings = TransportSettings(
+                self._endpoint.url, options.timeout_s, options.max_body_bytes, options.max_concurrency
+            )
+            self._transport = open_transport(options.transport, settings)
+        return self._transport
 
     def _open_store(self) -> PageStore:
         return open_store(self.options.page_store or IN_MEMORY, self._clock.epoch_s)
@@ -240,9 +243,9 @@ class CustomerAPIClient:
         )
 
     def _crawl_name(self) -> str:
-        """The crawl's identity: what is asked for and of whom, never with which key."""
+        """The crawl's identity: what is requested from where, never with which key."""
         asked = [self._identity or self.base_url, self.options.path, str(self.options.page_size)]
-        shape = replace(self.options.mapping, record=DEFAULT_MAPPING.record)  # pages are kept as they came
+        shape = replace(self.options.mapping, record=DEFAULT_MAPPING.record)  # pages are stored as they came
         if shape != DEFAULT_MAPPING:
             asked.append(repr(shape))
         return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:32]
@@ -257,10 +260,10 @@ def _own_transport(options: ApiKeywords) -> Transport | None:
     return transport
 
 
-def _conclude(figures: CrawlStats, tally: PassTotals, found: Consistency) -> None:
-    figures.pages, figures.records, figures.total = tally.pages, tally.records, tally.total
-    difference = tally.total - figures.rejected - figures.unique_ids
-    if found is Consistency.SOURCE_DUPLICATES:
+def _conclude(figures: CrawlStats, totals: PassTotals, consistency: Consistency) -> None:
+    figures.pages, figures.records, figures.total = totals.pages, totals.records, totals.total
+    difference = totals.total - figures.rejected - figures.unique_ids
+    if consistency is Consistency.SOURCE_DUPLICATES:
         figures.source_duplicates = difference
     else:
         figures.missing_customers = difference

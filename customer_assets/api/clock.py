@@ -1,4 +1,4 @@
-"""Time as the drivers see it: what the clock says, and waiting for an answer. Tests bring a clock of their own."""
+"""Time as the runner sees it: what the clock says, and waiting for an outcome. Tests bring a clock of their own."""
 
 import queue
 import time
@@ -11,7 +11,7 @@ class Clock:
     """The machine's time."""
 
     def monotonic_s(self) -> float:
-        """Seconds that only grow."""
+        """Seconds that never go backwards."""
         return time.monotonic()
 
     def epoch_s(self) -> float:
@@ -19,12 +19,12 @@ class Clock:
         return time.time()
 
     def utc(self) -> datetime:
-        """The present instant."""
+        """The current instant."""
         return datetime.now(UTC)
 
-    def take(self, answers: "queue.SimpleQueue[Any]", wait_s: float) -> Any | None:  # noqa: ANN401 - whatever was put
-        """Take the next answer; None if none comes within so many seconds."""
+    def take(self, outcomes: "queue.SimpleQueue[Any]", wait_s: float) -> Any | None:  # noqa: ANN401 - whatever was put
+        """Wait for the next outcome; None if none arrives in time."""
         try:
-            return answers.get(timeout=None if isinf(wait_s) else max(0.0, wait_s))
+            return outcomes.get(timeout=None if isinf(wait_s) else max(0.0, wait_s))
         except queue.Empty:
             return None

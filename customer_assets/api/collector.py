@@ -1,6 +1,5 @@
-"""Pages in memory, for who asks for a list: one record a customer, the most complete one."""
+"""Collects the pages of a crawl into a list: one record per customer, the most complete one."""
 
-import hashlib
 from typing import Any
 
 from customer_assets.api.responses import records
@@ -9,20 +8,20 @@ from customer_assets.models import Page
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping, record_mapper
 
 COUNTED_FIELDS = ("email", "first_name", "last_name", "avatar")
-"""A record is the more complete, the more of these it has."""
+"""The more of these a record has, the more complete it is."""
 
 FINGERPRINT_MODULUS = 2**128
 
 
 class CustomerCollector:
-    """Takes the pages of a crawl and holds their customers.
+    """A sink that keeps the customers of a crawl in memory.
 
     Args:
         mapping: What the API's records look like.
     """
 
     def __init__(self, mapping: RecordMapping = DEFAULT_RECORD) -> None:
-        self._mapping, self._reshaped = mapping, record_mapper(mapping)
+        self._mapping, self._map_record = mapping, record_mapper(mapping)
         self.start_pass()
 
     def start_pass(self) -> None:
@@ -33,19 +32,18 @@ class CustomerCollector:
 
     def add(self, page: Page) -> None:
         """Take one page."""
-        digest = hashlib.sha256(b"%d:" % page.number + page.data).digest()
-        self._fingerprint = (self._fingerprint + int.from_bytes(digest)) % FINGERPRINT_MODULUS
+        self._fingerprint = (self._fingerprint + int.from_bytes(page.digest)) % FINGERPRINT_MODULUS
         for position, record in enumerate(records(page)):
-            known = self._reshaped(record)
+            known = self._map_record(record)
             found = known.get("id") if isinstance(known, dict) else None
             customer_id = parse_id(found, self._mapping.id_type, self._mapping.missing)
             if customer_id is None:
                 self._rejected += 1
                 continue
-            rank = (missing_fields(known), (page.number, position), record)
-            kept = self._best.get(customer_id)
-            if kept is None or rank[:2] < kept[:2]:
-                self._best[customer_id] = rank
+            candidate = (missing_fields(known), (page.number, position), record)
+            best = self._best.get(customer_id)
+            if best is None or candidate[:2] < best[:2]:
+                self._best[customer_id] = candidate
 
     def unique_ids(self) -> int:
         """Distinct customers so far."""
@@ -56,15 +54,15 @@ class CustomerCollector:
         return self._rejected
 
     def fingerprint(self) -> str:
-        """The hash of the pages, whatever their order."""
+        """A hash of the pages that does not depend on their order."""
         return f"{self._fingerprint:032x}"
 
     def customers(self) -> list[dict[str, Any]]:
-        """One record a customer, as the API sent it, in the API's order."""
-        return [record for _, _, record in sorted(self._best.values(), key=lambda kept: kept[1])]
+        """One record per customer, as the API sent it, in the API's order."""
+        return [record for _, _, record in sorted(self._best.values(), key=lambda best: best[1])]
 
 
 def missing_fields(record: dict[str, Any]) -> int:
-    """Count the fields that a record lacks: absent, null, blank or no text."""
+    """Count the fields that a record lacks: absent, null, blank or not text."""
     values = (record.get(name) for name in COUNTED_FIELDS)
     return sum(not (isinstance(value, str) and value.strip()) for value in values)

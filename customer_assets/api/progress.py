@@ -1,6 +1,6 @@
-"""What a crawl says while it runs: each retry, and where it stands. Only words; it decides nothing.
+"""What a crawl reports while it runs: each retry, and how far it has come. Decides nothing.
 
-On a terminal a bar, else a line in the log every few seconds.
+On a terminal it draws a bar, otherwise it logs a line every few seconds.
 """
 
 import logging
@@ -16,19 +16,19 @@ logger = logging.getLogger("customer_assets.api")
 LINE_EVERY_S = 5.0
 BAR_EVERY_S = 0.25
 BAR_FROM_S = 1.0
-"""A crawl that is over sooner needs no bar."""
+"""A crawl that ends sooner needs no bar."""
 BAR_WIDTH = 30
-RETRIES_TOLD = 200
-"""Each retry up to so many is a warning; further ones are told at debug level and counted in the progress lines."""
+MAX_WARNINGS = 200
+"""Further retries are logged at debug level only, and counted in the progress lines."""
 
 OnProgress = Callable[[Snapshot, float], None]
 
 
 class Progress:
-    """Tells how a crawl is getting on.
+    """Reports how a crawl is getting on.
 
     Args:
-        utc: Tells the present instant, for the lines themselves.
+        utc: Returns the current instant, for the lines themselves.
         started_s: When the crawl began, in seconds.
         on_progress: Called with a snapshot and the seconds since then, as often as a line is due.
         terminal: Where a bar is drawn; None: lines are logged instead.
@@ -47,35 +47,35 @@ class Progress:
         self._utc, self._started_s, self._on_progress, self._terminal = utc, started_s, on_progress, terminal
         self._next_line_s = started_s + LINE_EVERY_S
         self._next_bar_s = started_s + BAR_FROM_S
-        self._told = self._drawn = 0
+        self._logged = self._drawn = 0
         self.records = 0
 
-    def decided(self, decision: Decision, detail: str = "") -> None:
-        """Tell of a request that has to be repeated, and in a few words why."""
+    def on_decision(self, decision: Decision, detail: str = "") -> None:
+        """Log a request that has to be repeated, and in a few words why."""
         sentence = _sentence(decision, f" ({detail})" if detail else "")
         if sentence:
-            self._told += 1
-            level = logging.WARNING if self._told <= RETRIES_TOLD else logging.DEBUG
+            self._logged += 1
+            level = logging.WARNING if self._logged <= MAX_WARNINGS else logging.DEBUG
             logger.log(level, "%s %s", self._now(), sentence)
 
     def tick(self, snapshot: Callable[[], Snapshot], now_s: float) -> float:
-        """Tell where the crawl stands, if it is time; return how many seconds later to ask again."""
+        """Report where the crawl stands, if a line is due; return in how many seconds to call again."""
         if self._terminal is not None and now_s >= self._next_bar_s:
             self._next_bar_s = now_s + BAR_EVERY_S
             self._draw(self._terminal, snapshot(), now_s - self._started_s)
         if now_s >= self._next_line_s:
             self._next_line_s = now_s + LINE_EVERY_S
-            self._tell(snapshot(), now_s - self._started_s)
+            self._log(snapshot(), now_s - self._started_s)
         return LINE_EVERY_S if self._terminal is None else BAR_EVERY_S
 
     def close(self) -> None:
-        """Wipe the bar."""
+        """Erase the bar."""
         if self._terminal is not None and self._drawn:
             self._terminal.write(" " * self._drawn + "\r")
             self._terminal.flush()
             self._drawn = 0
 
-    def _tell(self, snapshot: Snapshot, running_s: float) -> None:
+    def _log(self, snapshot: Snapshot, running_s: float) -> None:
         if self._terminal is None:
             logger.info(
                 "%s %s", self._utc().isoformat(timespec="milliseconds"), line(snapshot, running_s, self.records)
@@ -95,14 +95,14 @@ class Progress:
 
 
 def bar(snapshot: Snapshot) -> str:
-    """Draw how much is done."""
+    """A bar that shows how much is done."""
     done = (snapshot.pages_arrived + snapshot.pages_held) / max(1, snapshot.total_pages or 0)
     full = round(BAR_WIDTH * min(1.0, done))
     return f"[{'#' * full}{'.' * (BAR_WIDTH - full)}]"
 
 
 def line(snapshot: Snapshot, running_s: float, records: int | None = None) -> str:
-    """Say in a line where a crawl stands; without its records, if nobody counts them here."""
+    """One line on where a crawl stands; without its records if nobody counts them here."""
     done = snapshot.pages_arrived + snapshot.pages_held
     rate = snapshot.pages_arrived / running_s if running_s else 0.0
     left = None if snapshot.total_pages is None else max(0, snapshot.total_pages - done)
@@ -116,7 +116,7 @@ def line(snapshot: Snapshot, running_s: float, records: int | None = None) -> st
 
 
 def summary(figures: CrawlStats) -> str:
-    """Say in a line what a crawl did."""
+    """One line on what a crawl did."""
     success = "none successful" if figures.success_rate is None else f"{figures.success_rate:.1%} successful"
     causes = ", ".join(f"{count} {cause.value}" for cause, count in sorted(figures.retries.items())) or "none"
     shares = [figures.latencies.percentile_s(share) or 0.0 for share in (0.5, 0.95, 0.99)]

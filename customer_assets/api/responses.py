@@ -1,10 +1,8 @@
-"""Where an answer becomes a page or a failure. Pure: status, headers and bytes in, an outcome out."""
+"""Turns a response into a page or a failure. Pure: status, headers and bytes in, an outcome out."""
 
 import codecs
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 from operator import attrgetter
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import msgspec
 
 from customer_assets.api.crawl.events import Outcome, PageReceived, RequestFailed
+from customer_assets.api.http.base import REDIRECTS, RawResponse
 from customer_assets.api.rate_limit_headers import parse_rate_limit_headers
 from customer_assets.field_mapping import DEFAULT_MAPPING, FieldMapping, Path, parse_paths
 from customer_assets.json_values import read_json, sanitize_json
@@ -19,29 +18,7 @@ from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
 
 LARGEST_COUNT = 10**15
-"""No API has more customers; a larger number is a lie."""
-
-LONGEST_DATE = 100
-DATED = ("retry-after", "x-ratelimit-reset", "ratelimit-reset")
-
-REDIRECTS = (301, 302, 303, 307, 308)
-
-
-@dataclass(frozen=True, slots=True)
-class RawResponse:
-    """What came over the wire.
-
-    Attributes:
-        status: The HTTP status.
-        headers: Their names in lower case.
-        body: Decompressed.
-        latency_s: Seconds from sending to the last byte.
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    latency_s: float
+"""No API has more customers: a larger number is wrong."""
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -54,7 +31,7 @@ class _Envelope(msgspec.Struct, gc=False):
 
 _split = msgspec.json.Decoder(list[msgspec.Raw])
 _any_records = msgspec.json.Decoder(list[Any])
-_UNREADABLE = (ValueError, RecursionError, msgspec.DecodeError)
+_DECODE_ERRORS = (ValueError, RecursionError, msgspec.DecodeError)
 
 
 class PageParser:
@@ -81,7 +58,7 @@ class PageParser:
             record_count = len(_split.decode(envelope.data))
         except msgspec.ValidationError:
             return "not a page of records"
-        except _UNREADABLE:
+        except _DECODE_ERRORS:
             return "not JSON"
         counts = (envelope.per_page, envelope.total, envelope.total_pages)
         problem = _problem(envelope, number, record_count)
@@ -92,7 +69,7 @@ class PageParser:
             found = self._decode(body)
         except msgspec.ValidationError:
             raise
-        except _UNREADABLE:
+        except _DECODE_ERRORS:
             found = self._decode(sanitize_json(body))
         return found if self._is_ours else self._translated(found, number)  # type: ignore[return-value] # the decoder's type
 
@@ -110,7 +87,7 @@ _OURS = PageParser()
 
 def parse_response(answer: RawResponse, page: int, now_utc: datetime, reader: PageParser = _OURS) -> Outcome:
     """Judge the answer to the request for a page."""
-    advice = parse_rate_limit_headers(answer.headers, _told_at(answer.headers) or now_utc)
+    advice = parse_rate_limit_headers(answer.headers, now_utc)
     if answer.status != HTTPStatus.OK:
         return RequestFailed(
             page, _cause(answer.status), answer.latency_s, answer.status, advice, f"HTTP {answer.status}"
@@ -125,8 +102,8 @@ def records(page: Page) -> list[Any]:
     """Read a page's records. One that cannot be read (nested too deep, say) is None."""
     try:
         return _any_records.decode(page.data)
-    except _UNREADABLE:
-        return _leniently_read(page)
+    except _DECODE_ERRORS:
+        return _parse_leniently(page)
 
 
 def _cause(status: int) -> FailureCause:
@@ -135,17 +112,6 @@ def _cause(status: int) -> FailureCause:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         return FailureCause.SERVER_ERROR
     return FailureCause.REFUSED if status in REDIRECTS or status >= HTTPStatus.BAD_REQUEST else FailureCause.BAD_BODY
-
-
-def _told_at(headers: Mapping[str, str]) -> datetime | None:
-    """The server's present instant: its dates are to be read by its clock, which may not be ours."""
-    if "date" not in headers or headers.keys().isdisjoint(DATED):
-        return None
-    try:
-        instant = parsedate_to_datetime(headers["date"][:LONGEST_DATE])
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _struct(paths: Mapping[str, Path]) -> type[msgspec.Struct]:
@@ -168,17 +134,17 @@ def _attribute(step: str) -> str:
     return f"at_{step.encode().hex()}"
 
 
-def _leniently_read(page: Page) -> list[Any]:
+def _parse_leniently(page: Page) -> list[Any]:
     try:
         return [_record(bytes(record)) for record in _split.decode(page.data)]
-    except _UNREADABLE:
+    except _DECODE_ERRORS:
         return [None] * page.record_count
 
 
 def _record(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return read_json(data.decode(), keep_numerals=True)
-    except _UNREADABLE:
+    except _DECODE_ERRORS:
         return None
 
 

@@ -1,28 +1,29 @@
-"""What a crawl did, in numbers: gathered as it goes, in bounded memory. No personal data."""
+"""What a crawl did, in numbers, collected as it goes in bounded memory. No personal data."""
 
 import math
 from collections import Counter
 from dataclasses import dataclass, field
 
+from customer_assets.api.crawl.events import Outcome, PageReceived, Snapshot
 from customer_assets.metrics import FailureCause
 
 _BUCKET_GROWTH = math.log(1.05)
-"""LatencyHistogram are counted in buckets 5 % wide: as exact as a percentile needs to be."""
+"""Latencies are counted in buckets 5 % wide: as exact as a percentile needs to be."""
 _SHORTEST_S = 1e-6
 
 
 class LatencyHistogram:
-    """Counts latencies by size, so that percentiles need no list of them."""
+    """Counts latencies by size, so percentiles need no list of them."""
 
     def __init__(self) -> None:
         self._buckets: Counter[int] = Counter()
 
     def add(self, latency_s: float) -> None:
-        """Count one, in seconds."""
+        """Count one."""
         self._buckets[round(math.log(max(latency_s, _SHORTEST_S)) / _BUCKET_GROWTH)] += 1
 
     def percentile_s(self, share: float) -> float | None:
-        """The latency that this share of requests stays within; None of none."""
+        """The latency that this share of requests stays within; None if there was no request."""
         wanted = share * self._buckets.total()
         seen = 0
         for bucket in sorted(self._buckets):
@@ -37,23 +38,23 @@ class CrawlStats:
     """What a crawl did.
 
     Attributes:
-        pages: Pages handed on, by the last pass.
-        pages_from_store: Of these, the ones that needed no request.
-        records: TableVersions on them.
+        pages: Pages that the last pass handed on.
+        pages_from_store: How many of these needed no request.
+        records: Records on them.
         total: Customers in all, by the API's latest answer.
         unique_ids: Distinct customers among the records.
-        rejected: TableVersions without a usable id.
-        missing_customers: Customers that the API counts and did not hand over; negative if it handed over more.
-        source_duplicates: TableVersions that repeat a customer at the source itself: two passes read the very same.
+        rejected: Records without a usable id.
+        missing_customers: Customers that the API counts but did not hand over; negative if it handed over more.
+        source_duplicates: Records that repeat a customer at the source itself: two passes read exactly the same.
         passes: How often all pages were read.
         requests: Requests sent.
-        statuses: Answers by HTTP status.
+        statuses: Responses by HTTP status; 0: no response.
         retries: Requests sent again, by what had failed.
-        throttles: Answers 429.
-        waiting_s: Seconds in which the API had asked to be left alone.
+        throttles: Responses 429.
+        waiting_s: Seconds during which the API had asked for a pause.
         bytes: Bytes of bodies received, decompressed.
         duration_s: Seconds from the first request to the last page.
-        latencies: How long answers took.
+        latencies: How long responses took.
     """
 
     pages: int = 0
@@ -76,5 +77,17 @@ class CrawlStats:
 
     @property
     def success_rate(self) -> float | None:
-        """Share of requests that brought their page; None of none."""
+        """Share of requests that brought their page; None if there was no request."""
         return self.statuses[200] / self.requests if self.requests else None
+
+    def add_outcome(self, outcome: Outcome) -> None:
+        """Count one response, or the lack of one."""
+        self.requests += 1
+        self.latencies.add(outcome.latency_s)
+        self.statuses[200 if isinstance(outcome, PageReceived) else outcome.status or 0] += 1
+
+    def add_snapshot(self, snapshot: Snapshot) -> None:
+        """Add what a pass counted itself."""
+        self.throttles += snapshot.throttles
+        self.waiting_s += snapshot.waiting_s
+        self.retries.update(snapshot.retries)

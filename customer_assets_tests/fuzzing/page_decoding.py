@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from customer_assets.api.crawl.events import RequestFailed
-from customer_assets.api.responses import RawResponse, parse_response, records
+from customer_assets.api.http.base import RawResponse
+from customer_assets.api.responses import parse_response, records
 from customer_assets.metrics import FailureCause
 from customer_assets.models import parse_id
 from customer_assets.processing.landing.parser import parse_page

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from customer_assets.api.crawl.events import RateLimitHints, RequestFailed
 from customer_assets.api.crawl.rate_limiter import LONGEST_PAUSE_S, RateLimiter
+from customer_assets.api.http.base import RawResponse
 from customer_assets.api.rate_limit_headers import LONGEST_WAIT_S, parse_http_date, parse_retry_after
-from customer_assets.api.responses import RawResponse, parse_response
+from customer_assets.api.responses import parse_response
 from customer_assets.metrics import FailureCause
 from customer_assets_tests.fuzzing.running import fuzz
 

@@ -106,11 +106,11 @@ class Witness:
         """Hand an answer to the crawl, and judge what it decides."""
         if isinstance(outcome, PageReceived):
             self.statuses[200] += 1
-            decision = self.crawl.arrived(outcome, self.now_s)
+            decision = self.crawl.receive(outcome, self.now_s)
             sent = self.in_flight.pop(outcome.page.number)
         else:
             self.statuses[outcome.status or 0] += 1
-            decision = self.crawl.failed(outcome, self.now_s)
+            decision = self.crawl.receive(outcome, self.now_s)
             sent = self.in_flight.pop(outcome.page)
         assert decision.page == sent.page, "a decision is about the page that was answered"
         self.tries[sent.page] += not (isinstance(outcome, RequestFailed) and outcome.cause is FailureCause.THROTTLED)

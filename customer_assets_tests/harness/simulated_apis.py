@@ -1,7 +1,7 @@
 """Worlds for the crawl: an API, its limiter, its faults and the clock, all virtual. A world replays exactly.
 
-`python -m customer_assets_tests.harness.simulated_apis --worlds 200000 --seed 1` crawls so many random worlds and holds each to the
-laws. A law that is broken names its world: `--world N --seed 1` replays that one alone.
+`python -m customer_assets_tests.harness.simulated_apis --worlds 200000 --seed 1` crawls that many random worlds and
+holds each to the laws. A broken law names its world: `--world N --seed 1` replays that one alone.
 """
 
 import argparse

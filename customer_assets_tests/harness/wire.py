@@ -1,4 +1,4 @@
-"""What goes over the wire in tests of transports: one request, and answers that mean harm."""
+"""What goes over the wire in tests of transports: one request, and responses that mean harm."""
 
 import json
 import queue
@@ -10,8 +10,15 @@ from typing import Any
 
 import pytest
 
-from customer_assets.api.http.base import Target, TransportError, open_transport
-from customer_assets.api.responses import RawResponse
+from customer_assets.api.endpoint import Endpoint
+from customer_assets.api.http.base import (
+    HttpRequest,
+    RawResponse,
+    Transport,
+    TransportError,
+    TransportSettings,
+    open_transport,
+)
 from customer_assets_tests.harness.scripted_server import ScriptedServer, Step, body, http
 
 KEY = "canary-key-c0ffee"
@@ -23,13 +30,22 @@ LIMIT_BYTES = 1_000_000
 TIMEOUT_S = 0.5
 
 
-def fetched(library: str, url: str, page: int = 1, **options: Any) -> RawResponse | TransportError:
+def page_request(url: str, page: int = 1, page_size: int | None = None) -> HttpRequest:
+    """The request for a page below a base URL."""
+    return Endpoint(url + "/users", KEY, page_size=page_size).request(page)
+
+
+def transport_to(library: str, url: str, **settings: Any) -> Transport:
+    """Open a transport with two connections."""
+    return open_transport(library, TransportSettings(url, **{"max_connections": 2, **settings}))
+
+
+def fetched(library: str, url: str, page: int = 1, **settings: Any) -> RawResponse | TransportError:
     """Send one request; return what came of it."""
     arrived: queue.SimpleQueue[RawResponse | BaseException] = queue.SimpleQueue()
-    target = Target(url + "/users", KEY, **{"timeout_s": TIMEOUT_S, "max_body_bytes": LIMIT_BYTES, **options})
-    transport = open_transport(library, target, 2)
+    transport = transport_to(library, url, **{"timeout_s": TIMEOUT_S, "max_body_bytes": LIMIT_BYTES, **settings})
     try:
-        transport.send(page, arrived.put)
+        transport.send(page_request(url, page), arrived.put)
         outcome = arrived.get(timeout=20)
     finally:
         transport.close()

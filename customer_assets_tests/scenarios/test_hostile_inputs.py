@@ -18,8 +18,9 @@ import pytest
 from customer_assets.api import CustomerAPIClient
 from customer_assets.api.collector import CustomerCollector
 from customer_assets.api.crawl.events import PageReceived
+from customer_assets.api.http.base import RawResponse
 from customer_assets.api.options import TRANSPORTS
-from customer_assets.api.responses import RawResponse, parse_response
+from customer_assets.api.responses import parse_response
 from customer_assets.errors import CustomerAssetsError, IncompleteCrawlError
 from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets_tests.harness.hostile.answers import LIMIT_BYTES, answers

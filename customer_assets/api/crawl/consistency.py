@@ -1,8 +1,8 @@
-"""Whether a pass over the pages read a whole and steady API, and what to do if not. Decides; no I/O.
+"""Whether a pass read everything, or has to be repeated. Decides only; no I/O.
 
-Customers come and go while pages are read: records shift from page to page, so that some are met twice and some never.
-Totals that change tell; so does a number of distinct customers that is not the total. The same can be true of a steady
-API that holds duplicates: two passes that read the very same pages prove that it does.
+Customers come and go while pages are read: records shift from page to page, so some are read twice and some never.
+Totals that change show it; so does a number of distinct customers that differs from the total. The latter is also true
+of an unchanging API that holds duplicates: two passes that read exactly the same pages prove that it does.
 """
 
 from dataclasses import dataclass, field
@@ -12,37 +12,37 @@ from typing import Protocol
 from customer_assets.models import Page
 
 MAX_PASSES = 3
-"""The first, and two to repair what moved."""
+"""The first, and two more to catch what moved."""
 
 
 class PageSink(Protocol):
-    """What receives a crawl's pages."""
+    """Receives a crawl's pages."""
 
     def start_pass(self) -> None:
-        """Forget everything so far; the pages of a new pass follow."""
+        """Forget everything so far: the pages of a new pass follow."""
         ...
 
     def add(self, page: Page) -> None:
-        """Take one page. Pages come in any order, each once a pass."""
+        """Take one page. Pages come in any order, each once per pass."""
         ...
 
     def unique_ids(self) -> int:
-        """Distinct customers of this pass; asked after its last page."""
+        """Distinct customers of this pass; called after its last page."""
         ...
 
     def rejected_records(self) -> int:
-        """TableVersions of this pass without a usable id."""
+        """Records of this pass without a usable id."""
         ...
 
     def fingerprint(self) -> str:
-        """A hash of this pass's pages, whatever their order."""
+        """A hash of this pass's pages that does not depend on their order."""
         ...
 
 
 class Consistency(Enum):
     """What a pass read."""
 
-    COMPLETE = "whole"
+    COMPLETE = "complete"
     SOURCE_DUPLICATES = "the source holds duplicates"
     SHIFTED = "customers moved while pages were read"
 
@@ -53,9 +53,9 @@ class PassTotals:
 
     Attributes:
         pages: Pages.
-        records: TableVersions on them.
+        records: Records on them.
         total: Customers in all, by the latest answer.
-        steady: Whether every page named the same totals.
+        totals_stable: Whether every page named the same totals.
     """
 
     pages: int = 0
@@ -73,17 +73,17 @@ class PassTotals:
         self.records += page.record_count
 
 
-def assess(tally: PassTotals, unique_ids: int, rejected: int, *, same_as_before: bool) -> Consistency:
-    """Judge a pass.
+def assess(totals: PassTotals, unique_ids: int, rejected: int, *, same_as_before: bool) -> Consistency:
+    """Assess a pass.
 
     Args:
-        tally: What it read.
+        totals: What it read.
         unique_ids: Distinct customers.
-        rejected: TableVersions without a usable id.
+        rejected: Records without a usable id.
         same_as_before: Whether the pass before read the very same pages.
     """
-    if not tally.totals_stable or tally.records != tally.total:
+    if not totals.totals_stable or totals.records != totals.total:
         return Consistency.SHIFTED
-    if unique_ids + rejected == tally.total:
+    if unique_ids + rejected == totals.total:
         return Consistency.COMPLETE
     return Consistency.SOURCE_DUPLICATES if same_as_before else Consistency.SHIFTED

@@ -1,6 +1,6 @@
-"""What a crawl asks of its driver and what it is told in return: frozen data only, no decisions.
+"""What a crawl asks of its runner and what it gets in return: frozen data only, no decisions.
 
-Instants are seconds on the driver's monotonic clock.
+Instants are seconds on the runner's monotonic clock.
 """
 
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
 
-# --- what the driver is to do next -------------------------------------------------------------------
+# --- what the runner does next -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class FetchPage:
-    """Send one request now. The page counts as in flight until `Crawl.arrived` or `Crawl.failed`."""
+    """Send one request now. The page counts as in flight until `Crawl.receive`."""
 
     page: int
     attempt: int
@@ -25,7 +25,7 @@ class FetchPage:
 
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
-    """Ask again at the instant, or as soon as an answer comes in. `inf`: only an answer helps."""
+    """Ask again at the instant, or as soon as an outcome arrives. `inf`: only an outcome helps."""
 
     instant_s: float
 
@@ -41,7 +41,7 @@ class Done:
 class GiveUp:
     """The crawl ends with these pages missing; nothing is in flight.
 
-    `refused_status` is set if the API refused for good; `retry_after_s` if it named a time too far off.
+    `refused_status` is set if the API refused for good; `retry_after_s` if it named a time that is too far off.
     """
 
     missing_pages: tuple[int, ...]
@@ -59,10 +59,10 @@ Action = FetchPage | WaitUntil | Done | GiveUp
 
 @dataclass(frozen=True, slots=True)
 class RateLimitHints:
-    """What an answer's headers say of the API's limit, parsed; absent parts are None.
+    """What a response's headers say about the API's limit; absent parts are None.
 
     Attributes:
-        retry_after_s: Seconds from the answer's arrival, from `Retry-After` in either form.
+        retry_after_s: Seconds from the response's arrival, from `Retry-After` in either form.
         requests_per_second: The rate that `RateLimit-Policy` or `X-RateLimit-Limit` and its window allow.
         remaining: Requests left in this window.
         reset_after_s: Seconds until the window ends.
@@ -79,7 +79,7 @@ NO_HINTS = RateLimitHints()
 
 @dataclass(frozen=True, slots=True)
 class PageReceived:
-    """An answer held the page asked for, validated."""
+    """A response held the requested page, validated."""
 
     page: Page
     latency_s: float
@@ -88,9 +88,9 @@ class PageReceived:
 
 @dataclass(frozen=True, slots=True)
 class RequestFailed:
-    """An answer did not hold the page, or there was none.
+    """A response did not hold the page, or there was none.
 
-    `detail` is a short sentence for a log: never a body, a header's value or a URL's query.
+    `detail` is a short sentence for the log: never a body, a header's value or a URL's query.
     """
 
     page: int
@@ -103,19 +103,19 @@ class RequestFailed:
 
 Outcome = PageReceived | RequestFailed
 
-# --- what the crawl decided of it, for the log and the figures ------------------------------------------
+# --- what the crawl decided, for the log and the figures ------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The page is good: store it, hand it on."""
+    """The page is good: store it and hand it on."""
 
     page: int
 
 
 @dataclass(frozen=True, slots=True)
 class RetryScheduled:
-    """The page will be asked for again after a wait."""
+    """The page will be requested again after a wait."""
 
     page: int
     attempt: int
@@ -126,7 +126,7 @@ class RetryScheduled:
 
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """The page spent its retries and goes to the back of the queue for another round."""
+    """The page used up its retries and goes to the back of the queue for another round."""
 
     page: int
     next_round: int
@@ -135,7 +135,7 @@ class Requeued:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """The API said 429: every request waits, and no retry is spent."""
+    """The API answered 429: every request waits, and no retry is used up."""
 
     page: int
     wait_s: float
@@ -143,7 +143,7 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """The page is given up in this crawl, or with it."""
+    """The page is given up, or the whole crawl."""
 
     page: int
     cause: FailureCause
@@ -152,7 +152,7 @@ class Abandoned:
 Decision = Accepted | RetryScheduled | Requeued | Throttled | Abandoned
 
 
-# --- where it stands ---------------------------------------------------------------------------------------
+# --- how far it has come ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +163,13 @@ class Snapshot:
         total: Customers in all, by the latest answer; None before the first.
         total_pages: Pages in all, by the latest answer; None before the first.
         pages_arrived: Pages accepted from the API in this crawl.
-        pages_held: Pages that were held from the start, of those now known to exist.
+        pages_held: Pages that were held from the start and are known to exist.
         requests: Requests sent.
-        in_flight: Requests without an answer yet.
-        waiting: Pages waiting to be asked for again.
-        retries: Failures after which the page was to be asked for again, by cause; no 429s.
-        throttles: Answers 429.
-        waiting_s: Seconds for which the gate was shut for all requests.
+        in_flight: Requests without an outcome yet.
+        waiting: Pages waiting for another request.
+        retries: Failures that led to another request, by cause; 429s are not among them.
+        throttles: Responses 429.
+        waiting_s: Seconds during which no request was allowed.
     """
 
     total: int | None

@@ -1,17 +1,17 @@
-"""Ends a crawl that an API would keep running for ever: it grows without end, or repeats itself."""
+"""Ends a crawl that an API would keep busy for ever, because it grows without end or repeats itself."""
 
 from customer_assets.models import Page
 
 GROWTH_ALLOWANCE = 100
-"""Pages that may come on top of the share, so that a small source may become a larger one while it is read."""
+"""Pages allowed on top of the share, so that a small source can grow while it is read."""
 
 
 class GrowthGuard:
-    """The API's latest word on how much there is, and whether it can be believed.
+    """How much there is by the API's latest answer, and whether to believe it.
 
     Args:
         max_pages: More pages than this are not believed.
-        max_growth: Nor are so many times the pages known first, and `GROWTH_ALLOWANCE` more.
+        max_growth: Neither is growth beyond this many times the first answer's pages, plus `GROWTH_ALLOWANCE`.
     """
 
     def __init__(self, max_pages: int, max_growth: float) -> None:
@@ -22,8 +22,8 @@ class GrowthGuard:
         self.pages: int | None = None
         """Pages in all; None before the first answer."""
 
-    def follow(self, page: Page) -> str | None:
-        """Take over what a page says; return why it cannot be believed, if so."""
+    def observe(self, page: Page) -> str | None:
+        """Note what a page says; return why it is not to be believed, or None."""
         self.records, self.pages = page.total, page.total_pages
         if self._first_pages is None:
             self._first_pages = page.total_pages
@@ -38,7 +38,7 @@ class RepetitionGuard:
     """Notices a server that answers every page with the same records.
 
     Args:
-        limit: So many pages in a row of the very same records are no coincidence.
+        limit: How many identical pages in a row cannot be a coincidence.
     """
 
     def __init__(self, limit: int) -> None:
@@ -46,8 +46,8 @@ class RepetitionGuard:
         self._latest = b""
         self._in_a_row = 0
 
-    def follow(self, page: Page) -> str | None:
-        """Look at a page; return why the server cannot be believed, if so."""
+    def observe(self, page: Page) -> str | None:
+        """Note a page; return why the server is not to be believed, or None."""
         if page.record_count == 0:
             return None
         self._in_a_row = self._in_a_row + 1 if page.data == self._latest else 1

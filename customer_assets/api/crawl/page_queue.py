@@ -1,4 +1,4 @@
-"""Which pages are still to be asked for, and in which order: a cursor over the new ones, queues for the failed."""
+"""Which pages still have to be requested, and in which order: a cursor over the new ones, queues for the failed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ from customer_assets.api.crawl.page_ranges import PageRanges
 
 @dataclass(slots=True)
 class Attempt:
-    """What a page has been through; kept while it is in flight or waits after a failure.
+    """A page's history while it is in flight or waits after a failure.
 
     Attributes:
-        attempt: The present or next request's number within the round, from 1.
+        number: The number, from 1, of the current or next request within the round.
         round: From 1.
         accepted_before: Pages that the crawl had accepted when this round began; 0 for the first round.
-        was_short: The page came once with fewer records than it should have.
+        was_short: The page came once with too few records.
     """
 
-    attempt: int = 1
+    number: int = 1
     round: int = 1
     accepted_before: int = 0
     was_short: bool = False
 
 
 class DelayQueue:
-    """Pages by the instant from which they may be asked for; equal instants in the order they came."""
+    """Pages by the instant at which they become due; equal instants in order of arrival."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, int]] = []
@@ -38,11 +38,11 @@ class DelayQueue:
         heappush(self._entries, (due_s, next(self._order), page))
 
     def pop_due(self, now_s: float) -> int | None:
-        """Take the first page that is due, if any."""
+        """Remove and return the first page that is due, if any."""
         return heappop(self._entries)[2] if self._entries and self._entries[0][0] <= now_s else None
 
     def pop_beyond(self, last: int) -> tuple[int, float] | None:
-        """Take the first page in line, with its instant, if it lies behind the last page."""
+        """Remove and return the first page with its instant if it lies beyond the last page."""
         if not self._entries or self._entries[0][2] <= last:
             return None
         due_s, _, page = heappop(self._entries)
@@ -54,18 +54,18 @@ class DelayQueue:
         return self._entries[0][0] if self._entries else inf
 
     def __len__(self) -> int:
-        """How many pages wait."""
+        """How many pages are waiting."""
         return len(self._entries)
 
 
 class PageQueue:
     """The pages of one crawl that have not arrived: due retries first, then new pages, then those for another round.
 
-    Pages that fell behind the last page, because the API has fewer now, are parked: they count again if it grows.
+    Pages beyond the last page, because the API has shrunk, are parked: they count again if it grows.
 
     Args:
         held: Pages that need no request.
-        first: The first page that may be asked for.
+        first: The first page that can be requested.
         last: The last one, as far as known.
     """
 
@@ -76,7 +76,7 @@ class PageQueue:
         self._retries, self._rounds = DelayQueue(), DelayQueue()
         self._parked: list[tuple[int, float]] = []
         self._abandoned: set[int] = set()
-        self.trials: dict[int, Attempt] = {}
+        self.attempts: dict[int, Attempt] = {}
         """Pages in flight, and pages that failed and are not abandoned."""
 
     @property
@@ -86,57 +86,57 @@ class PageQueue:
 
     @property
     def waiting(self) -> int:
-        """Pages that failed and wait to be asked for again."""
+        """Pages that failed and wait for their next request."""
         return len(self._retries) + len(self._rounds)
 
-    def follow(self, last: int) -> None:
-        """Take over the API's latest number of pages."""
+    def set_last_page(self, last: int) -> None:
+        """Follow the API's latest number of pages."""
         self._last = last
         parked, self._parked = self._parked, []
         for page, due_s in parked:
             self._retries.push(page, due_s)
 
     def earliest_s(self) -> float:
-        """When the next page may be asked for: `-inf` at once, `inf` if there is none."""
+        """When the next page can be requested: `-inf` at once, `inf` if there is none."""
         self._park()
         if self._next_new <= self._last:
             return -inf
         return min(self._retries.earliest_s, self._rounds.earliest_s)
 
-    def take(self, now_s: float, *, new_first: bool = False) -> int:
-        """Take the next page; only when `earliest_s` says that there is one.
+    def pop(self, now_s: float, *, new_first: bool = False) -> int:
+        """Remove and return the next page; call it only when `earliest_s` says that there is one.
 
         Args:
-            now_s: The present instant.
-            new_first: Rather take a page that has not failed yet.
+            now_s: The current instant.
+            new_first: Prefer a page that has not failed yet.
         """
         order: list[Callable[[float], int | None]] = [self._retries.pop_due, self._new, self._rounds.pop_due]
         for source in (self._new, *order) if new_first else order:
             page = source(now_s)
             if page is not None:
                 return page
-        raise LookupError("No page may be asked for now.")
+        raise LookupError("No page is due.")
 
-    def arrived(self, page: int) -> None:
-        """Strike a page off."""
-        del self.trials[page]
+    def remove(self, page: int) -> None:
+        """Remove a page that arrived."""
+        del self.attempts[page]
 
     def retry(self, page: int, due_s: float) -> None:
-        """Ask for the page again from that instant on, before any new page."""
+        """Request the page again from that instant on, before any new page."""
         self._retries.push(page, due_s)
 
     def requeue(self, page: int, due_s: float) -> None:
-        """Ask for the page again when there is no new page left, not before that instant."""
+        """Request the page again when no new page is left, not before that instant."""
         self._rounds.push(page, due_s)
 
     def abandon(self, page: int) -> None:
-        """Never ask for the page again; it counts as missing."""
-        del self.trials[page]
+        """Never request the page again; it counts as missing."""
+        del self.attempts[page]
         self._abandoned.add(page)
 
     def missing(self) -> tuple[int, ...]:
-        """The pages that exist, as far as known, and have not arrived; ascending."""
-        failed = sorted(page for page in self._abandoned | self.trials.keys() if page <= self._last)
+        """The pages that exist, as far as known, but have not arrived; ascending."""
+        failed = sorted(page for page in self._abandoned | self.attempts.keys() if page <= self._last)
         return (*failed, *self._new_pages())
 
     def _new(self, _now_s: float) -> int | None:
@@ -144,7 +144,7 @@ class PageQueue:
         if page > self._last:
             return None
         self._next_new = self._held.first_absent(page + 1)
-        self.trials[page] = Attempt()
+        self.attempts[page] = Attempt()
         return page
 
     def _new_pages(self) -> Iterator[int]:

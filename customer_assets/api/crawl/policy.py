@@ -38,11 +38,11 @@ class CrawlPolicy:
         max_concurrency: Requests in flight at most.
         backoff: The waits between a page's requests within one round.
         rounds: How often a page may spend all its retries before it is abandoned.
-        max_pause_s: The longest `Retry-After` that a crawl waits; a longer one ends it.
-        max_throttled_s: How long a crawl bears nothing but 429s.
+        max_pause_s: The longest `Retry-After` that a crawl waits for; a longer one ends it.
+        max_throttled_s: How long a crawl puts up with nothing but 429s.
         max_pages: More pages than this end the crawl.
-        max_growth: So many times the pages known first, and 100 more, end a crawl whose API grows for ever.
-        max_repeats: So many pages in a row of the very same records end the crawl.
+        max_growth: Growth beyond this many times the first answer's pages, plus 100, ends the crawl.
+        max_repeats: This many pages in a row with the same records end the crawl.
         breaker: What counts as an outage.
     """
 

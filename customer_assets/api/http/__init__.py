@@ -1,1 +1,1 @@
-"""How requests are sent: one HTTP library a file, all behind the same interface."""
+"""HTTP transports, one library per file, all behind the protocol in `base.py`."""

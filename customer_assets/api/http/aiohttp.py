@@ -1,4 +1,4 @@
-"""`aiohttp`: one session on one event loop. Sends and reads; decides nothing."""
+"""Transport on `aiohttp`: one session on one event loop, which has a thread of its own."""
 
 import asyncio
 import ssl
@@ -16,116 +16,117 @@ from customer_assets.api.http.base import (
     HEADER_LINE_BYTES,
     HEADER_LINES,
     Callback,
-    Target,
+    HttpRequest,
+    RawResponse,
+    TransportSettings,
     connection_error,
     join_headers,
 )
-from customer_assets.api.http.body import Body
+from customer_assets.api.http.body import BodyDecoder
 from customer_assets.api.http.event_loop import EventLoop
-from customer_assets.api.http.redirects import REDIRECTS_AT_MOST, environment_settings, resolve_redirect
-from customer_assets.api.responses import RawResponse
+from customer_assets.api.http.redirects import environment_settings, follow_redirects
 
 OK = 200
 
 
 class AiohttpTransport:
-    """Fetches pages over pooled connections, kept open between requests.
+    """Sends requests over pooled connections that stay open between requests.
 
     Args:
-        target: Where pages are.
-        connections: How many are kept, and requests in flight at most.
+        settings: Where the API is, and the limits of a request.
     """
 
-    def __init__(self, target: Target, connections: int) -> None:
-        self._target, self._connections = target, connections
-        self._surroundings = environment_settings(target.url)
-        self._proxy = select_proxy(target.url, self._surroundings.proxies)
+    def __init__(self, settings: TransportSettings) -> None:
+        self._settings = settings
+        self._environment = environment_settings(settings.url)
+        self._proxy = select_proxy(settings.url, self._environment.proxies)
         self._loop = EventLoop()
         self._session: aiohttp.ClientSession | None = None
 
-    def send(self, page: int, deliver: Callback) -> None:
-        """Send one request in a task of its own."""
-        self._loop.start(self.fetch(page), deliver)
+    def send(self, request: HttpRequest, callback: Callback) -> None:
+        """Send a request in a task of its own."""
+        self._loop.start(self.fetch(request), callback)
 
-    async def fetch(self, page: int) -> RawResponse:
-        """Send one request and read its answer whole.
+    async def fetch(self, request: HttpRequest) -> RawResponse:
+        """Send a request and read its response completely.
 
         Raises:
-            TransportError: There was no whole answer.
+            TransportError: There was no complete response.
         """
+        started_s = time.monotonic()
         try:
-            async with asyncio.timeout(self._target.timeout_s):
-                return await self._followed(self._target.address(page))
+            async with asyncio.timeout(self._settings.timeout_s):
+                response = await self._exchange(request, started_s)
+                while (redirected := follow_redirects(request, response)) is not None:
+                    request, response = redirected, await self._exchange(redirected, started_s)
         except TimeoutError:
-            raise self._target.timeout_error() from None
+            raise self._settings.timeout_error() from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise connection_error(error, is_header_overflow=_is_header_overflow) from None
+        return response
 
     def close(self) -> None:
         """Close all connections."""
-        self._loop.close(self._closed())
+        self._loop.close(self._close_session())
 
-    async def _followed(self, url: str) -> RawResponse:
-        started_s = time.monotonic()
-        answer = await self._answer(url, started_s)
-        for _ in range(REDIRECTS_AT_MOST):
-            elsewhere = resolve_redirect(url, answer.status, answer.headers.get("location", ""))
-            if elsewhere is None:
-                break
-            url, answer = elsewhere, await self._answer(elsewhere, started_s)
-        return answer
-
-    async def _answer(self, url: str, started_s: float) -> RawResponse:
-        async with self._opened().get(url, allow_redirects=False, proxy=self._proxy) as response:
+    async def _exchange(self, request: HttpRequest, started_s: float) -> RawResponse:
+        async with self._open_session().request(
+            request.method,
+            request.url,
+            data=request.body,
+            headers=request.headers,
+            allow_redirects=False,
+            proxy=self._proxy,
+        ) as response:
             headers = join_headers(response.headers.items())
-            body = await self._body(response)
+            body = await self._read_body(response)
         return RawResponse(response.status, headers, body, time.monotonic() - started_s)
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
         if response.status != OK:
             await _drain(response)
             return b""
-        body = Body(response.headers.get("content-encoding", ""), self._target.max_body_bytes)
+        body = BodyDecoder(response.headers.get("content-encoding", ""), self._settings.max_body_bytes)
         async for chunk in response.content.iter_any():
             body.add(chunk)
-        return body.whole()
+        return body.finish()
 
-    def _opened(self) -> aiohttp.ClientSession:
-        """The session; made on the loop, where it is used."""
+    def _open_session(self) -> aiohttp.ClientSession:
+        """Return the session; aiohttp wants it to be created on the loop that uses it."""
         if self._session is None:
+            settings = self._settings
             self._session = aiohttp.ClientSession(
-                headers=self._target.headers,
-                connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._trusted()),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_TIMEOUT_S, self._target.timeout_s)),
+                connector=aiohttp.TCPConnector(limit=settings.max_connections, ssl=self._trusted_certificates()),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_TIMEOUT_S, settings.timeout_s)),
                 auto_decompress=False,
-                middlewares=(_sent_once,),
+                middlewares=(_send_once,),
                 read_bufsize=CHUNK_BYTES,
                 max_line_size=HEADER_LINE_BYTES,
                 max_field_size=HEADER_LINE_BYTES,
                 max_headers=HEADER_LINES,
-                # Neither a .netrc entry nor cookies may stand in for the configured key.
+                # Neither a .netrc entry nor a cookie can take the configured key's place.
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
 
-    def _trusted(self) -> ssl.SSLContext | bool:
+    def _trusted_certificates(self) -> ssl.SSLContext | bool:
         """The certificates that `requests` trusts too."""
-        if not self._target.url.startswith("https:"):
+        if not self._settings.url.startswith("https:"):
             return True
-        certificates = Path(self._surroundings.certificates or DEFAULT_CA_BUNDLE_PATH)
+        certificates = Path(self._environment.certificates or DEFAULT_CA_BUNDLE_PATH)
         if certificates.is_dir():
             return ssl.create_default_context(capath=str(certificates))
         return ssl.create_default_context(cafile=str(certificates))
 
-    async def _closed(self) -> None:
+    async def _close_session(self) -> None:
         if self._session is not None:
             await self._session.close()
-            await asyncio.sleep(0)  # lets connections finish closing on the loop
+            await asyncio.sleep(0)  # lets the connections finish closing on the loop
 
 
-async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a request again by itself when the connection drops: the crawl decides when."""
+async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a request by itself when the connection drops: only the crawl decides on retries."""
     try:
         return await send(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
@@ -137,7 +138,7 @@ def _is_header_overflow(error: BaseException) -> bool:
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Read a body that nobody needs; the status stands, whatever becomes of it."""
+    """Read an unwanted body so that its connection can be reused; a failure changes nothing about the status."""
     try:
         await response.content.read(DRAINED_BYTES)
     except (aiohttp.ClientError, OSError, ValueError):

@@ -1,14 +1,15 @@
-"""How requests are sent: one I/O library a file, all with the same shape. They send and read; they decide nothing."""
+"""The seam between the crawl and an HTTP library.
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+Here stands what every transport takes (`HttpRequest`), returns (`RawResponse` or `TransportError`) and respects (the
+limits below). Each library has a file of its own. Nothing in this folder knows about pages, retries or customers.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol
-from urllib.parse import urlencode
 
-from customer_assets.api.responses import RawResponse
 from customer_assets.errors import MissingDependencyError
-from customer_assets.field_mapping import DEFAULT_MAPPING, FieldMapping
 from customer_assets.metrics import FailureCause
 
 CONNECT_TIMEOUT_S = 5.0
@@ -16,68 +17,78 @@ CONNECT_TIMEOUT_S = 5.0
 CHUNK_BYTES = 2**18
 
 DRAINED_BYTES = 2**16
-"""What is read of a body that nobody needs, so that its connection can be used again."""
+"""How much of an unwanted body is read so that its connection can be reused."""
 
 HEADER_LINE_BYTES, HEADER_LINES = 65_536, 100
-"""The largest head that is read: `http.client` knows no other (`_MAXLINE`, `_MAXHEADERS`), aiohttp is told the same."""
+"""The largest response head that is read: `http.client` has these limits built in, and aiohttp is given the same."""
+
+
+REDIRECTS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where pages are, and how they may be asked for.
+class HttpRequest:
+    """One request, complete.
 
     Attributes:
-        url: The address of the pages, without a query.
-        api_key: Sent to this origin only.
-        page_size: Customers a page; None: the API's own.
-        timeout_s: Seconds for a whole request, slow drips included.
-        max_body_bytes: The largest body that is read, unpacked.
-        shape: By which parameters pages are asked for, and how they are counted.
-        key_header: The header that the key is sent in, instead of `x-api-key`.
-        key_scheme: Stands before the key, such as `Bearer`.
+        url: The full address.
+        headers: Every header to send, including the one that holds the key.
+        method: `GET` or `POST`.
+        body: The JSON body of a `POST`.
+        redirects: How many redirects led here.
     """
 
     url: str
-    api_key: str
-    page_size: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    method: str = "GET"
+    body: bytes | None = field(default=None, repr=False)
+    redirects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RawResponse:
+    """What came over the wire.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Their names in lower case.
+        body: Decompressed; empty unless the status is 2xx.
+        latency_s: Seconds from sending to the last byte.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    latency_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """How a transport connects.
+
+    Attributes:
+        url: The API's address, which decides on the proxy and the trusted certificates.
+        timeout_s: Seconds for a whole request, redirects and slow drips included.
+        max_body_bytes: The largest body that is read, decompressed.
+        max_connections: How many connections are kept open, and how many requests can be in flight.
+    """
+
+    url: str
     timeout_s: float = 30.0
     max_body_bytes: int = 64 * 2**20
-    shape: FieldMapping = DEFAULT_MAPPING
-    key_header: str = "x-api-key"
-    key_scheme: str = ""
-
-    def __repr__(self) -> str:
-        """Show everything but the key."""
-        return f"Target(url={self.url!r}, page_size={self.page_size})"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What each request carries."""
-        return {
-            self.key_header: f"{self.key_scheme} {self.api_key}".lstrip(),
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": "customer_assets",
-        }
-
-    def address(self, page: int) -> str:
-        """What to ask for to get a page."""
-        asked = {self.shape.page_parameter: page - 1 + self.shape.first_page}
-        if self.page_size is not None:
-            asked[self.shape.per_page_parameter] = self.page_size
-        return f"{self.url}?{urlencode(asked)}"
+    max_connections: int = 8
 
     def timeout_error(self) -> "TransportError":
-        """Make the error of a request that took too long."""
-        return TransportError(FailureCause.TIMEOUT, f"no whole answer within timeout_s, {self.timeout_s:g} s")
+        """The error of a request that took too long."""
+        return TransportError(FailureCause.TIMEOUT, f"no complete response within timeout_s, {self.timeout_s:g} s")
 
 
 class TransportError(Exception):
-    """A request brought no whole answer.
+    """A request brought no complete response.
 
     Attributes:
         cause: Why.
-        detail: The same in a few words; no body, no header, no address.
+        detail: The same in a few words, without any body, header or address.
     """
 
     def __init__(self, cause: FailureCause, detail: str) -> None:
@@ -87,26 +98,26 @@ class TransportError(Exception):
 
 
 def connection_error(error: BaseException, *, is_header_overflow: Callable[[BaseException], bool]) -> TransportError:
-    """Make the error of a connection that brought no whole answer.
+    """Translate a library's exception.
 
     Args:
         error: What the library raised.
-        is_header_overflow: Whether an exception says that the answer's head was too large.
+        is_header_overflow: Whether an exception means that the response head was too large.
     """
-    if any(is_header_overflow(each) for each in _reasons(error)):
+    if any(is_header_overflow(each) for each in _causes(error)):
         limits = f"{HEADER_LINE_BYTES} bytes a line, {HEADER_LINES} headers"
-        return TransportError(FailureCause.CONNECTION, f"the answer's head exceeds its limits: {limits}")
+        return TransportError(FailureCause.CONNECTION, f"the response head exceeds its limits: {limits}")
     return TransportError(FailureCause.CONNECTION, type(error).__name__)
 
 
-def _reasons(error: BaseException | None) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def join_headers(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Join header lines of the same name, as HTTP reads them; names in lower case."""
+    """Join header lines of the same name with commas (RFC 9110, 5.2); names become lower case."""
     headers: dict[str, str] = {}
     for name, value in lines:
         known = headers.get(name.lower())
@@ -115,31 +126,31 @@ def join_headers(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 Callback = Callable[[RawResponse | BaseException], None]
-"""Takes what came of a request: an answer, or the error in its place."""
+"""Receives the response to a request, or the error instead."""
 
 
 class Transport(Protocol):
-    """Fetches pages of one API."""
+    """Sends requests to one API."""
 
-    def send(self, page: int, deliver: Callback) -> None:
-        """Send one request and return at once; what comes of it is delivered once, on whatever thread."""
+    def send(self, request: HttpRequest, callback: Callback) -> None:
+        """Send a request and return at once; call `callback` exactly once with the outcome, on any thread."""
         ...
 
     def close(self) -> None:
-        """Close all connections; what is in flight need not be delivered."""
+        """Close all connections; requests in flight need not be answered."""
         ...
 
 
-def open_transport(name: str, target: Target, connections: int) -> Transport:
-    """Open a transport by its library's name; connections are made when they are needed.
+def open_transport(name: str, settings: TransportSettings) -> Transport:
+    """Open a transport by its library's name; it connects when it is first used.
 
     Raises:
         MissingDependencyError: The library is not installed.
     """
     if name == "requests":
-        return import_module("customer_assets.api.http.requests").RequestsTransport(target, connections)  # type: ignore[no-any-return]
+        return import_module("customer_assets.api.http.requests").RequestsTransport(settings)  # type: ignore[no-any-return]
     try:
         module = import_module("customer_assets.api.http.aiohttp")
     except ImportError as error:
         raise MissingDependencyError("transport", "aiohttp", "pip install 'customer_assets[async]'") from error
-    return module.AiohttpTransport(target, connections)  # type: ignore[no-any-return]
+    return module.AiohttpTransport(settings)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""How a body is gathered: unpacked chunk by chunk, and given up where it outgrows its limit. No I/O."""
+"""Decodes a response body chunk by chunk and stops as soon as it exceeds its limit. No I/O."""
 
 import zlib
 
@@ -6,37 +6,37 @@ from customer_assets.api.http.base import TransportError
 from customer_assets.metrics import FailureCause
 
 GZIP = 16 + zlib.MAX_WBITS
-FORMATS = {"": None, "identity": None, "gzip": GZIP, "x-gzip": GZIP, "deflate": zlib.MAX_WBITS}
-"""zlib's word for each content coding that is understood; None: not packed."""
+WINDOW_BITS = {"": None, "identity": None, "gzip": GZIP, "x-gzip": GZIP, "deflate": zlib.MAX_WBITS}
+"""zlib's `wbits` for each content coding that we understand; None: not compressed."""
 
-MEMBERS_AT_MOST = 100
-"""A gzip file may be several in a row; thousands of empty ones are there to cost time."""
+MAX_MEMBERS = 100
+"""A gzip file can consist of several members; thousands of empty ones only serve to cost time."""
 
 
-class Body:
-    """One answer's body under construction.
+class BodyDecoder:
+    """One response body under construction.
 
     Args:
         content_encoding: The header's value.
-        max_bytes: What it may weigh, unpacked; packed too.
+        max_bytes: The body's limit, both compressed and decompressed.
 
     Raises:
-        TransportError: It is packed in a way that was not asked for.
+        TransportError: The body is compressed in a way that we did not ask for.
     """
 
     def __init__(self, content_encoding: str, max_bytes: int) -> None:
         coding = content_encoding.strip().lower()
-        if coding not in FORMATS:
+        if coding not in WINDOW_BITS:
             raise TransportError(FailureCause.BAD_BODY, "the body is packed in a way that was not asked for")
         self._max_bytes = max_bytes
         self._chunks: list[bytes] = []
         self._received = self._size = 0
         self._members = 1
-        self._format = FORMATS[coding]
-        self._unpacker = None if self._format is None else zlib.decompressobj(self._format)
+        self._window_bits = WINDOW_BITS[coding]
+        self._decompressor = None if self._window_bits is None else zlib.decompressobj(self._window_bits)
 
     def add(self, chunk: bytes) -> None:
-        """Take what came over the wire next.
+        """Take the next chunk from the wire.
 
         Raises:
             TransportError: The body is too large, or damaged.
@@ -44,42 +44,42 @@ class Body:
         self._received += len(chunk)
         if self._received > self._max_bytes:
             raise self._too_large()
-        if self._unpacker is None:
-            self._keep(chunk)
+        if self._decompressor is None:
+            self._append(chunk)
             return
         try:
-            self._unpack(chunk)
+            self._decompress(chunk)
         except zlib.error:
             raise TransportError(FailureCause.BAD_BODY, "the body cannot be unpacked") from None
 
-    def whole(self) -> bytes:
+    def finish(self) -> bytes:
         """Return the body, now that its last chunk was added.
 
         Raises:
-            TransportError: It is packed, and its end is missing.
+            TransportError: The body is compressed and its end is missing.
         """
-        if self._unpacker is not None and self._received and not self._unpacker.eof:
+        if self._decompressor is not None and self._received and not self._decompressor.eof:
             raise TransportError(FailureCause.BAD_BODY, "the packed body ends early")
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
-    def _unpack(self, chunk: bytes) -> None:
-        while chunk and self._unpacker is not None:
-            if self._unpacker.eof:
+    def _decompress(self, chunk: bytes) -> None:
+        while chunk and self._decompressor is not None:
+            if self._decompressor.eof:
                 self._next_member()
-            self._keep(self._unpacker.decompress(chunk, self._max_bytes - self._size + 1))
-            chunk = self._unpacker.unused_data
+            self._append(self._decompressor.decompress(chunk, self._max_bytes - self._size + 1))
+            chunk = self._decompressor.unused_data
 
     def _next_member(self) -> None:
         self._members += 1
-        if self._members > MEMBERS_AT_MOST:
+        if self._members > MAX_MEMBERS:
             raise TransportError(FailureCause.BAD_BODY, "the body is packed in too many parts")
-        self._unpacker = zlib.decompressobj(self._format or GZIP)
+        self._decompressor = zlib.decompressobj(self._window_bits or GZIP)
 
-    def _keep(self, unpacked: bytes) -> None:
-        self._size += len(unpacked)
+    def _append(self, decompressed: bytes) -> None:
+        self._size += len(decompressed)
         if self._size > self._max_bytes:
             raise self._too_large()
-        self._chunks.append(unpacked)
+        self._chunks.append(decompressed)
 
     def _too_large(self) -> TransportError:
         return TransportError(FailureCause.BAD_BODY, f"the body exceeds max_body_bytes, {self._max_bytes}")

@@ -1,6 +1,6 @@
-"""A deadline for a whole answer: `requests` and urllib3 limit each read only, so that a slow drip lasts for ever.
+"""A deadline for a whole response: `requests` and urllib3 limit each single read, so a slow drip would last for ever.
 
-Here the read timeout is the time that status, headers and body may take together.
+Here the read timeout covers status, headers and body together.
 """
 
 import http.client
@@ -31,7 +31,7 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - any writable buffer
         left_s = self._deadline_s - time.monotonic()
         if left_s <= 0:
-            raise TimeoutError("The answer took too long.")
+            raise TimeoutError("The response took too long.")
         self._connection.settimeout(None if left_s == inf else left_s)
         return self._reader.readinto(buffer)
 
@@ -69,10 +69,10 @@ POOLS = {"http": _TimedHTTPPool, "https": _TimedHTTPSPool}
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """`requests`' adapter, with the read timeout as the limit of a whole answer."""
+    """`requests`' adapter, with the read timeout as the limit of a whole response."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as requests has them
-        """Make connections that know a deadline."""
+        """Use connections that know a deadline."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOLS
 

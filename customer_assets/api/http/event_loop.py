@@ -1,6 +1,6 @@
-"""The driver on asyncio: starts one job a task, on an event loop of its own. It decides nothing.
+"""Runs jobs on asyncio. Decides nothing.
 
-The loop has a thread of its own, so that plain calls work wherever they are made: a notebook's loop may be running.
+The event loop has a thread of its own, so plain calls work anywhere, even where a notebook's loop is running.
 """
 
 import asyncio
@@ -8,11 +8,10 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
-from customer_assets.api.http.base import Callback
-from customer_assets.api.responses import RawResponse
+from customer_assets.api.http.base import Callback, RawResponse
 
 Job = Coroutine[Any, Any, RawResponse]
-CLOSED_WITHIN_S = 5.0
+CLOSE_TIMEOUT_S = 5.0
 
 
 class EventLoop:
@@ -24,19 +23,19 @@ class EventLoop:
         self._thread = threading.Thread(target=self._loop.run_forever, name="customer-api", daemon=True)
         self._thread.start()
 
-    def start(self, job: Job, deliver: Callback) -> None:
-        """Do the job in a task, then deliver what came of it."""
-        self._loop.call_soon_threadsafe(self._begin, job, deliver)
+    def start(self, job: Job, callback: Callback) -> None:
+        """Run the job in a task, then hand its outcome to the callback."""
+        self._loop.call_soon_threadsafe(self._create_task, job, callback)
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
-        """Cancel what is running, do a last thing and end."""
-        asyncio.run_coroutine_threadsafe(self._end(last), self._loop).result(CLOSED_WITHIN_S)
+        """Cancel what is running, run one last job and stop."""
+        asyncio.run_coroutine_threadsafe(self._end(last), self._loop).result(CLOSE_TIMEOUT_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(CLOSED_WITHIN_S)
+        self._thread.join(CLOSE_TIMEOUT_S)
         self._loop.close()
 
-    def _begin(self, job: Job, deliver: Callback) -> None:
-        task = self._loop.create_task(_done(job, deliver))
+    def _create_task(self, job: Job, callback: Callback) -> None:
+        task = self._loop.create_task(_run(job, callback))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -47,9 +46,10 @@ class EventLoop:
         await last
 
 
-async def _done(job: Job, deliver: Callback) -> None:
+async def _run(job: Job, callback: Callback) -> None:
     try:
-        outcome: RawResponse | BaseException = await job
-    except Exception as error:  # noqa: BLE001 - whoever waits for the answer gets it instead
-        outcome = error
-    deliver(outcome)
+        response = await job
+    except Exception as error:  # noqa: BLE001 - the callback gets it instead of a response
+        callback(error)
+    else:
+        callback(response)

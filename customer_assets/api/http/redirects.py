@@ -1,21 +1,27 @@
-"""Which way a request goes: redirects that may be followed, proxies and certificates. Sends nothing."""
+"""Where a request goes: which redirects are followed, which proxy and certificates the environment names.
 
-from dataclasses import dataclass
+Decides only; nothing is sent here.
+"""
+
+from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import requests
 
-from customer_assets.api.responses import REDIRECTS
+from customer_assets.api.http.base import REDIRECTS, HttpRequest, RawResponse
 from customer_assets.urls import is_loopback
 
-REDIRECTS_AT_MOST = 3
+MAX_REDIRECTS = 3
+
+REPEATING = (307, 308)
+"""Redirects that repeat a POST as it is; all others would turn it into a GET (RFC 9110, 15.4)."""
 
 PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class ProxySettings:
-    """What the environment says of the way to an address (`HTTPS_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE`, …).
+    """What the environment (`HTTPS_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE`, …) says about the way to an address.
 
     Attributes:
         proxies: Proxies by scheme, as `requests` takes them.
@@ -27,31 +33,39 @@ class ProxySettings:
 
 
 def environment_settings(url: str) -> ProxySettings:
-    """Ask the environment. A `.netrc` is not read: nothing may stand in for the configured key.
+    """Read the environment. A `.netrc` is ignored: nothing can take the configured key's place.
 
-    Loopback is reached without a proxy: plain http there must not leave the machine.
+    Loopback is reached without a proxy: plain http must not leave the machine.
     """
     with requests.Session() as session:
-        join_headers = session.merge_environment_settings(url, {}, None, None, None)
-    proxies = {} if is_loopback(urlsplit(url).hostname or "") else dict(join_headers["proxies"])
-    return ProxySettings(proxies, join_headers["verify"] if isinstance(join_headers["verify"], str) else None)
+        merged = session.merge_environment_settings(url, {}, None, None, None)
+    proxies = {} if is_loopback(urlsplit(url).hostname or "") else dict(merged["proxies"])
+    return ProxySettings(proxies, merged["verify"] if isinstance(merged["verify"], str) else None)
+
+
+def follow_redirects(request: HttpRequest, response: RawResponse) -> HttpRequest | None:
+    """Return the request that a redirect leads to; None if the response is final."""
+    if request.redirects >= MAX_REDIRECTS or (request.method != "GET" and response.status not in REPEATING):
+        return None
+    url = resolve_redirect(request.url, response.status, response.headers.get("location", ""))
+    return None if url is None else replace(request, url=url, redirects=request.redirects + 1)
 
 
 def resolve_redirect(url: str, status: int, location: str) -> str | None:
-    r"""Return where a redirect leads, if the same origin answers there; None if it may not be followed.
+    r"""Return the address that a redirect leads to if it has the same origin; None if it must not be followed.
 
-    The key goes to its own origin only, so the address is made of that origin and the redirect's path and query:
-    parsers disagree on what the host of `https://evil.example\@api.example/` is.
+    The key goes to its own origin only, so the address is built from that origin and the redirect's path and query:
+    parsers disagree about the host of `https://evil.example\@api.example/`.
     """
     if status not in REDIRECTS or not location:
         return None
     here = urlsplit(url)
     try:
         there = urlsplit(urljoin(url, location))
-        same = _origin(here) == _origin(there)
+        is_same_origin = _origin(here) == _origin(there)
     except ValueError:
         return None
-    return urlunsplit((here.scheme, here.netloc, there.path or "/", there.query, "")) if same else None
+    return urlunsplit((here.scheme, here.netloc, there.path or "/", there.query, "")) if is_same_origin else None
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None, str | None]:

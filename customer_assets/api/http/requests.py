@@ -1,7 +1,7 @@
-"""`requests`: pooled connections that threads share. Sends and reads; decides nothing.
+"""Transport on `requests`: pooled connections shared by a few threads.
 
-Its adapter knows the way (proxies, certificates) and finds the pool of connections, which is then asked itself: what
-the adapter makes of each request and answer takes more time than sending and reading them.
+We use requests only to resolve proxies and certificates, then talk to its urllib3 pool directly: building `Request`
+and `Response` objects costs more than the I/O.
 """
 
 import http.client
@@ -18,77 +18,71 @@ from customer_assets.api.http.base import (
     CONNECT_TIMEOUT_S,
     DRAINED_BYTES,
     Callback,
-    Target,
+    HttpRequest,
+    RawResponse,
+    TransportSettings,
     connection_error,
     join_headers,
 )
-from customer_assets.api.http.body import Body
+from customer_assets.api.http.body import BodyDecoder
 from customer_assets.api.http.deadlines import DeadlineAdapter
-from customer_assets.api.http.redirects import REDIRECTS_AT_MOST, environment_settings, resolve_redirect
+from customer_assets.api.http.redirects import environment_settings, follow_redirects
 from customer_assets.api.http.worker_pool import WorkerPool
-from customer_assets.api.responses import RawResponse
 
 
 class RequestsTransport:
-    """Fetches pages over pooled connections, kept open between requests.
+    """Sends requests over pooled connections that stay open between requests.
 
-    It uses no session: no cookies, no `.netrc`, no redirect that carries the key away.
+    It uses no session: no cookies, no `.netrc`, no redirect that carries the key to another origin.
 
     Args:
-        target: Where pages are.
-        connections: How many are kept, and requests in flight at most.
+        settings: Where the API is, and the limits of a request.
     """
 
-    def __init__(self, target: Target, connections: int) -> None:
-        self._target = target
-        self._threads = WorkerPool(connections)
-        self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-        self._surroundings = environment_settings(target.url)
-        self._prepared = requests.Request("GET", target.url, headers=target.headers).prepare()
+    def __init__(self, settings: TransportSettings) -> None:
+        self._settings = settings
+        self._threads = WorkerPool(settings.max_connections)
+        self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=settings.max_connections, max_retries=0)
+        self._environment = environment_settings(settings.url)
 
-    def send(self, page: int, deliver: Callback) -> None:
-        """Send one request on a thread of its own."""
-        self._threads.start(partial(self.fetch, page), deliver)
+    def send(self, request: HttpRequest, callback: Callback) -> None:
+        """Send a request on one of the threads."""
+        self._threads.start(partial(self.fetch, request), callback)
 
-    def fetch(self, page: int) -> RawResponse:
-        """Send one request and read its answer whole.
+    def fetch(self, request: HttpRequest) -> RawResponse:
+        """Send a request and read its response completely.
 
         Raises:
-            TransportError: There was no whole answer.
+            TransportError: There was no complete response.
         """
+        started_s = time.monotonic()
         try:
-            return self._followed(self._target.address(page))
-        except urllib3.exceptions.NewConnectionError as error:  # a timeout to urllib3, whatever kept it from connecting
+            response = self._exchange(request, started_s)
+            while (redirected := follow_redirects(request, response)) is not None:
+                request, response = redirected, self._exchange(redirected, started_s)
+        except urllib3.exceptions.NewConnectionError as error:  # urllib3 derives it from its timeout, whatever happened
             raise connection_error(error, is_header_overflow=_is_header_overflow) from None
         except (urllib3.exceptions.TimeoutError, TimeoutError):
-            raise self._target.timeout_error() from None
+            raise self._settings.timeout_error() from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise connection_error(error, is_header_overflow=_is_header_overflow) from None
+        return response
 
     def close(self) -> None:
-        """Close all connections that are not in use; threads end with their requests."""
+        """Close all idle connections; each thread ends after its current request."""
         self._threads.close()
-        vars(self).pop("_pool", None)  # urllib3 closes its connections when nobody holds it any more
+        vars(self).pop("_pool", None)  # urllib3 closes its connections when nobody holds the pool any more
         self._adapter.close()
 
-    def _followed(self, url: str) -> RawResponse:
-        started_s = time.monotonic()
-        answer = self._answer(url, started_s)
-        for _ in range(REDIRECTS_AT_MOST):
-            elsewhere = resolve_redirect(url, answer.status, answer.headers.get("location", ""))
-            if elsewhere is None:
-                break
-            url, answer = elsewhere, self._answer(elsewhere, started_s)
-        return answer
-
-    def _answer(self, url: str, started_s: float) -> RawResponse:
-        left_s = started_s + self._target.timeout_s - time.monotonic()
+    def _exchange(self, request: HttpRequest, started_s: float) -> RawResponse:
+        left_s = started_s + self._settings.timeout_s - time.monotonic()
         if left_s <= 0:
-            raise self._target.timeout_error()
+            raise self._settings.timeout_error()
         response = self._pool.urlopen(
-            "GET",
-            self._line(url),
-            headers=self._target.headers,
+            request.method,
+            self._request_target(request.url),
+            body=request.body,
+            headers=request.headers,
             redirect=False,
             retries=False,
             assert_same_host=False,
@@ -98,39 +92,39 @@ class RequestsTransport:
         )
         try:
             headers = join_headers(response.headers.items())
-            body = self._body(response)
+            body = self._read_body(response)
         finally:
-            response.close()  # what was read whole has gone back to the pool by now
+            response.close()  # a response that was read completely has returned to the pool by now
             response.release_conn()
         return RawResponse(response.status, headers, body, time.monotonic() - started_s)
 
     @cached_property
     def _pool(self) -> urllib3.HTTPConnectionPool:
-        way = self._surroundings
-        return self._adapter.get_connection_with_tls_context(  # type: ignore[return-value] # its stubs know a base class
-            self._prepared, verify=way.certificates or DEFAULT_CA_BUNDLE_PATH, proxies=way.proxies
+        return self._adapter.get_connection_with_tls_context(  # type: ignore[return-value] # the stubs name a base class
+            requests.Request("GET", self._settings.url).prepare(),
+            verify=self._environment.certificates or DEFAULT_CA_BUNDLE_PATH,
+            proxies=self._environment.proxies,
         )
 
     @cached_property
     def _uses_absolute_form(self) -> bool:
-        """A proxy is told the whole address, unless it only passes bytes on."""
+        """A proxy gets the whole address in the request line, unless it only tunnels bytes (RFC 9112, 3.2.2)."""
         return self._pool.proxy is not None and self._pool.scheme == "http"
 
-    def _line(self, url: str) -> str:
-        """What a request's first line asks for."""
+    def _request_target(self, url: str) -> str:
         if self._uses_absolute_form:
             return url
         _, _, path, query, _ = urlsplit(url)
         return f"{path}?{query}" if query else path
 
-    def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
+    def _read_body(self, response: urllib3.BaseHTTPResponse) -> bytes:
         if response.status != requests.codes.ok:
             _drain(response)
             return b""
-        body = Body(response.headers.get("content-encoding", ""), self._target.max_body_bytes)
+        body = BodyDecoder(response.headers.get("content-encoding", ""), self._settings.max_body_bytes)
         while chunk := response.read(CHUNK_BYTES, decode_content=False):
             body.add(chunk)
-        return body.whole()
+        return body.finish()
 
 
 def _is_header_overflow(error: BaseException) -> bool:
@@ -138,7 +132,7 @@ def _is_header_overflow(error: BaseException) -> bool:
 
 
 def _drain(response: urllib3.BaseHTTPResponse) -> None:
-    """Read a body that nobody needs; the status stands, whatever becomes of it."""
+    """Read an unwanted body so that its connection can be reused; a failure changes nothing about the status."""
     try:
         response.read(DRAINED_BYTES, decode_content=False)
     except (urllib3.exceptions.HTTPError, OSError, ValueError):

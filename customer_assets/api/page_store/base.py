@@ -1,4 +1,4 @@
-"""Where pages wait until their crawl is whole: what a store is, and how one is opened by its address."""
+"""Where pages wait until their crawl is complete: what a store is, and how its address opens it."""
 
 import zlib
 from collections.abc import Callable, Iterable
@@ -10,73 +10,73 @@ from customer_assets.errors import ConfigurationError, MissingDependencyError
 from customer_assets.models import Page
 
 FIELD = "CUSTOMER_PAGE_STORE"
-REMEDY = "Set memory://, sqlite:///path/to/file or redis://host:6379/0."
+REMEDY = "Use memory://, sqlite:///path/to/file or redis://host:6379/0."
 BUILTIN_SCHEMES = ("memory", "sqlite", "redis", "rediss", "unix")
 """The schemes of the stores in this folder."""
 
 Opener: TypeAlias = "Callable[[str, Callable[[], float]], PageStore]"
-"""Opens a store by its address, given a clock that tells seconds since the epoch."""
+"""Opens a store by its address, given a clock that returns seconds since the epoch."""
 
 _registered: dict[str, Opener] = {}
 
 
 class PageStore(Protocol):
-    """Keeps validated pages by crawl and number. Every method may raise `PageStoreError`."""
+    """Keeps validated pages by crawl and number. Every method can raise `PageStoreError`."""
 
     def numbers(self, crawl: str) -> Iterable[int]:
-        """The numbers of the pages that are kept and have not expired, ascending."""
+        """The numbers of the pages that are stored and have not expired, ascending."""
         ...
 
     def get(self, crawl: str, number: int) -> Page | None:
-        """Return a page; None if it is not kept, has expired or is damaged."""
+        """Return a page; None if it is not stored, has expired or is damaged."""
         ...
 
     def put(self, crawl: str, page: Page, ttl_s: float) -> None:
-        """Keep a page for so many seconds: from now on no killed process can lose it."""
+        """Store a page for `ttl_s` seconds: from now on no killed process can lose it."""
         ...
 
-    def keep(self, crawl: str, ttl_s: float) -> None:
-        """Let all of a crawl's pages expire in so many seconds; 0 drops them."""
+    def set_ttl(self, crawl: str, ttl_s: float) -> None:
+        """Let all of a crawl's pages expire in `ttl_s` seconds; 0 drops them."""
         ...
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         ...
 
 
 def register_store(scheme: str, opener: Opener) -> None:
-    """Let `CUSTOMER_PAGE_STORE` and `page_store` name a store of your own, in this process.
+    """Let `CUSTOMER_PAGE_STORE` and `page_store` name a store of your own in this process.
 
     Args:
         scheme: What its addresses begin with: `s3` for `s3://bucket/pages`.
-        opener: Opens it; may raise `PageStoreError`.
+        opener: Opens it; can raise `PageStoreError`.
 
     Raises:
         ConfigurationError: The scheme is one of ours.
     """
     if scheme in BUILTIN_SCHEMES:
-        raise ConfigurationError(FIELD, f"{scheme}:// is a page store already", "Choose another scheme.")
+        raise ConfigurationError(FIELD, f"{scheme}:// is already taken", "Choose another scheme.")
     _registered[scheme] = opener
 
 
 def checksum(page: Page) -> int:
-    """What tells a page from one that was damaged in a store: of its data and of its counts."""
+    """A checksum of a page's data and counts, to detect one that was damaged in a store."""
     counts = (page.number, page.per_page, page.total, page.total_pages, page.record_count)
     return zlib.crc32(f"{counts}".encode() + page.digest)
 
 
 def validate_store_url(url: str) -> str:
-    """Return the address if some store has such.
+    """Return the address if it names a page store.
 
     Raises:
-        ConfigurationError: None has.
+        ConfigurationError: It does not.
     """
-    if not isinstance(url, str) or "://" not in url:  # which may hold a password, and is not told
-        raise ConfigurationError(FIELD, "it is no address of a page store", REMEDY)
+    if not isinstance(url, str) or "://" not in url:  # it can hold a password, so it is not shown
+        raise ConfigurationError(FIELD, "it is not the address of a page store", REMEDY)
     scheme, _, rest = url.partition("://")
     known = scheme in _registered or (scheme in BUILTIN_SCHEMES and (scheme != "sqlite" or rest.removeprefix("/")))
     if not known:
-        raise ConfigurationError(FIELD, f"{scheme!r} is no page store", REMEDY)
+        raise ConfigurationError(FIELD, f"there is no page store {scheme}://", REMEDY)
     return url
 
 
@@ -85,10 +85,10 @@ def open_store(url: str, clock: Callable[[], float]) -> PageStore:
 
     Args:
         url: The address.
-        clock: Tells seconds since the epoch.
+        clock: Returns seconds since the epoch.
 
     Raises:
-        ConfigurationError: No store has such an address.
+        ConfigurationError: It is not the address of a page store.
         MissingDependencyError: Its package is not installed.
         PageStoreError: It cannot be opened.
     """

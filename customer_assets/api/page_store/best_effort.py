@@ -1,4 +1,4 @@
-"""How a crawl uses its page store: a store that fails is left with one warning, and the crawl goes on without it."""
+"""A page store that never fails a crawl: after its first error it is disabled with one warning."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -14,51 +14,51 @@ Result = TypeVar("Result")
 
 
 class BestEffortStore:
-    """The pages of one crawl, as far as its store can keep them.
+    """The stored pages of one crawl, as far as the store works.
 
     Args:
         open_store: Opens the store; called once, when it is first needed.
         crawl: The crawl's identity.
-        resume_ttl_s: Seconds for which pages of an unfinished crawl are kept.
+        resume_ttl_s: Seconds for which the pages of an unfinished crawl are stored.
     """
 
     def __init__(self, open_store: Callable[[], PageStore], crawl: str, resume_ttl_s: float) -> None:
         self._open, self._crawl, self._resume_ttl_s = open_store, crawl, resume_ttl_s
         self._store: PageStore | None = None
-        self._left = False
+        self._disabled = False
 
     def __iter__(self) -> Iterator[Page]:
-        """Every page that is kept and whole, ascending."""
+        """Every stored page that is intact, ascending."""
         nothing: Iterable[int] = ()
-        for number in self._tried(lambda store: store.numbers(self._crawl), nothing):
+        for number in self._try(lambda store: store.numbers(self._crawl), nothing):
             page = self._get(number)
             if page is not None:
                 yield page
 
     def put(self, page: Page) -> None:
-        """Keep a page."""
-        self._tried(lambda store: store.put(self._crawl, page, self._resume_ttl_s), None)
+        """Store a page."""
+        self._try(lambda store: store.put(self._crawl, page, self._resume_ttl_s), None)
 
-    def keep(self, ttl_s: float) -> None:
-        """Keep all pages for so many seconds from now; 0 drops them."""
-        self._tried(lambda store: store.keep(self._crawl, ttl_s), None)
+    def set_ttl(self, ttl_s: float) -> None:
+        """Keep all pages for `ttl_s` seconds from now; 0 drops them."""
+        self._try(lambda store: store.set_ttl(self._crawl, ttl_s), None)
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the store."""
         if self._store is not None:
-            self._tried(lambda store: store.close(), None)
+            self._try(lambda store: store.close(), None)
             self._store = None
 
     def _get(self, number: int) -> Page | None:
-        return self._tried(lambda store: store.get(self._crawl, number), None)
+        return self._try(lambda store: store.get(self._crawl, number), None)
 
-    def _tried(self, use: Callable[[PageStore], Result], otherwise: Result) -> Result:
-        if self._left:
+    def _try(self, use: Callable[[PageStore], Result], otherwise: Result) -> Result:
+        if self._disabled:
             return otherwise
         try:
             self._store = self._store or self._open()
             return use(self._store)
         except PageStoreError as error:
-            self._left = True
-            logger.warning("%s The crawl goes on without it: what fails from here on cannot be resumed.", error)
+            self._disabled = True
+            logger.warning("%s The crawl goes on without it, and cannot be resumed if it fails from here on.", error)
             return otherwise

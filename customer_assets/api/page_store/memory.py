@@ -1,4 +1,4 @@
-"""Pages in this process's memory: for tests and for small crawls."""
+"""Page store in this process's memory: for tests and small crawls."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,10 +6,10 @@ from customer_assets.models import Page
 
 
 class MemoryPageStore:
-    """Keeps pages in a dictionary; they go with the process.
+    """Keeps pages in a dictionary; they end with the process.
 
     Args:
-        clock: Tells seconds.
+        clock: Returns seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -17,7 +17,7 @@ class MemoryPageStore:
         self._pages: dict[str, dict[int, tuple[Page, float]]] = {}
 
     def numbers(self, crawl: str) -> Iterable[int]:
-        """The numbers of the pages that are kept and have not expired, ascending."""
+        """The numbers of the pages that are stored and have not expired, ascending."""
         now = self._clock()
         return sorted(number for number, (_, expires) in self._pages.get(crawl, {}).items() if expires > now)
 
@@ -27,14 +27,14 @@ class MemoryPageStore:
         return page if expires > self._clock() else None
 
     def put(self, crawl: str, page: Page, ttl_s: float) -> None:
-        """Keep a page for so many seconds."""
+        """Store a page for `ttl_s` seconds."""
         self._pages.setdefault(crawl, {})[page.number] = (page, self._clock() + ttl_s)
 
-    def keep(self, crawl: str, ttl_s: float) -> None:
-        """Let all of a crawl's pages expire in so many seconds; 0 drops them."""
+    def set_ttl(self, crawl: str, ttl_s: float) -> None:
+        """Let all of a crawl's pages expire in `ttl_s` seconds; 0 drops them."""
         pages = self._pages.pop(crawl, {})
         if ttl_s > 0:
             self._pages[crawl] = {number: (page, self._clock() + ttl_s) for number, (page, _) in pages.items()}
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""

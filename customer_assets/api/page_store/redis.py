@@ -1,4 +1,4 @@
-"""Pages in Redis: several machines share them, and Redis lets them expire by itself."""
+"""Page store in Redis: several machines can share it, and pages expire by themselves."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from customer_assets.models import Page
 FIELD = "CUSTOMER_PAGE_STORE"
 PREFIX = "customer_assets:pages"
 BATCH = 1_000
-"""Pages that are dropped at a time, so that Redis serves others meanwhile."""
+"""Pages dropped per call, so that Redis can serve others in between."""
 
 TIMEOUT_S = 10.0
 
@@ -34,13 +34,13 @@ _entries = msgspec.msgpack.Decoder(_Entry)
 
 
 class RedisPageStore:
-    """Keeps each page under a key of its own, and each crawl's page numbers in a sorted set.
+    """Keeps each page under its own key, and each crawl's page numbers in a sorted set.
 
     Args:
         url: Redis' address, such as `redis://localhost:6379/0`.
 
     Raises:
-        ConfigurationError: It is no address of a Redis.
+        ConfigurationError: It is not the address of a Redis server.
         PageStoreError: Nothing answers there.
     """
 
@@ -49,19 +49,19 @@ class RedisPageStore:
             self._redis = redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
         except ValueError:
             raise ConfigurationError(
-                FIELD, "it is no address of a Redis", "Write it like redis://localhost:6379/0."
+                FIELD, "it is not the address of a Redis server", "Use, say, redis://localhost:6379/0."
             ) from None
-        with _told():
+        with _store_errors():
             self._redis.ping()
 
     def numbers(self, crawl: str) -> Iterable[int]:
-        """The numbers of the pages that were kept, ascending; of those that expired too, until all have."""
-        with _told():
+        """The numbers of the pages that were stored, ascending; expired ones stay listed until all have expired."""
+        with _store_errors():
             return [int(number) for number in self._redis.zrange(_index(crawl), 0, -1)]  # type: ignore[arg-type] # names, as no scores are asked for
 
     def get(self, crawl: str, number: int) -> Page | None:
-        """Return a page; None if it is not kept, has expired or is damaged."""
-        with _told():
+        """Return a page; None if it is not stored, has expired or is damaged."""
+        with _store_errors():
             kept = self._redis.get(_key(crawl, number))
         try:
             entry = _entries.decode(kept) if isinstance(kept, bytes) else None
@@ -73,28 +73,28 @@ class RedisPageStore:
         return page if entry.number == number and checksum(page) == entry.checksum else None
 
     def put(self, crawl: str, page: Page, ttl_s: float) -> None:
-        """Keep a page for so many seconds."""
+        """Store a page for `ttl_s` seconds."""
         counts = (page.number, page.per_page, page.total, page.total_pages, page.record_count)
         entry, ttl_ms = _encoder.encode(_Entry(*counts, page.data, checksum(page))), max(1, int(ttl_s * 1000))
-        with _told(), self._redis.pipeline() as together:
+        with _store_errors(), self._redis.pipeline() as together:
             together.set(_key(crawl, page.number), entry, px=ttl_ms)
             together.zadd(_index(crawl), {str(page.number): page.number})
             together.pexpire(_index(crawl), ttl_ms)
             together.execute()
 
-    def keep(self, crawl: str, ttl_s: float) -> None:
-        """Let all of a crawl's pages expire in so many seconds; 0 drops them."""
+    def set_ttl(self, crawl: str, ttl_s: float) -> None:
+        """Let all of a crawl's pages expire in `ttl_s` seconds; 0 drops them."""
         ttl_ms, numbers = int(ttl_s * 1000), iter(self.numbers(crawl))
         while batch := list(islice(numbers, BATCH)):
-            with _told(), self._redis.pipeline(transaction=False) as together:
+            with _store_errors(), self._redis.pipeline(transaction=False) as together:
                 for number in batch:
                     together.pexpire(_key(crawl, number), ttl_ms)
                 together.execute()
-        with _told():
+        with _store_errors():
             self._redis.pexpire(_index(crawl), ttl_ms)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._redis.close()
 
 
@@ -107,7 +107,7 @@ def _index(crawl: str) -> str:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _store_errors() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:

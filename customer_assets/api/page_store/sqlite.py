@@ -1,4 +1,4 @@
-"""Pages in a SQLite file: they survive the process, however it ends, and serve two processes at once."""
+"""Page store in a SQLite file: pages survive the process, however it ends, and two processes can share them."""
 
 import logging
 import os
@@ -20,13 +20,13 @@ Result = TypeVar("Result")
 BUSY_TIMEOUT_S = 10.0
 
 APPLICATION = 0x63757374
-"""Kept in the file's `application_id`, "cust": another program's database is left alone."""
+"""The file's `application_id`, "cust": another program's database is left alone."""
 
 VERSION = 3
-"""Kept in the file's `user_version`; a file of another version is emptied: all it holds can be had again."""
+"""The file's `user_version`; a file of another version is emptied, since everything in it can be fetched again."""
 
 CLOCKS_DIFFER_S = 60.0
-"""A page that was put later than this from now was put before the clock was set back: nobody knows how old it is."""
+"""A page dated further ahead than this was stored before the clock was set back: its age is unknown."""
 
 TABLE = """
 CREATE TABLE pages (
@@ -43,93 +43,92 @@ CREATE TABLE pages (
   PRIMARY KEY (crawl, number)
 )
 """
-# The data stands last, so that the other columns are read without it.
+# The data comes last, so that the other columns can be read without it.
 FRESH = "expires_at > :now AND put_at < :now + :differ"
 PUT = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 GET = f"""
 SELECT per_page, total, total_pages, record_count, data, checksum FROM pages
 WHERE crawl = :crawl AND number = :number AND {FRESH}
-"""  # noqa: S608 - put together from constants
+"""  # noqa: S608 - built from constants
 NUMBERS = f"SELECT number FROM pages WHERE crawl = :crawl AND {FRESH} ORDER BY number"  # noqa: S608 - the same
-CUT = "VACUUM"
+SET_EXPIRY = "UPDATE pages SET expires_at = :now + :ttl WHERE crawl = :crawl"
+TRUNCATE = "VACUUM"
 STALE, OF_CRAWL = f"NOT ({FRESH})", "crawl = :crawl"
 
-# Nothing is flushed to the disk: a killed process loses nothing, since what it wrote is the system's by then; a power
-# cut may damage the file, which is noticed and made anew. Measured on 1,000 pages of 140 kB, put and dropped: 0.2 s;
-# with a write-ahead log and flushes, where all is written twice, 0.75 s.
+# Nothing is flushed to disk. A killed process loses nothing, since the operating system has what it wrote; a power cut
+# can damage the file, which is noticed and replaced. Measured on 1,000 pages of 140 kB, stored and dropped: 0.2 s; with
+# a write-ahead log and flushes, which write everything twice, 0.75 s.
 PRAGMAS = ("page_size = 16384", "journal_mode = TRUNCATE", "synchronous = OFF", "secure_delete = ON")
 
 
 class SQLitePageStore:
-    """Keeps pages in one file that only its owner may read.
+    """Keeps pages in one file that only its owner can read.
 
-    A file that is damaged, or no SQLite file, is put aside with a warning: `pages.sqlite` → `pages.sqlite.damaged`.
+    A file that is damaged or not SQLite's is set aside with a warning: `pages.sqlite` → `pages.sqlite.damaged`.
 
     Args:
-        path: The file; made if it is missing.
-        clock: Tells seconds since the epoch.
+        path: The file; created if it is missing.
+        clock: Returns seconds since the epoch.
 
     Raises:
-        PageStoreError: The file cannot be made or opened, or is another program's.
+        PageStoreError: The file cannot be created or opened, or belongs to another program.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._path, self._clock = path, clock
         try:
-            self._connection = self._opened()
+            self._connection = self._open()
         except (OSError, sqlite3.Error) as error:
             raise PageStoreError(f"The page store {path} cannot be opened: {error}.") from error
         self._sweep()
 
     def numbers(self, crawl: str) -> Iterable[int]:
-        """The numbers of the pages that are kept and have not expired, ascending."""
-        named = self._named(crawl=crawl)
-        return [number for (number,) in self._tried(lambda store: store.execute(NUMBERS, named).fetchall())]
+        """The numbers of the pages that are stored and have not expired, ascending."""
+        parameters = self._parameters(crawl=crawl)
+        return [number for (number,) in self._try(lambda store: store.execute(NUMBERS, parameters).fetchall())]
 
     def get(self, crawl: str, number: int) -> Page | None:
-        """Return a page; None if it is not kept, has expired or is damaged."""
-        named = self._named(crawl=crawl, number=number)
-        row = self._tried(lambda store: store.execute(GET, named).fetchone())
+        """Return a page; None if it is not stored, has expired or is damaged."""
+        parameters = self._parameters(crawl=crawl, number=number)
+        row = self._try(lambda store: store.execute(GET, parameters).fetchone())
         if row is None:
             return None
         per_page, total, total_pages, record_count, data, stored = row
         page = Page(number, per_page, total, total_pages, record_count, data) if isinstance(data, bytes) else None
         if page is None or checksum(page) != stored:
-            logger.warning("Page %d in the page store is damaged; it is asked for again.", number)
+            logger.warning("Page %d in the page store is damaged; it is fetched again.", number)
             return None
         return page
 
     def put(self, crawl: str, page: Page, ttl_s: float) -> None:
-        """Keep a page for so many seconds: from now on no killed process can lose it."""
+        """Store a page for `ttl_s` seconds: from now on no killed process can lose it."""
         counts = (page.per_page, page.total, page.total_pages, page.record_count)
         now_s = self._clock()
         row = (crawl, page.number, *counts, checksum(page), now_s, now_s + ttl_s, page.data)
-        self._tried(lambda store: store.execute(PUT, row))
+        self._try(lambda store: store.execute(PUT, row))
 
-    def keep(self, crawl: str, ttl_s: float) -> None:
-        """Let all of a crawl's pages expire in so many seconds; 0 drops them, and what has expired of others."""
-        named = self._named(crawl=crawl, ttl=ttl_s)
+    def set_ttl(self, crawl: str, ttl_s: float) -> None:
+        """Let all of a crawl's pages expire in `ttl_s` seconds; 0 drops them, and expired ones of others."""
+        parameters = self._parameters(crawl=crawl, ttl=ttl_s)
         if ttl_s > 0:
-            self._tried(
-                lambda store: store.execute("UPDATE pages SET expires_at = :now + :ttl WHERE crawl = :crawl", named)
-            )
+            self._try(lambda store: store.execute(SET_EXPIRY, parameters))
         else:
-            self._tried(partial(_drop, OF_CRAWL, named))
+            self._try(partial(_drop, OF_CRAWL, parameters))
         self._sweep()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def _sweep(self) -> None:
-        """Drop what has expired, of whatever crawl."""
-        self._tried(partial(_drop, STALE, self._named()))
+        """Drop the expired pages of all crawls."""
+        self._try(partial(_drop, STALE, self._parameters()))
 
-    def _named(self, **values: object) -> dict[str, object]:
+    def _parameters(self, **values: object) -> dict[str, object]:
         return {"now": self._clock(), "differ": CLOCKS_DIFFER_S, **values}
 
-    def _tried(self, use: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Use the file; if it turns out to be damaged, use a new one in its place."""
+    def _try(self, use: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Use the file; if it turns out to be damaged, replace it and use the new one."""
         try:
             try:
                 return use(self._connection)
@@ -137,23 +136,23 @@ class SQLitePageStore:
                 if not _is_damage(error):
                     raise
                 self._connection.close()
-                self._put_aside()
-                self._connection = self._opened()
+                self._set_aside()
+                self._connection = self._open()
                 return use(self._connection)
         except (OSError, sqlite3.Error) as error:
             raise PageStoreError(f"The page store {self._path} failed: {error}.") from error
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         _private_directory(self._path.parent)
         try:
-            return self._connected()
+            return self._connect()
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise
-            self._put_aside()
-            return self._connected()
+            self._set_aside()
+            return self._connect()
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
@@ -165,28 +164,28 @@ class SQLitePageStore:
             raise
         return connection
 
-    def _put_aside(self) -> None:
-        """Keep a damaged file for who wants to look, under another name; SQLite's notes on it are of no use."""
+    def _set_aside(self) -> None:
+        """Rename a damaged file for anyone who wants to look; SQLite's journal of it is useless."""
         aside = self._path.with_name(f"{self._path.name}.damaged")
-        logger.warning("The page store %s is damaged: it is made anew, the old one is %s.", self._path, aside.name)
+        logger.warning("The page store %s is damaged and was replaced; the old file is %s.", self._path, aside.name)
         self._path.replace(aside)
         for suffix in ("-journal", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
 
 def _private_directory(path: Path) -> None:
-    """Make a directory, and what is missing above it, for the owner only: `mkdir` would leave those above to all."""
+    """Create a directory and its missing parents for the owner only; `mkdir` would open the parents to everybody."""
     if not path.is_dir():
         _private_directory(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the table, unless it is there."""
+    """Create the table unless it is there."""
     if _marks(connection) == (APPLICATION, VERSION):
         return
     connection.execute("BEGIN IMMEDIATE")
-    if _marks(connection) != (APPLICATION, VERSION):  # another process may have been faster
+    if _marks(connection) != (APPLICATION, VERSION):  # another process could have been faster
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         if _marks(connection)[0] not in (0, APPLICATION) or tables - {"pages"}:
             raise sqlite3.NotSupportedError("it is another program's database; choose another path")
@@ -203,30 +202,30 @@ def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
     return application, version
 
 
-def _drop(which: str, named: Mapping[str, object], connection: sqlite3.Connection) -> None:
-    """Drop pages, and leave nothing of their customers in the file.
+def _drop(which: str, parameters: Mapping[str, object], connection: sqlite3.Connection) -> None:
+    """Drop pages and leave nothing of their customers in the file.
 
-    Where other pages stay, what is dropped is overwritten. Else the file is cut, which takes a fifth of the time; if
-    the process was killed before it came to that, it is done when the file is next opened, or when the pages are gone
-    that another crawl put into it meanwhile.
+    If other pages stay, the dropped ones are overwritten. Otherwise the file is truncated, which takes a fifth of the
+    time; if the process is killed before that, it happens when the file is next opened, or when the last pages of
+    another crawl go.
     """
-    stays = connection.execute(f"SELECT 1 FROM pages WHERE NOT ({which}) LIMIT 1", named).fetchone()  # noqa: S608 - put together from constants
-    with nullcontext() if stays else _not_overwriting(connection):
-        connection.execute(f"DELETE FROM pages WHERE {which}", named)  # noqa: S608 - the same
+    stays = connection.execute(f"SELECT 1 FROM pages WHERE NOT ({which}) LIMIT 1", parameters).fetchone()  # noqa: S608 - built from constants
+    with nullcontext() if stays else _without_overwriting(connection):
+        connection.execute(f"DELETE FROM pages WHERE {which}", parameters)  # noqa: S608 - the same
     if not stays:
-        _cut(connection)
+        _truncate(connection)
 
 
-def _cut(connection: sqlite3.Connection) -> None:
-    """Give the file's free pages back to the system."""
+def _truncate(connection: sqlite3.Connection) -> None:
+    """Return the file's free space to the system."""
     if connection.execute("PRAGMA freelist_count").fetchone() != (0,):
-        with suppress(sqlite3.OperationalError):  # another process is at it
-            connection.execute(CUT)
+        with suppress(sqlite3.OperationalError):  # another process is doing it
+            connection.execute(TRUNCATE)
 
 
 @contextmanager
-def _not_overwriting(connection: sqlite3.Connection) -> Iterator[None]:
-    """Leave pages that become free as they are. Scripts: the pragma acts when compiled, and statements are kept so."""
+def _without_overwriting(connection: sqlite3.Connection) -> Iterator[None]:
+    """Skip the overwriting. Scripts, because the pragma acts on statements compiled after it, and others are cached."""
     connection.executescript("PRAGMA secure_delete = FAST")
     try:
         yield

@@ -9,7 +9,7 @@ import pytest
 
 from customer_assets.api.crawl.crawl import Snapshot
 from customer_assets.api.crawl.events import Abandoned, Accepted, Decision, Requeued, RetryScheduled, Throttled
-from customer_assets.api.progress import BAR_EVERY_S, RETRIES_TOLD, Progress, bar, line, summary
+from customer_assets.api.progress import BAR_EVERY_S, MAX_WARNINGS, Progress, bar, line, summary
 from customer_assets.api.stats import CrawlStats, LatencyHistogram
 from customer_assets.metrics import FailureCause
 
@@ -48,13 +48,13 @@ def test_each_retry_is_told_with_its_instant(
     caplog: pytest.LogCaptureFixture, decision: Decision, sentence: str
 ) -> None:
     """Page, attempt, cause and wait."""
-    progress().decided(decision)
+    progress().on_decision(decision)
     assert [record.message for record in caplog.records] == [f"2026-01-01T00:00:00.000+00:00 {sentence}"]
 
 
 def test_a_page_that_came_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
     """Quiet."""
-    progress().decided(Accepted(1))
+    progress().on_decision(Accepted(1))
     assert caplog.records == []
 
 
@@ -62,9 +62,9 @@ def test_thousands_of_retries_do_not_flood_the_log(caplog: pytest.LogCaptureFixt
     """The first are warnings, the others are there for who looks."""
     caplog.set_level(logging.DEBUG)
     crawl = progress()
-    for _ in range(RETRIES_TOLD + 50):
-        crawl.decided(RetryScheduled(1, 1, FailureCause.TIMEOUT, 1.0))
-    assert sum(record.levelno == logging.WARNING for record in caplog.records) == RETRIES_TOLD
+    for _ in range(MAX_WARNINGS + 50):
+        crawl.on_decision(RetryScheduled(1, 1, FailureCause.TIMEOUT, 1.0))
+    assert sum(record.levelno == logging.WARNING for record in caplog.records) == MAX_WARNINGS
     assert sum(record.levelno == logging.DEBUG for record in caplog.records) == 50
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customer_assets.api.crawl.events import PageReceived, RequestFailed
-from customer_assets.api.responses import PageParser, RawResponse, parse_response, records
+from customer_assets.api.http.base import RawResponse
+from customer_assets.api.responses import PageParser, parse_response, records
 from customer_assets.field_mapping import EnvelopeFields, FieldMapping
 from customer_assets.metrics import FailureCause
 from customer_assets.models import Page

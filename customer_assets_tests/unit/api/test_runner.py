@@ -1,4 +1,4 @@
-"""Both drivers are one crawl: the same script gives the same actions on threads and on asyncio."""
+"""Both kinds of transport run the same crawl: one script gives the same actions on threads and on asyncio."""
 
 import asyncio
 import queue
@@ -11,10 +11,9 @@ import pytest
 from customer_assets.api import CustomerAPIClient
 from customer_assets.api.crawl.crawl import Crawl
 from customer_assets.api.crawl.events import Action
-from customer_assets.api.http.base import Callback, TransportError
+from customer_assets.api.http.base import Callback, HttpRequest, RawResponse, TransportError
 from customer_assets.api.http.event_loop import EventLoop
 from customer_assets.api.http.worker_pool import WorkerPool
-from customer_assets.api.responses import RawResponse
 from customer_assets.errors import IncompleteCrawlError
 from customer_assets.metrics import FailureCause
 from customer_assets_tests.harness.scripted_server import FakeClock, body, http_json
@@ -35,6 +34,11 @@ def answer(page: int, attempt: int) -> RawResponse | TransportError:
     return RawResponse(200, {}, http_json(body(page, total=240)), 0.01)
 
 
+def page_of(request: HttpRequest) -> int:
+    """The page that a request asks for."""
+    return int(request.url.rpartition("=")[2])
+
+
 class OnThreads:
     """A transport that answers by script, on threads."""
 
@@ -42,10 +46,11 @@ class OnThreads:
         self._script, self._attempts = script, dict[int, int]()
         self._threads = WorkerPool(4)
 
-    def send(self, page: int, deliver: Callback) -> None:
+    def send(self, request: HttpRequest, callback: Callback) -> None:
         """Answer from another thread."""
+        page = page_of(request)
         attempt = self._attempts[page] = self._attempts.get(page, 0) + 1
-        self._threads.start(lambda: self._answer(page, attempt), deliver)
+        self._threads.start(lambda: self._answer(page, attempt), callback)
 
     def close(self) -> None:
         """End the threads."""
@@ -65,10 +70,11 @@ class OnAsyncio(OnThreads):
         super().__init__(script)
         self._loop = EventLoop()
 
-    def send(self, page: int, deliver: Callback) -> None:
+    def send(self, request: HttpRequest, callback: Callback) -> None:
         """Answer from the loop."""
+        page = page_of(request)
         attempt = self._attempts[page] = self._attempts.get(page, 0) + 1
-        self._loop.start(self._task(page, attempt), deliver)
+        self._loop.start(self._task(page, attempt), callback)
 
     def close(self) -> None:
         """End the loop."""
@@ -157,6 +163,6 @@ def test_what_is_in_flight_does_not_keep_a_transport_open(kind: type[OnThreads])
 
     transport = kind(slow)
     arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    transport.send(1, arrived.put)
+    transport.send(HttpRequest("https://x.org/users?page=1"), arrived.put)
     held.put(None)
     transport.close()

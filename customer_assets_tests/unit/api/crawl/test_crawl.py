@@ -119,7 +119,7 @@ class CrawlHarness:
 
     def good(self, number: int, pages: int = 10, records: int = 10, data: bytes | None = None) -> Decision:
         """Answer with a page."""
-        return self.crawl.arrived(PageReceived(page(number, pages, records, data), 0.001), self.now_s)
+        return self.crawl.receive(PageReceived(page(number, pages, records, data), 0.001), self.now_s)
 
     def bad(
         self,
@@ -130,7 +130,7 @@ class CrawlHarness:
         latency_s: float = 0.001,
     ) -> Decision:
         """Answer without a page."""
-        return self.crawl.failed(RequestFailed(number, cause, latency_s, status, RateLimitHints(after_s)), self.now_s)
+        return self.crawl.receive(RequestFailed(number, cause, latency_s, status, RateLimitHints(after_s)), self.now_s)
 
     def ends(self) -> Done | GiveUp:
         """Ask for the end, twice: it stays the same."""
@@ -551,7 +551,7 @@ def test_a_quota_used_up_for_an_hour_ends_the_crawl() -> None:
     traveller = begun(3, CrawlPolicy(max_concurrency=1))
     assert traveller.sends() == [2]
     advice = RateLimitHints(remaining=1, reset_after_s=3_600.0)
-    traveller.crawl.arrived(PageReceived(page(2, 3), 0.001, advice), traveller.now_s)
+    traveller.crawl.receive(PageReceived(page(2, 3), 0.001, advice), traveller.now_s)
     assert traveller.sends() == [3]
     traveller.bad(3, FailureCause.TIMEOUT)
     assert traveller.ends() == GiveUp((3,), 3, "the API asked for a longer pause", retry_after_s=3_600.0)
@@ -562,7 +562,7 @@ def test_a_quota_used_up_for_a_minute_is_waited_for() -> None:
     traveller = begun(3, CrawlPolicy(max_concurrency=1))
     assert traveller.sends() == [2]
     advice = RateLimitHints(remaining=1, reset_after_s=60.0)
-    traveller.crawl.arrived(PageReceived(page(2, 3), 0.001, advice), traveller.now_s)
+    traveller.crawl.receive(PageReceived(page(2, 3), 0.001, advice), traveller.now_s)
     assert traveller.sends() == [3]
     traveller.bad(3, FailureCause.TIMEOUT)
     assert traveller.waits() == 60.0

@@ -20,17 +20,17 @@ def test_totals_are_unknown_at_first() -> None:
     """Then they are the latest answer's."""
     totals = GrowthGuard(1_000, 2.0)
     assert (totals.records, totals.pages) == (None, None)
-    assert totals.follow(told(5)) is None
+    assert totals.observe(told(5)) is None
     assert (totals.records, totals.pages) == (47, 5)
-    assert totals.follow(told(4)) is None
+    assert totals.observe(told(4)) is None
     assert (totals.records, totals.pages) == (37, 4)
 
 
 def test_too_many_pages_are_not_believed() -> None:
     """As many as allowed are, one more is not; the figures are taken over all the same."""
     totals = GrowthGuard(1_000, 2.0)
-    assert totals.follow(told(1_000)) is None
-    assert totals.follow(told(1_001)) == "the API claims 1001 pages, more than the 1000 that a crawl reads"
+    assert totals.observe(told(1_000)) is None
+    assert totals.observe(told(1_001)) == "the API claims 1001 pages, more than the 1000 that a crawl reads"
     assert totals.pages == 1_001
 
 
@@ -38,44 +38,44 @@ def test_too_many_pages_are_not_believed() -> None:
 def test_twice_the_first_pages_and_a_hundred_is_the_most_growth(first: int, most: int) -> None:
     """So many are believed, one more is not."""
     totals = GrowthGuard(10**6, 2.0)
-    assert totals.follow(told(first)) is None
-    assert totals.follow(told(most)) is None
+    assert totals.observe(told(first)) is None
+    assert totals.observe(told(most)) is None
     reason = f"the API grew from {first} to {most + 1} pages while it was read"
-    assert totals.follow(told(most + 1)) == reason
+    assert totals.observe(told(most + 1)) == reason
 
 
 def test_growth_is_measured_from_the_first_answer() -> None:
     """Neither step by step nor from the smallest."""
     totals = GrowthGuard(10**6, 3.0)
-    assert [totals.follow(told(pages)) for pages in (100, 1, 250, 400)] == [None] * 4
-    assert totals.follow(told(401)) == "the API grew from 100 to 401 pages while it was read"
+    assert [totals.observe(told(pages)) for pages in (100, 1, 250, 400)] == [None] * 4
+    assert totals.observe(told(401)) == "the API grew from 100 to 401 pages while it was read"
 
 
 def test_the_same_records_so_many_times_in_a_row_are_no_coincidence() -> None:
     """Not one time fewer."""
     repeats = RepetitionGuard(3)
-    assert repeats.follow(holding(b"a")) is None
-    assert repeats.follow(holding(b"a")) is None
-    assert repeats.follow(holding(b"a")) == "the API answered 3 pages in a row with the very same records"
+    assert repeats.observe(holding(b"a")) is None
+    assert repeats.observe(holding(b"a")) is None
+    assert repeats.observe(holding(b"a")) == "the API answered 3 pages in a row with the very same records"
 
 
 def test_other_records_in_between_begin_anew() -> None:
     """Only an unbroken row counts, and the other page is the first of the next."""
     repeats = RepetitionGuard(3)
-    assert [repeats.follow(holding(data)) for data in (b"a", b"a", b"b", b"a", b"a", b"b", b"b")] == [None] * 7
-    assert repeats.follow(holding(b"b")) == "the API answered 3 pages in a row with the very same records"
+    assert [repeats.observe(holding(data)) for data in (b"a", b"a", b"b", b"a", b"a", b"b", b"b")] == [None] * 7
+    assert repeats.observe(holding(b"b")) == "the API answered 3 pages in a row with the very same records"
 
 
 def test_empty_pages_are_all_alike() -> None:
     """They neither count nor break a row."""
     repeats = RepetitionGuard(2)
-    assert [repeats.follow(holding(b"[]", records=0)) for _ in range(5)] == [None] * 5
-    assert repeats.follow(holding(b"a")) is None
-    assert repeats.follow(holding(b"[]", records=0)) is None
-    assert repeats.follow(holding(b"a", records=1)) is not None
+    assert [repeats.observe(holding(b"[]", records=0)) for _ in range(5)] == [None] * 5
+    assert repeats.observe(holding(b"a")) is None
+    assert repeats.observe(holding(b"[]", records=0)) is None
+    assert repeats.observe(holding(b"a", records=1)) is not None
 
 
 def test_one_page_is_no_row() -> None:
     """The first page counts once, even if it holds nothing but an empty text."""
-    assert RepetitionGuard(2).follow(holding(b"")) is None
-    assert RepetitionGuard(1).follow(holding(b"a")) is not None
+    assert RepetitionGuard(2).observe(holding(b"")) is None
+    assert RepetitionGuard(1).observe(holding(b"a")) is not None

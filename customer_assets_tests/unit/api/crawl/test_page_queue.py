@@ -20,7 +20,7 @@ def take_all(pages: PageQueue, now_s: float = 0.0) -> list[int]:
     """Take whatever may be asked for now, in order."""
     taken = []
     while pages.earliest_s() <= now_s:
-        taken.append(pages.take(now_s))
+        taken.append(pages.pop(now_s))
     return taken
 
 
@@ -77,42 +77,42 @@ def test_a_new_page_may_be_asked_for_at_once() -> None:
     """Without any wait, and with none left there is no instant at all."""
     pages = agenda(1)
     assert pages.earliest_s() == -inf
-    assert pages.take(0.0) == 1
+    assert pages.pop(0.0) == 1
     assert pages.earliest_s() == inf
-    with pytest.raises(LookupError, match=r"^No page may be asked for now\.$"):
-        pages.take(0.0)
+    with pytest.raises(LookupError, match=r"^No page is due\.$"):
+        pages.pop(0.0)
 
 
 def test_a_taken_page_is_on_trial_from_its_first_attempt() -> None:
     """First attempt, first round, never short."""
     pages = agenda(1)
-    pages.take(0.0)
-    assert pages.trials == {1: Attempt(attempt=1, round=1, accepted_before=0, was_short=False)}
-    pages.arrived(1)
-    assert pages.trials == {}
+    pages.pop(0.0)
+    assert pages.attempts == {1: Attempt(number=1, round=1, accepted_before=0, was_short=False)}
+    pages.remove(1)
+    assert pages.attempts == {}
 
 
 def test_due_retries_come_before_new_pages_and_those_before_rounds() -> None:
     """A retry that is not due yet lets new pages pass."""
     pages = agenda(5)
-    assert [pages.take(0.0) for _ in range(3)] == [1, 2, 3]
+    assert [pages.pop(0.0) for _ in range(3)] == [1, 2, 3]
     pages.requeue(1, 0.0)
     pages.retry(2, 0.0)
     pages.retry(3, 5.0)
     assert pages.waiting == 3
     assert take_all(pages, 1.0) == [2, 4, 5, 1]
     assert pages.earliest_s() == 5.0
-    assert pages.take(5.0) == 3
+    assert pages.pop(5.0) == 3
     assert pages.waiting == 0
 
 
 def test_new_pages_may_go_first() -> None:
     """Then a page that failed waits until there is no new one."""
     pages = agenda(2)
-    assert pages.take(0.0, new_first=True) == 1
+    assert pages.pop(0.0, new_first=True) == 1
     pages.retry(1, 0.0)
-    assert pages.take(0.0, new_first=True) == 2
-    assert pages.take(0.0, new_first=True) == 1
+    assert pages.pop(0.0, new_first=True) == 2
+    assert pages.pop(0.0, new_first=True) == 1
 
 
 def test_the_earliest_of_retries_and_rounds_counts() -> None:
@@ -133,18 +133,18 @@ def test_the_earliest_of_retries_and_rounds_counts() -> None:
 def test_missing_are_pages_abandoned_on_trial_and_not_asked_for() -> None:
     """Ascending, and neither the held nor the arrived."""
     pages = agenda(9, held=(3, 8))
-    assert [pages.take(0.0) for _ in range(4)] == [1, 2, 4, 5]
-    pages.arrived(2)
+    assert [pages.pop(0.0) for _ in range(4)] == [1, 2, 4, 5]
+    pages.remove(2)
     pages.abandon(4)
     pages.retry(1, 9.0)
     assert pages.missing() == (1, 4, 5, 6, 7, 9)
-    assert pages.trials.keys() == {1, 5}
+    assert pages.attempts.keys() == {1, 5}
 
 
 def test_an_abandoned_page_is_never_taken_again() -> None:
     """It only counts as missing."""
     pages = agenda(1)
-    pages.abandon(pages.take(0.0))
+    pages.abandon(pages.pop(0.0))
     assert pages.earliest_s() == inf
     assert pages.missing() == (1,)
 
@@ -156,7 +156,7 @@ def test_growth_brings_new_pages() -> None:
     """From the first that was not asked for on."""
     pages = agenda(1)
     assert take_all(pages) == [1]
-    pages.follow(3)
+    pages.set_last_page(3)
     assert pages.last == 3
     assert take_all(pages) == [2, 3]
 
@@ -168,18 +168,18 @@ def test_a_page_behind_the_last_is_parked_until_the_api_grows_back() -> None:
     pages.retry(2, 1.0)
     pages.retry(3, 2.0)
     pages.requeue(4, 3.0)
-    pages.follow(2)
+    pages.set_last_page(2)
     assert pages.earliest_s() == 1.0
-    assert pages.take(1.0) == 2
+    assert pages.pop(1.0) == 2
     assert pages.earliest_s() == inf
     assert pages.waiting == 0
     assert pages.missing() == (1, 2)
-    pages.follow(5)
+    pages.set_last_page(5)
     assert pages.waiting == 2
     assert pages.missing() == (1, 2, 3, 4, 5)
     assert take_all(pages, 2.0) == [3, 5]
     assert pages.earliest_s() == 3.0
-    assert pages.take(3.0) == 4
+    assert pages.pop(3.0) == 4
 
 
 def test_pages_parked_twice_come_back_once() -> None:
@@ -188,9 +188,9 @@ def test_pages_parked_twice_come_back_once() -> None:
     assert take_all(pages) == [1, 2]
     pages.retry(2, 0.0)
     for _ in range(3):
-        pages.follow(1)
+        pages.set_last_page(1)
         assert pages.earliest_s() == inf
-        pages.follow(2)
+        pages.set_last_page(2)
     assert take_all(pages) == [2]
     assert pages.waiting == 0
 
@@ -200,9 +200,9 @@ def test_abandoned_pages_behind_the_last_do_not_exist() -> None:
     pages = agenda(2)
     for page in take_all(pages):
         pages.abandon(page)
-    pages.follow(1)
+    pages.set_last_page(1)
     assert pages.missing() == (1,)
-    pages.follow(2)
+    pages.set_last_page(2)
     assert pages.missing() == (1, 2)
 
 

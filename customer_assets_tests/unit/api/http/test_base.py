@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from customer_assets.api.http.base import Target, TransportError, open_transport
-from customer_assets.api.responses import RawResponse
+from customer_assets.api.http.base import RawResponse, TransportError
 from customer_assets.metrics import FailureCause
 from customer_assets_tests.harness.scripted_server import Step, http
 from customer_assets_tests.harness.wire import (
@@ -27,8 +26,10 @@ from customer_assets_tests.harness.wire import (
     fetched,
     half_closed_after,
     packed,
+    page_request,
     reset_after,
     silent,
+    transport_to,
 )
 
 
@@ -76,9 +77,9 @@ def test_of_two_answers_the_second_is_nobodys(serve_script: Serve, library: str)
     twice = http(200, PAGE) + http(200, b"not asked for")
     server = serve_script([twice.replace(b"Connection: close", b"Connection: keep-alive"), http(200, PAGE)])
     arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    transport = open_transport(library, Target(server.url + "/users", KEY), 2)
+    transport = transport_to(library, server.url)
     for _ in range(2):
-        transport.send(1, arrived.put)
+        transport.send(page_request(server.url), arrived.put)
         outcome = arrived.get(timeout=10)
         assert isinstance(outcome, TransportError) or outcome.body == PAGE
     transport.close()

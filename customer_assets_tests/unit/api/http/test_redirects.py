@@ -14,13 +14,12 @@ from typing import Any
 
 import pytest
 
-from customer_assets.api.http.base import Target, TransportError, open_transport
-from customer_assets.api.responses import RawResponse
+from customer_assets.api.http.base import RawResponse, TransportError, TransportSettings, open_transport
 from customer_assets.errors import MissingDependencyError
 from customer_assets.metrics import FailureCause
 from customer_assets_tests.harness.scripted_server import http
 from customer_assets_tests.harness.services import need
-from customer_assets_tests.harness.wire import KEY, LIBRARIES, PAGE, Serve, fetched
+from customer_assets_tests.harness.wire import KEY, LIBRARIES, PAGE, Serve, fetched, page_request, transport_to
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -102,9 +101,9 @@ def test_nothing_but_the_settings_is_sent(
     monkeypatch.delenv("no_proxy", raising=False)
     server = serve_script([http(200, PAGE, Set_Cookie="session=1; Path=/")])
     arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    transport = open_transport(library, Target(server.url + "/users", KEY, page_size=50), 2)
+    transport = transport_to(library, server.url)
     for _ in range(2):
-        transport.send(3, arrived.put)
+        transport.send(page_request(server.url, 3, page_size=50), arrived.put)
         assert isinstance(arrived.get(timeout=10), RawResponse)
     transport.close()
     for request in server.requests:
@@ -130,15 +129,16 @@ def test_a_proxy_of_the_environment_is_used(serve_script: Serve, library: str, m
 def test_connections_are_kept(library: str) -> None:
     """Ten pages one after the other need one connection; a server that closes it meanwhile costs nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        transport = open_transport(library, Target(f"http://127.0.0.1:{listening.getsockname()[1]}/users", KEY), 2)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        transport = transport_to(library, url)
         arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(2):
-            transport.send(1, arrived.put)
+            transport.send(page_request(url), arrived.put)
             connection, _ = listening.accept()
             with connection:
                 for turn in range(5):
                     if turn:
-                        transport.send(1, arrived.put)
+                        transport.send(page_request(url), arrived.put)
                     assert connection.recv(65_536)
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(PAGE) + PAGE)
                     assert isinstance(arrived.get(timeout=10), RawResponse)
@@ -150,11 +150,11 @@ def test_connections_are_kept(library: str) -> None:
 def test_a_closed_transport_holds_no_connection(library: str) -> None:
     """Nor does one that was closed while a request was under way, once its answer has come."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        target = Target(f"http://127.0.0.1:{listening.getsockname()[1]}/users", KEY)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         for is_under_way in (False, library == "requests"):  # aiohttp's requests end with it
-            transport = open_transport(library, target, 2)
+            transport = transport_to(library, url)
             arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
-            transport.send(1, arrived.put)
+            transport.send(page_request(url), arrived.put)
             connection, _ = listening.accept()
             with connection:
                 connection.settimeout(10)
@@ -278,9 +278,9 @@ def test_a_missing_library_tells_how_to_install_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     monkeypatch.delitem(sys.modules, "customer_assets.api.http.aiohttp", raising=False)
     with pytest.raises(MissingDependencyError, match=r"pip install 'customer_assets\[async\]'"):
-        open_transport("aiohttp", Target("https://x.org", KEY), 1)
+        open_transport("aiohttp", TransportSettings("https://x.org"))
 
 
-def test_a_target_does_not_show_its_key() -> None:
+def test_a_request_does_not_show_its_key() -> None:
     """In no traceback."""
-    assert KEY not in repr(Target("https://x.org", KEY))
+    assert KEY not in repr(page_request("https://x.org"))

@@ -61,7 +61,7 @@ def test_a_finished_crawl_is_dropped(store: PageStore) -> None:
     """And no other."""
     store.put("a", page(1), 60)
     store.put("b", page(1), 60)
-    store.keep("a", 0)
+    store.set_ttl("a", 0)
     assert list(store.numbers("a")) == []
     assert list(store.numbers("b")) == [1]
 
@@ -69,7 +69,7 @@ def test_a_finished_crawl_is_dropped(store: PageStore) -> None:
 def test_a_finished_crawl_can_be_kept(store: PageStore) -> None:
     """For as long as was said."""
     store.put("a", page(1), 60)
-    store.keep("a", 120)
+    store.set_ttl("a", 120)
     assert list(store.numbers("a")) == [1]
 
 
@@ -90,7 +90,7 @@ def test_a_store_of_ones_own_is_opened_by_its_scheme(monkeypatch: pytest.MonkeyP
     """The opener gets the address and the clock."""
     monkeypatch.setattr(pages, "_registered", {})
     clock = ManualClock()
-    with pytest.raises(ConfigurationError, match="'ours' is no page store"):
+    with pytest.raises(ConfigurationError, match="there is no page store ours://"):
         open_store("ours://place", clock)
     opened: list[tuple[str, object]] = []
 
@@ -107,5 +107,5 @@ def test_a_store_of_ones_own_is_opened_by_its_scheme(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("scheme", pages.BUILTIN_SCHEMES)
 def test_no_store_takes_anothers_scheme(scheme: str) -> None:
     """Ours stay ours."""
-    with pytest.raises(ConfigurationError, match="is a page store already"):
+    with pytest.raises(ConfigurationError, match="is already taken"):
         register_store(scheme, lambda _, clock: MemoryPageStore(clock))

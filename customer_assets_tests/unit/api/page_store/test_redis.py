@@ -49,7 +49,7 @@ def test_redis_drops_more_pages_than_fit_a_batch(redis_url: str, monkeypatch: py
     opened = open_store(redis_url, ManualClock())
     for number in range(1, 11):
         opened.put("many", page(number), 60)
-    opened.keep("many", 0)
+    opened.set_ttl("many", 0)
     with redis.Redis.from_url(redis_url) as connection:
         assert connection.keys("*many*") == []
     opened.close()

@@ -106,7 +106,7 @@ def test_nothing_of_a_dropped_customer_stays_in_the_file(tmp_path: Path, pages: 
     opened = SQLitePageStore(path, ManualClock())
     for number in range(1, pages + 1):
         opened.put("a", page(number, b'["canary@example.org"]' * records), 60)
-    opened.keep("a", 0)
+    opened.set_ttl("a", 0)
     opened.close()
     assert all(b"canary" not in file.read_bytes() for file in tmp_path.iterdir())
     assert path.stat().st_size < 100_000
@@ -119,7 +119,7 @@ def test_nothing_of_a_dropped_customer_stays_beside_another_crawls_pages(tmp_pat
     opened.put("other", page(1, b'["sparrow@example.org"]' * 1_000), 60)
     opened.put("a", page(1, b'["canary@example.org"]' * 1_000), 60)
     opened.put("other", page(2, b'["sparrow@example.org"]' * 1_000), 60)
-    opened.keep("a", 0)
+    opened.set_ttl("a", 0)
     opened.close()
     assert all(b"canary" not in file.read_bytes() for file in tmp_path.iterdir())
     again = SQLitePageStore(path, ManualClock())
@@ -135,8 +135,8 @@ def test_what_a_process_dropped_before_it_was_killed_leaves_the_file_when_it_is_
     opened = SQLitePageStore(path, ManualClock())
     opened.put("a", page(1, b'["canary@example.org"]' * 1_000), 60)
     with monkeypatch.context() as killed:
-        killed.setattr(sqlite, "CUT", "SELECT 1")
-        opened.keep("a", 0)
+        killed.setattr(sqlite, "TRUNCATE", "SELECT 1")
+        opened.set_ttl("a", 0)
     opened.close()
     assert b"canary" in path.read_bytes()
     SQLitePageStore(path, ManualClock()).close()
