@@ -59,7 +59,7 @@ def test_a_program_passes_structured_parts_as_mappings() -> None:
         ({"key_header": "a b"}, "key_header: 'a b' is not a valid header name. Use, say, x-api-key."),
         ({"base_url": "ftp://x.org"}, "base_url: it is not an http or https address."),
         ({"base_url": "http://x.org"}, "base_url: plain http would send the key in the clear."),
-        ({"page_store": "redis:/:canary@host"}, "page_store: it is no address of a page store."),
+        ({"page_store": "redis:/:canary@host"}, "page_store: it is not the address of a page store."),
     ],
 )
 def test_what_a_program_cannot_mean_is_refused(given: dict[str, Any], message: str) -> None:
