@@ -28,9 +28,7 @@ def build_checks(sync: Sync) -> list[dg.AssetChecksDefinition]:
 def _check_of_raw_customers(sync: Sync) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=sync.key("raw_customers"), blocking=True)
     @with_resource_keys(sync)
-    def every_customer_was_fetched(
-        raw_customers: nw.LazyFrame, data_directory: DataDirectory
-    ) -> dg.AssetCheckResult:
+    def every_customer_was_fetched(raw_customers: nw.LazyFrame, data_directory: DataDirectory) -> dg.AssetCheckResult:
         """The API returned as many customers as it says it has."""
         with as_dagster_failures():
             crawl = data_directory.crawl_summary(raw_customers)

@@ -63,9 +63,7 @@ def test_the_environment_file_names_only_known_settings() -> None:
 
 
 def test_no_file_sets_or_reads_a_variable_that_would_be_warned_about() -> None:
-    texts = [
-        path.read_text(encoding="utf-8") for path in DEPLOY.rglob("*") if path.suffix != ".png" and path.is_file()
-    ]
+    texts = [path.read_text(encoding="utf-8") for path in DEPLOY.rglob("*") if path.suffix != ".png" and path.is_file()]
     named = {name for text in texts for name in re.findall(r"\bCUSTOMER_[A-Z_]+[A-Z]\b", text)}
     assert DEPLOYMENT_VARIABLES <= named <= {*VARIABLES, *DEPLOYMENT_VARIABLES}
 

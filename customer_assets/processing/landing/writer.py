@@ -1,6 +1,5 @@
 """Where pages become files: the raw table and the quarantine. What is in them is decided by `parser` and `batches`."""
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
