@@ -9,8 +9,12 @@ CustomerAssetsError
 │   ├── IncompleteCrawlError    retry later: only the missing pages are requested again
 │   └── CrawlPausedError        retry later: the API said when
 ├── PageStoreError              continue without the store
+├── TableError
+│   ├── NotMaterializedError    stop: materialise the named asset first
+│   └── DamagedTableError       stop: materialise the named asset again
 ├── QualityGateError            stop: the data is not fit to publish
-└── PublishError                retry later: the published file is still the previous one
+├── SupersededError             stop: newer customers are already published
+└── PublishError                retry later: the published file is still the previous one, unless it says otherwise
 
 No message, attribute or repr holds an API key or a customer's data. Errors private to one room belong in that room.
 """
@@ -127,6 +131,45 @@ class PageStoreError(CustomerAssetsError):
     """A page store could not be read or written; a crawl continues without it."""
 
 
+class TableError(CustomerAssetsError):
+    """A table of the lake cannot be read.
+
+    Attributes:
+        table: The table, named as the asset that commits it.
+    """
+
+    def __init__(self, table: str, message: str) -> None:
+        """Name the table and say what happened to it."""
+        self.table = table
+        super().__init__(message)
+
+
+class NotMaterializedError(TableError):
+    """A table was never committed."""
+
+    def __init__(self, table: str, lake: str) -> None:
+        """Name the table and the lake that does not hold it."""
+        super().__init__(
+            table,
+            f"There is no {table}.json in {lake}: {table} was never materialised there. "
+            f"Materialise {table} first, or all assets at once.",
+        )
+
+
+class DamagedTableError(TableError):
+    """A table's file or pointer is not what was committed.
+
+    Attributes:
+        path: The file.
+        problem: What is wrong with it, without its content.
+    """
+
+    def __init__(self, path: str, problem: str, table: str) -> None:
+        """Name the file, what is wrong with it and the table."""
+        self.path, self.problem = path, problem
+        super().__init__(table, f"{path} cannot be read: {problem}. Materialise {table} again.")
+
+
 class QualityGateError(CustomerAssetsError):
     """The data is not fit to publish.
 
@@ -144,15 +187,36 @@ class QualityGateError(CustomerAssetsError):
         )
 
 
+class SupersededError(CustomerAssetsError):
+    """A run was overtaken: customers of a newer crawl are in place, and are not replaced by older ones.
+
+    Attributes:
+        path: What was not replaced.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Name what was not replaced."""
+        self.path = path
+        super().__init__(
+            f"{path} was not replaced: customers of a newer crawl are there already, or are being published by another "
+            "run. Nothing needs to be done, unless no other run publishes: then materialise all assets."
+        )
+
+
 class PublishError(CustomerAssetsError):
-    """A file could not be published; the previous version is still in place, complete.
+    """A file could not be published; unless `in_place`, the previous version is unchanged.
 
     Attributes:
         path: The file that was to be published.
         problem: What went wrong.
+        in_place: Whether the new file is in place all the same.
     """
 
-    def __init__(self, path: str, problem: str) -> None:
+    def __init__(self, path: str, problem: str, *, in_place: bool = False) -> None:
         """Name the file and what went wrong."""
-        self.path, self.problem = path, problem
-        super().__init__(f"{path} was not published: {problem}. The previous version is unchanged.")
+        self.path, self.problem, self.in_place = path, problem, in_place
+        super().__init__(
+            f"{path} was published, but {problem}."
+            if in_place
+            else f"{path} was not published: {problem}. The previous version is unchanged."
+        )

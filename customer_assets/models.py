@@ -120,6 +120,7 @@ class CrawlSummary(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    number: Annotated[int, Field(ge=0, description="Orders crawls: one that began later has a larger number.")] = 0
     fingerprint: Annotated[str, Field(description="Hash of the pages read, whatever their order.")]
     landed: Annotated[int, Field(ge=0, description="Records that the API handed over.")]
     rejected: Annotated[int, Field(ge=0, description="Of these, the quarantined ones.")]
@@ -154,7 +155,6 @@ class CleaningSummary(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    mapping: Annotated[RecordMapping, Field(description="How the records were read.")] = DEFAULT_RECORD
     as_of: Annotated[str, Field(description="The instant from which activity was judged; ISO 8601.")]
     records: Annotated[int, Field(ge=0, description="Records with a usable id, duplicates included.")]
     defects: Annotated[dict[str, int], Field(description="Of these, how many have a defect, by field.")]
@@ -164,6 +164,9 @@ class CleaningSummary(BaseModel):
     ] = {}
     respelled_ids: Annotated[int, Field(ge=0, description="Ids written in more than one way, such as 7 and 007.")] = 0
     changes: Annotated[Changes | None, Field(description="Null before anything was published.")] = None
-    fingerprint: Annotated[
-        str | None, Field(description="That of the crawl they were made from; null: not on record.")
-    ] = None
+    crawl: Annotated[CrawlSummary, Field(description="The crawl they were made from.")]
+
+    @property
+    def mapping(self) -> RecordMapping:
+        """How the records were read."""
+        return self.crawl.mapping

@@ -6,9 +6,8 @@ Add an asset here if it belongs to every sync. What an asset does stands in the 
 import dagster as dg
 import narwhals as nw
 
-from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.data_directory import DataDirectory, with_committed
 from customer_assets.defs.errors import as_dagster_failures
-from customer_assets.defs.io_managers import STAGED_FILE
 from customer_assets.defs.lineage import column_lineage
 from customer_assets.defs.metadata import (
     clean_metadata,
@@ -22,9 +21,8 @@ from customer_assets.defs.metadata import (
 from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource, ThresholdsResource
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export import DataExporter
-from customer_assets.export.baseline import ExportBaseline, changes_since
+from customer_assets.export.baseline import changes_since
 from customer_assets.processing.defects import clean_version, cleaning_summary, count_defects
-from customer_assets.processing.landing.writer import file_digest
 from customer_assets.processing.quality import measure_quality
 from customer_assets.processing.rules import RULES_VERSION
 from customer_assets.report.document import report_version
@@ -73,11 +71,12 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
             log_crawl_summary(context, client),
         ):
             figures = client.crawl(landing.writer)
-            record = data_directory.publish_landing(landing, figures)
+            crawl = data_directory.commit_landing(landing, figures)
+            frame = processing.open_engine().scan(landing.raw_file)
             return dg.MaterializeResult(
-                value=processing.open_engine().scan(landing.raw_file),
-                metadata={STAGED_FILE: dg.MetadataValue.path(landing.raw_file), **crawl_metadata(figures)},
-                data_version=dg.DataVersion(record.fingerprint),
+                value=with_committed(frame, crawl, landing.raw_file),
+                metadata=crawl_metadata(figures),
+                data_version=dg.DataVersion(crawl.fingerprint),
             )
 
     return raw_customers
@@ -99,20 +98,19 @@ def _clean_customers(sync: Sync) -> dg.AssetsDefinition:
         raw_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
     ) -> dg.MaterializeResult[nw.LazyFrame]:
         """Customers fit for analytics: one row each, by the same rules on every engine, with a data quality score."""
-        with as_dagster_failures():
-            engine, staged = processing.open_engine(), data_directory.staged_file("clean_customers.parquet")
-            crawl = data_directory.crawl_summary()
+        with as_dagster_failures(), data_directory.new_file("clean_customers.parquet") as staged:
+            engine, crawl = processing.open_engine(), data_directory.crawl_summary(raw_customers)
             processor = processing.processor(processing.instant(), crawl.mapping)
             engine.sink(processor.process(raw_customers), staged)
             clean, defects = engine.scan(staged), count_defects(raw_customers, processor.options)
             with data_directory.last_export() as last_export:
                 changes = changes_since(last_export, clean, engine, crawl.mapping)
-            record = cleaning_summary(defects, processor.options, changes, crawl.fingerprint)
-            figures = measure_quality(raw_customers, clean, crawl, record)
-            data_directory.publish_clean_record(record, file_digest(staged))
+            cleaning = cleaning_summary(defects, processor.options, changes, crawl)
+            figures = measure_quality(raw_customers, clean, crawl, cleaning)
+            data_directory.commit_clean(staged, cleaning)
         return dg.MaterializeResult(
-            value=clean,
-            metadata={STAGED_FILE: dg.MetadataValue.path(staged), **clean_metadata(figures, record)},
+            value=with_committed(clean, cleaning, staged),
+            metadata=clean_metadata(figures, cleaning),
             data_version=dg.DataVersion(clean_version(crawl.fingerprint, processor.options, defects)),
         )
 
@@ -143,13 +141,11 @@ def _customer_export(sync: Sync) -> dg.AssetsDefinition:
         The gate stands here as well as in the checks, because checks guard only the run they are part of.
         """
         with as_dagster_failures():
-            crawl, cleaning = data_directory.crawl_summary(), data_directory.cleaning_summary()
+            crawl = data_directory.crawl_summary(raw_customers)
+            cleaning = data_directory.cleaning_summary(clean_customers)
             quality_thresholds.require(measure_quality(raw_customers, clean_customers, crawl, cleaning), crawl)
-            staged = data_directory.staged_file("exported_customers.parquet")
-            with ExportBaseline(staged, mapping=cleaning.mapping) as kept:
-                exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
-                exported = exporter.export_customers(clean_customers, data_directory.export_file, kept)
-            data_directory.publish_last_export(staged)
+            exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
+            exported = data_directory.publish_export(exporter, clean_customers, cleaning)
         return dg.MaterializeResult(
             metadata={
                 **export_metadata(exported, data_directory.export_file),
@@ -177,9 +173,9 @@ def _summary_report(sync: Sync) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         """What the customers look like in numbers, and what changed: as HTML, Markdown and JSON; no personal data."""
         with as_dagster_failures():
-            mapping = data_directory.cleaning_summary().mapping
-            sums = DataExporter(processing.open_engine(), mapping=mapping).generate_summary_report(clean_customers)
-            report = data_directory.publish_report(sums)
+            cleaning = data_directory.cleaning_summary(clean_customers)
+            exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
+            report = data_directory.publish_report(exporter.generate_summary_report(clean_customers), cleaning)
         return dg.MaterializeResult(
             metadata=report_metadata(report, data_directory.report_file),
             data_version=dg.DataVersion(report_version(report)),

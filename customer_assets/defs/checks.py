@@ -29,13 +29,12 @@ def _check_of_raw_customers(sync: Sync) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=sync.key("raw_customers"), blocking=True)
     @with_resource_keys(sync)
     def every_customer_was_fetched(
-        raw_customers: nw.LazyFrame,  # noqa: ARG001 - the record is that of what was loaded
-        data_directory: DataDirectory,
+        raw_customers: nw.LazyFrame, data_directory: DataDirectory
     ) -> dg.AssetCheckResult:
         """The API returned as many customers as it says it has."""
         with as_dagster_failures():
-            record = data_directory.crawl_summary()
-        return check_result(completeness(record), metadata=crawl_record_metadata(record))
+            crawl = data_directory.crawl_summary(raw_customers)
+        return check_result(completeness(crawl), metadata=crawl_record_metadata(crawl))
 
     return every_customer_was_fetched
 
@@ -62,7 +61,8 @@ def _checks_of_clean_customers(sync: Sync) -> dg.AssetChecksDefinition:
     ) -> Iterator[dg.AssetCheckResult]:
         """Judge the clean customers by the thresholds, each score beside its threshold."""
         with as_dagster_failures():
-            crawl, cleaning = data_directory.crawl_summary(), data_directory.cleaning_summary()
+            crawl = data_directory.crawl_summary(raw_customers)
+            cleaning = data_directory.cleaning_summary(clean_customers)
             figures = measure_quality(raw_customers, clean_customers, crawl, cleaning)
         selected = {key.name for key in context.selected_asset_check_keys}
         for verdict in quality_thresholds.evaluate(figures):
@@ -80,7 +80,7 @@ def _check_of_the_export(sync: Sync) -> dg.AssetChecksDefinition:
     ) -> dg.AssetCheckResult:
         """The published file, read again, holds exactly the clean customers, complete and in order."""
         with as_dagster_failures(), ThreadPoolExecutor(1) as aside, data_directory.last_export() as last_export:
-            mapping = data_directory.cleaning_summary().mapping
+            mapping = data_directory.cleaning_summary(clean_customers).mapping
             reading = aside.submit(read_export, data_directory.export_file, mapping)
             expected = DataExporter(processing.open_engine(), mapping=mapping).expected(clean_customers, last_export)
         try:

@@ -1,241 +1,312 @@
-"""The data directory: where a sync keeps its tables, its quarantine, its export and its report.
+"""The data directory resource: a sync's tables, its quarantine, its export and its report.
 
-Add a file's place here. How files are written, published and locked belongs in `storage/`.
+Add a place in `storage/layout.py`, and here what commits or reads it. How files are written, published and locked
+belongs in `storage/`; what a frame holds, in `processing/`.
 """
 
-import atexit
+import logging
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import Field, PrivateAttr
+from pydantic import BaseModel, Field
 from upath import UPath
 
 from customer_assets.api import CrawlStats
 from customer_assets.configuration import LocalPath, Variable
 from customer_assets.defs.run_config import Resource
-from customer_assets.errors import ConfigurationError
+from customer_assets.errors import (
+    ConfigurationError,
+    DamagedTableError,
+    NotMaterializedError,
+    SupersededError,
+    TableError,
+)
+from customer_assets.export import DataExporter, ExportFigures
+from customer_assets.export.baseline import ExportBaseline
 from customer_assets.export.history import keep_export
 from customer_assets.models import CleaningSummary, CrawlSummary
 from customer_assets.processing.defects import rejected_by_reason
-from customer_assets.processing.landing.writer import LandingWriter, file_digest
+from customer_assets.processing.landing.writer import LandingWriter
+from customer_assets.processing.rules import Frame
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.document import build_report
 from customer_assets.report.files import last_report, publish_report
-from customer_assets.storage.object_store import check_store, open_store
+from customer_assets.storage.folders import open_folder
+from customer_assets.storage.layout import Layout
+from customer_assets.storage.object_store import check_store
 from customer_assets.storage.options import StorageOptions
 from customer_assets.storage.private_files import private_directory
-from customer_assets.storage.publish import is_local, link_or_copy, publish, publish_to
-from customer_assets.storage.staging import StagingArea
-from customer_assets.storage.versions import TableVersions
+from customer_assets.storage.staging import StagingArea, staging_area
+from customer_assets.storage.succession import Edition, Succession, newest_claim
+from customer_assets.storage.versions import Table
 
-RAW, CLEAN = "raw_customers", "clean_customers"
-"""The assets that keep a record of each version: what its rows alone do not tell."""
+RAW, CLEAN, EXPORTED, REJECTED = "raw_customers", "clean_customers", "exported_customers", "rejected_customers"
+
+Facts = TypeVar("Facts", bound=BaseModel)
+
+_COMMITTED = "customer_assets_committed"
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a frame carries whose rows are a committed version of a table.
+
+    Attributes:
+        facts: The facts that were committed with the rows.
+        staged: This process's own file of them, if it committed them.
+    """
+
+    facts: BaseModel
+    staged: Path | None = None
+
+
+def with_committed(frame: Frame, facts: BaseModel, staged: Path | None = None) -> Frame:
+    """Let a frame carry what was committed with its rows, so that both reach the next asset together.
+
+    Frames derived from it carry nothing.
+    """
+    setattr(frame, _COMMITTED, Committed(facts, staged))
+    return frame
+
+
+def committed(frame: object) -> Committed | None:
+    """Return what a frame carries; None if another IO manager made it."""
+    return getattr(frame, _COMMITTED, None)
 
 
 class DataDirectory(StorageOptions, Resource):
     """Where everything is kept: `lake/`, `quarantine/` and `export/`."""
 
     path: Annotated[LocalPath, Variable("CUSTOMER_DATA_DIR")] = Field(
-        default="data", description="The directory; relative to where Dagster was started."
+        default="data", description="The directory, relative to where Dagster was started."
     )
-    _at_hand: dict[str, str] = PrivateAttr(default_factory=dict)
-    """By asset, the hash of the file that this run published or loaded last: of that file records tell."""
 
     def check(self) -> None:
-        """Check that there is such a store as `lake_url` names, without opening it.
+        """Check what can be checked without opening anything.
 
         Raises:
-            ConfigurationError: There is none, or its package is not installed.
+            ConfigurationError: The path is not UTF-8, or `lake_url` names no store that can be used.
         """
+        try:
+            self.path.encode()
+        except UnicodeEncodeError:
+            raise ConfigurationError(
+                "CUSTOMER_DATA_DIR", f"{self.path!r} is not UTF-8", "Rename the directory, or set another."
+            ) from None
         if self.lake_url:
             check_store(self.lake_url)
 
     @property
+    def layout(self) -> Layout:
+        """Where everything is."""
+        return Layout(Path(self.path).absolute(), self.lake_url)
+
+    @property
     def lake(self) -> UPath:
-        """Frames that pass from asset to asset.
-
-        Raises:
-            ConfigurationError: `lake_url` names a store that is unknown, or whose package is not installed.
-        """
-        return open_store(self.lake_url) if self.lake_url else UPath(self._local_lake)
-
-    @property
-    def _local_lake(self) -> Path:
-        return Path(self.path).absolute() / "lake"
-
-    @property
-    def quarantine_file(self) -> Path:
-        """TableVersions that could not be landed, each with its reason."""
-        return Path(self.path).absolute() / "quarantine" / "rejected_customers.parquet"
+        """Where tables are."""
+        return self.layout.lake
 
     @property
     def export_file(self) -> Path:
         """The published document."""
-        return Path(self.path).absolute() / "export" / "customers.json"
+        return self.layout.export_file
 
     @property
     def report_file(self) -> Path:
-        """The summary report, without its ending: one file a format."""
-        return Path(self.path).absolute() / "export" / "summary_report"
+        """The summary report, without an ending: one file per format."""
+        return self.layout.report_file
 
     @property
     def page_store_url(self) -> str:
         """The default page store."""
-        private_directory(self._local_lake)
-        return f"sqlite:///{self._local_lake / 'pages.sqlite'}"
+        private_directory(self.layout.local_lake)
+        return f"sqlite:///{self.layout.pages_file}"
+
+    @property
+    def raw(self) -> Table[CrawlSummary]:
+        """The raw customers, and the quarantine that belongs to them."""
+        return self._table(RAW, CrawlSummary, {REJECTED: self.layout.quarantine_file})
+
+    @property
+    def clean(self) -> Table[CleaningSummary]:
+        """The clean customers."""
+        return self._table(CLEAN, CleaningSummary)
+
+    @property
+    def exported(self) -> Table[CleaningSummary]:
+        """The customers of the last export, for the next run to compare with; the facts are those of the clean ones."""
+        return self._table(EXPORTED, CleaningSummary)
 
     def staged_file(self, name: str) -> Path:
-        """Name a file that is written now and published later; a killed process's are swept."""
-        return _staging_area(self._local_lake / ".staging").file(name)
+        """Return the path of a new file, to be written now and published later; a killed process's are swept."""
+        return self._staging().file(name)
+
+    @contextmanager
+    def new_file(self, name: str) -> Iterator[Path]:
+        """Give the block a staged file to write, and remove it if the block fails."""
+        staged = self.staged_file(name)
+        try:
+            yield staged
+        except BaseException:
+            staged.unlink(missing_ok=True)
+            raise
 
     def landing(self, mapping: RecordMapping = DEFAULT_RECORD) -> "Landing":
         """Begin to land a crawl of records that look like this."""
         return Landing(
-            self.staged_file("raw_customers.parquet"), self.staged_file("rejected_customers.parquet"), mapping
+            self.staged_file(f"{RAW}.parquet"), self.staged_file(f"{REJECTED}.parquet"), mapping, self._next_number()
         )
 
-    def publish_landing(self, landing: "Landing", figures: CrawlStats) -> CrawlSummary:
-        """Publish what stands beside the raw lake: the quarantine and the crawl's record."""
+    def commit_landing(self, landing: "Landing", figures: CrawlStats) -> CrawlSummary:
+        """Commit what landed: the raw customers, the quarantine and the facts of the crawl.
+
+        Raises:
+            SupersededError: A later crawl has committed other customers meanwhile.
+            PublishError: They could not be committed.
+        """
         landing.writer.close()
-        digest = file_digest(landing.raw_file)
-        record = crawl_summary(landing.writer, figures, rejected_by_reason(landing.quarantine_file))
-        publish(landing.quarantine_file, self.quarantine_file)
-        self._crawl_records.publish(record, digest)
-        self._at_hand[RAW] = digest
-        return record
+        facts = crawl_summary(landing, figures, rejected_by_reason(landing.quarantine_file))
+        _refuse_older(facts, self.raw, _facts_of(self.raw))
+        self.raw.commit(landing.raw_file, facts, {REJECTED: landing.quarantine_file})
+        landing.quarantine_file.unlink()
+        return facts
 
-    def publish_clean_record(self, record: CleaningSummary, digest: str) -> None:
-        """Publish what stands beside the file of clean customers with this hash."""
-        self._clean_records.publish(record, digest)
-        self._at_hand[CLEAN] = digest
+    def commit_clean(self, staged: Path, facts: CleaningSummary) -> None:
+        """Commit clean customers.
 
-    def publish_last_export(self, staged: Path) -> None:
-        """Keep what the export that was just published holds, for the next run to compare with; and the export."""
-        publish_to(staged, self._last_export_file)
+        Raises:
+            SupersededError: Customers of a later crawl were committed meanwhile.
+            PublishError: They could not be committed.
+        """
+        before = _facts_of(self.clean)
+        _refuse_older(facts.crawl, self.clean, None if before is None else before.crawl)
+        self.clean.commit(staged, facts)
+
+    def publish_export(self, exporter: DataExporter, customers: Frame, facts: CleaningSummary) -> ExportFigures:
+        """Publish the document, and commit what it holds for the next run to compare with.
+
+        Raises:
+            SupersededError: Customers of a later crawl are published already.
+            PublishError: Something could not be published; says what is in place.
+        """
+        staged = self.staged_file(f"{EXPORTED}.parquet")
+        try:
+            with Succession(_edition(facts.crawl), self._published_edition) as succession:
+                with ExportBaseline(staged, mapping=facts.mapping) as baseline:
+                    figures = exporter.export_customers(customers, self.export_file, baseline, succession)
+                self.exported.commit(staged, facts)
+        finally:
+            staged.unlink(missing_ok=True)
+        self.exported.remove_set_aside()
         keep_export(self.export_file, self.keep_exports)
+        return figures
 
     @contextmanager
     def last_export(self) -> Iterator[Path | None]:
-        """Give what the last export held, in a file that stays as it is meanwhile; None before there was one."""
-        file = self._last_export_file
-        if not file.exists():
-            yield None
-            return
-        staged = self.staged_file(file.name)
-        if is_local(file):
-            link_or_copy(Path(file.path), staged)
-        else:
-            file.fs.get_file(str(file.path), str(staged))
-        try:
-            yield staged
-        finally:
-            staged.unlink()
+        """Give the block the customers of the last export; None if there was none, or it cannot be read.
 
-    def publish_report(self, sums: Mapping[str, Any]) -> dict[str, Any]:
-        """Put a report together from the customers' sums and what is on record, publish it, and return it."""
-        clean = self.cleaning_summary()
+        They serve for comparison only, so whatever is wrong with them is a warning.
+        """
+        file = self._fetch_last_export()
+        try:
+            yield file
+        finally:
+            if file is not None:
+                file.unlink(missing_ok=True)
+
+    def publish_report(self, sums: Mapping[str, Any], facts: CleaningSummary) -> dict[str, Any]:
+        """Build a report from the customers' sums and the facts about them, publish it, and return it."""
         report = build_report(
             sums,
-            crawl=self._crawl_behind(clean),
-            clean=clean,
+            crawl=facts.crawl,
+            clean=facts,
             previous=last_report(self.report_file),
             generated_at=datetime.now(UTC),
         )
         publish_report(report, self.report_file)
         return report
 
-    def cleaning_summary(self) -> CleaningSummary:
-        """Read what cleaning found: of the clean customers that this run has at hand, else of the last ones.
+    def crawl_summary(self, raw: Frame) -> CrawlSummary:
+        """Return the facts of just the raw customers that a frame holds.
+
+        A frame from another IO manager carries none: then it is the facts that were committed last.
 
         Raises:
-            ConfigurationError: There is no record yet, or it cannot be read.
+            TableError: Nothing was committed, or it is damaged.
         """
-        return self._clean_records.read(self._at_hand.get(CLEAN))
+        return _carried(raw, CrawlSummary) or self.raw.current().facts
 
-    def crawl_summary(self) -> CrawlSummary:
-        """Read what a crawl brought: the one whose customers this run has at hand, else the last one.
+    def cleaning_summary(self, clean: Frame) -> CleaningSummary:
+        """Return the facts of just the clean customers that a frame holds; see `crawl_summary`."""
+        return _carried(clean, CleaningSummary) or self.clean.current().facts
 
-        Raises:
-            ConfigurationError: There is none yet, or it cannot be read.
-        """
-        return self._crawl_records.read(self._at_hand.get(RAW))
+    def _table(self, name: str, facts: type[Facts], shown: Mapping[str, Path] | None = None) -> Table[Facts]:
+        return Table(open_folder(self.lake), name, facts, self._staging, shown)
 
-    def _crawl_behind(self, clean: CleaningSummary) -> CrawlSummary:
-        """Read what the crawl brought whose customers were cleaned: the last one may be another."""
-        for crawl in self._crawl_records.all():
-            if crawl.fingerprint == clean.fingerprint:
-                return crawl
-        raise ConfigurationError(
-            "CUSTOMER_DATA_DIR",
-            "no record tells of the crawl that clean_customers were made from",
-            "Materialise raw_customers and clean_customers.",
-        )
+    def _staging(self) -> StagingArea:
+        return staging_area(self.layout.staging)
 
-    def take_at_hand(self, asset: str, file: Path) -> bool:
-        """Whether a file is just as an asset published it; if so, records tell of this one from now on.
+    def _next_number(self) -> int:
+        """Number a crawl: by the clock, but beyond every number that was given before, should the clock go back."""
+        crawl, published = _facts_of(self.raw), self._published_edition()
+        known = (crawl.number if crawl else 0, published.number if published else 0, newest_claim(self.export_file))
+        return max(time.time_ns() // 1_000, max(known) + 1)
 
-        Any file of an asset that keeps no records is.
-        """
-        if asset not in self._records:
-            return True
-        digest = file_digest(file)
-        on_record = self._records[asset].tell_of(digest)
-        if on_record:
-            self._at_hand[asset] = digest
-        return on_record
+    def _published_edition(self) -> Edition | None:
+        facts = _facts_of(self.exported)
+        return None if facts is None else _edition(facts.crawl)
 
-    def forget_old(self, asset: str) -> None:
-        """Remove records that nobody needs any more, now that the file at hand is in place."""
-        if asset in self._records:
-            self._records[asset].forget_old(self._at_hand.get(asset))
-
-    @property
-    def _records(self) -> dict[str, TableVersions[CrawlSummary] | TableVersions[CleaningSummary]]:
-        return {RAW: self._crawl_records, CLEAN: self._clean_records}
-
-    @property
-    def _crawl_records(self) -> TableVersions[CrawlSummary]:
-        return TableVersions(self.lake / "records", RAW, CrawlSummary, self.staged_file)
-
-    @property
-    def _clean_records(self) -> TableVersions[CleaningSummary]:
-        return TableVersions(self.lake / "records", CLEAN, CleaningSummary, self.staged_file)
-
-    @property
-    def _last_export_file(self) -> UPath:
-        return self.lake / "exported_customers.parquet"
+    def _fetch_last_export(self) -> Path | None:
+        try:
+            return self.exported.fetch()[1]
+        except NotMaterializedError:
+            return None
+        except DamagedTableError as error:
+            with suppress(OSError):
+                self.exported.set_aside()
+            _logger.warning("%s Until then nothing is compared with the last export; it was set aside.", error)
+        except OSError as error:
+            _logger.warning("The last export's customers cannot be read, so nothing is compared with them: %s.", error)
+        return None
 
 
 class Landing:
-    """A crawl on its way into the lake: the writer, and the two staged files that it fills."""
+    """A crawl on its way into the lake: the writer, and the two staged files that it fills.
 
-    def __init__(self, raw_file: Path, quarantine_file: Path, mapping: RecordMapping) -> None:
+    Attributes:
+        number: The crawl's number.
+    """
+
+    def __init__(self, raw_file: Path, quarantine_file: Path, mapping: RecordMapping, number: int) -> None:
         """Open a writer on the two files."""
-        self.raw_file, self.quarantine_file = raw_file, quarantine_file
+        self.raw_file, self.quarantine_file, self.number = raw_file, quarantine_file, number
         self.writer = LandingWriter(raw_file, quarantine_file, mapping=mapping)
 
     def __enter__(self) -> Self:
-        """Use as a context."""
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        """Remove both files if the block failed: what is not published is of no use to anybody."""
+        """Remove both files if the block failed: nobody needs what was not committed."""
         if kind is not None:
             self.writer.abort()
 
 
-def crawl_summary(landing: LandingWriter, figures: CrawlStats, reasons: Mapping[str, int]) -> CrawlSummary:
+def crawl_summary(landing: Landing, figures: CrawlStats, reasons: Mapping[str, int]) -> CrawlSummary:
     """Sum up a crawl for the checks."""
     return CrawlSummary(
-        fingerprint=landing.fingerprint(),
+        number=landing.number,
+        fingerprint=landing.writer.fingerprint(),
         landed=figures.records,
         rejected=figures.rejected,
         rejected_by_reason=dict(reasons),
-        mapping=landing.mapping,
+        mapping=landing.writer.mapping,
         total=figures.total,
         missing_customers=figures.missing_customers,
         source_duplicates=figures.source_duplicates,
@@ -247,14 +318,23 @@ def crawl_summary(landing: LandingWriter, figures: CrawlStats, reasons: Mapping[
     )
 
 
-def _staging_area(parent: Path) -> StagingArea:
-    if not _opened(parent).directory.is_dir():  # somebody tidied up
-        _opened.cache_clear()
-    return _opened(parent)
+def _edition(crawl: CrawlSummary) -> Edition:
+    return Edition(crawl.number, crawl.fingerprint)
 
 
-@cache
-def _opened(parent: Path) -> StagingArea:
-    area = StagingArea(parent)
-    atexit.register(area.close)
-    return area
+def _facts_of(table: Table[Facts]) -> Facts | None:
+    """Return a table's facts, to compare with; None if there are none that can be read."""
+    try:
+        return table.current().facts
+    except TableError:
+        return None
+
+
+def _refuse_older(crawl: CrawlSummary, table: Table[Any], before: CrawlSummary | None) -> None:
+    if before is not None and _edition(crawl).is_older_than(_edition(before)):
+        raise SupersededError(table.file)
+
+
+def _carried(frame: Frame, facts: type[Facts]) -> Facts | None:
+    found = committed(frame)
+    return found.facts if found is not None and isinstance(found.facts, facts) else None

@@ -1,47 +1,44 @@
-"""The IO manager: how frames pass from asset to asset, as Parquet files that are published whole or not at all."""
+"""The IO manager: how frames pass from asset to asset, as Parquet files.
 
-from collections.abc import Callable, Sequence
+`raw_customers` and `clean_customers` are tables: their assets commit rows and facts in one step, and the IO manager
+reads them back together (`storage/versions.py`). Any other asset's frame is one file, replaced atomically.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import narwhals as nw
 import pyarrow.parquet as pq
 from upath import UPath
 
+from customer_assets.defs.data_directory import CLEAN, RAW, committed, with_committed
 from customer_assets.defs.errors import as_dagster_failures
 from customer_assets.defs.lineage import column_lineage
 from customer_assets.defs.metadata import column_schema
 from customer_assets.defs.sync import Sync
 from customer_assets.processing.engines import Engine
-from customer_assets.processing.landing.writer import problem_of
 from customer_assets.processing.schemas import CLEAN_SCHEMA, RAW_SCHEMA
-from customer_assets.storage.publish import is_local, link_or_copy, publish_to
+from customer_assets.storage.folders import open_folder
+from customer_assets.storage.parquet import problem_of
+from customer_assets.storage.publish import publish_to
+from customer_assets.storage.versions import Table
 
-STAGED_FILE = "staged_file"
-"""The output metadata under which an asset names the Parquet file that its frame scans; it is published as it is."""
-
-COLUMNS = {
-    "raw_customers": [name for name in RAW_SCHEMA.names if name != "id_spelling"],
-    "clean_customers": CLEAN_SCHEMA.names,
-}
-"""What an asset's file must hold to be read, whatever the mapping; another version may have written it."""
-
-NOT_ON_RECORD = "no record tells of it: it was damaged, or replaced by hand, or another version published it"
+COLUMNS = {RAW: [name for name in RAW_SCHEMA.names if name != "id_spelling"], CLEAN: CLEAN_SCHEMA.names}
+"""What a table's file must hold, whatever the mapping: another version of this package can have written it."""
 
 
 class ParquetIOManager(dg.UPathIOManager):
-    """Lazy frames in, lazy frames out: one Parquet file an asset, replaced atomically, here or in an object store.
+    """Lazy frames in, lazy frames out. Readers see the old version or the new one, whole.
 
-    A frame whose file is staged already (see `STAGED_FILE`) is published by moving that file; any other is computed
-    by its engine into a staged file first. Readers see the version before or the new one, whole. A directory of
-    Parquet files, such as Spark writes, is read as one frame.
+    A directory of Parquet files in a file's place, such as Spark writes, is read as one frame.
 
     Args:
         base_dir: Where the files are.
         engine: Reads and writes them.
-        staged_file: Names a new file on this machine, for what is written or was fetched.
-        as_published: Tells whether an asset's file is just as it was published.
-        on_published: Called when an asset's file is in place.
+        staged_file: Names a new file of this process.
+        tables: The assets that are tables.
     """
 
     extension = ".parquet"
@@ -51,23 +48,44 @@ class ParquetIOManager(dg.UPathIOManager):
         base_dir: UPath,
         engine: Engine,
         staged_file: Callable[[str], Path],
-        as_published: Callable[[str, Path], bool] = lambda _asset, _file: True,
-        on_published: Callable[[str], None] = lambda _asset: None,
+        tables: Mapping[dg.AssetKey, Table[Any]] | None = None,
     ) -> None:
-        self.engine, self._staged_file = engine, staged_file
-        self._as_published, self._on_published = as_published, on_published
+        self.engine, self._staged_file, self._tables = engine, staged_file, tables or {}
+        self._fetched: list[Path] = []
         super().__init__(base_path=base_dir)
 
-    def dump_to_path(self, context: dg.OutputContext, obj: nw.LazyFrame, path: UPath) -> None:
-        """Publish the frame at `path`."""
-        named = context.output_metadata.get(STAGED_FILE)
-        staged = self._staged_file(path.name) if named is None else Path(named.value)
-        if named is None:
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:  # noqa: ANN401 - as Dagster has it
+        """Publish a frame; one that is committed already needs no more than its metadata."""
+        table, found = self._table(context), committed(obj)
+        if table is None:
+            super().handle_output(context, obj)
+        elif found is None or found.staged is None:
+            raise dg.Failure(
+                f"{table.name} must be committed together with its facts, which only this package's own asset does. "
+                "Give yours another name.",
+                allow_retries=False,
+            )
+        else:
+            described = self._describe(context, found.staged)
+            context.add_output_metadata({"path": dg.MetadataValue.path(table.file), **described})
+            found.staged.unlink()
+
+    def load_input(self, context: dg.InputContext) -> Any:  # noqa: ANN401 - as Dagster has it
+        """Scan what was published."""
+        table = self._table(context)
+        if table is None:
+            return super().load_input(context)
+        path = self._base_path / f"{table.name}{self.extension}"
+        with as_dagster_failures():
+            return self._load_parts(table.name, path, table) if path.is_dir() else self._load_table(table)
+
+    def dump_to_path(self, context: dg.OutputContext, obj: nw.LazyFrame, path: UPath) -> None:  # noqa: ARG002
+        """Compute the frame and publish it at `path`."""
+        staged = self._staged_file(path.name)
+        try:
             with as_dagster_failures():
                 self.engine.sink(obj, staged)
-        try:
             publish_to(staged, path)
-            self._on_published(self._asset_of(path))
         finally:
             staged.unlink(missing_ok=True)
 
@@ -75,7 +93,7 @@ class ParquetIOManager(dg.UPathIOManager):
         """Scan what was published at `path`.
 
         Raises:
-            Failure: Nothing was published there yet, or it is damaged, of another version or not what is on record.
+            Failure: Nothing was published there yet, or it cannot be read.
         """
         name = context.asset_key.to_user_string()
         path.fs.invalidate_cache()  # another machine may have published
@@ -85,22 +103,54 @@ class ParquetIOManager(dg.UPathIOManager):
                 allow_retries=False,
             )
         with as_dagster_failures():
-            parts = [self._fetched(part) for part in _parts(path)]
-            problem = self._problem_of(path, parts)
-        if problem is None:
-            return self.engine.scan(parts)
-        raise dg.Failure(f"{path} cannot be read: {problem}. Materialise {name} again.", allow_retries=False)
+            return self._load_parts(name, path)
 
     def get_metadata(
         self,
         context: dg.OutputContext,
         obj: nw.LazyFrame,  # noqa: ARG002 - its file has moved; what is published is read
     ) -> dict[str, dg.MetadataValue]:
-        """Tell the published file's rows and columns; never a value of theirs."""
-        path = self._get_path(context)
+        """Describe the published file's rows and columns, without any value of theirs."""
+        return self._describe(context, self._get_path(context))
+
+    def close(self) -> None:
+        """Remove this process's copies of what it read; frames that scan them end here."""
+        for path in self._fetched:
+            path.unlink(missing_ok=True)
+        self._fetched.clear()
+
+    def _table(self, context: dg.InputContext | dg.OutputContext) -> Table[Any] | None:
+        return self._tables.get(context.asset_key) if context.has_asset_key else None
+
+    def _load_table(self, table: Table[Any]) -> nw.LazyFrame:
+        version, file = table.fetch()
+        self._fetched.append(file)
+        frame = self._scan(table.name, table.file, [file], COLUMNS[table.name])
+        return with_committed(frame, version.facts)
+
+    def _load_parts(self, name: str, path: UPath, table: Table[Any] | None = None) -> nw.LazyFrame:
+        """Scan a file, or a directory of them. In a table's place they are another program's, without facts."""
+        parts = [self._fetch(part) for part in _parts(path)]
+        frame = self._scan(name, str(path), parts, COLUMNS[table.name] if table else ())
+        return frame if table is None else with_committed(frame, table.current().facts)
+
+    def _scan(self, name: str, where: str, parts: Sequence[Path], columns: Sequence[str]) -> nw.LazyFrame:
+        problem = problem_of(parts, columns) if parts else "it is a directory without a Parquet file"
+        if problem is not None:
+            raise dg.Failure(f"{where} cannot be read: {problem}. Materialise {name} again.", allow_retries=False)
+        return self.engine.scan(parts)
+
+    def _fetch(self, path: UPath) -> Path:
+        """Bring a file to where it stays as it is: another run can publish while this one reads."""
+        local = self._staged_file(f"reading-{path.name}")
+        open_folder(path.parent).fetch(path.name, local)
+        self._fetched.append(local)
+        return local
+
+    def _describe(self, context: dg.OutputContext, path: UPath | Path) -> dict[str, dg.MetadataValue]:
         with path.open("rb") as file:
-            atomic_write = pq.ParquetFile(file)
-            rows, columns = atomic_write.metadata.num_rows, atomic_write.schema_arrow.empty_table()
+            parquet = pq.ParquetFile(file)
+            rows, columns = parquet.metadata.num_rows, parquet.schema_arrow.empty_table()
         schema = column_schema(nw.from_native(columns, eager_only=True).schema)
         return {
             "dagster/row_count": dg.MetadataValue.int(rows),
@@ -109,47 +159,27 @@ class ParquetIOManager(dg.UPathIOManager):
             "size_bytes": dg.MetadataValue.int(path.stat().st_size),
         }
 
-    def _problem_of(self, path: UPath, parts: Sequence[Path]) -> str | None:
-        """Say what keeps an asset's files from being read; several parts are another's, and on no record of ours."""
-        asset = self._asset_of(path)
-        problem = problem_of(parts, COLUMNS.get(asset, ()))
-        if problem is None and not path.is_dir() and not self._as_published(asset, *parts):
-            return NOT_ON_RECORD
-        return problem
-
-    def _asset_of(self, path: UPath) -> str:
-        return path.name.removesuffix(self.extension)
-
-    def _fetched(self, path: UPath) -> Path:
-        """A file of this machine that stays as it is: another run may publish while this one reads."""
-        staged = self._staged_file(path.name)
-        if is_local(path):
-            reading = staged.with_name(f"reading-{path.parent.name}-{path.name}")
-            reading.unlink(missing_ok=True)  # of the version that this process read last
-            link_or_copy(Path(path.path), reading)
-            return reading
-        path.fs.get_file(str(path.path), str(staged))
-        return staged
-
 
 def _parts(path: UPath) -> list[UPath]:
-    return sorted(path.glob("*.parquet"), key=str) if path.is_dir() else [path]
+    """List the Parquet files of a directory; a file is its only part."""
+    if not path.is_dir():
+        return [path]
+    names = [str(found).rstrip("/").rpartition("/")[-1] for found in path.fs.ls(path.path, detail=False)]
+    return [path / name for name in sorted(names) if name.endswith(".parquet")]
 
 
 def build_io_manager(sync: Sync) -> dg.IOManagerDefinition:
     """Build the IO manager that keeps frames in a sync's lake, read and written by its engine."""
     keys = sync.resource("data_directory"), sync.resource("processing")
 
-    @dg.io_manager(required_resource_keys=set(keys))
-    def parquet_io_manager(context: dg.InitResourceContext) -> ParquetIOManager:
+    @dg.io_manager(required_resource_keys=set(keys))  # type: ignore[arg-type] # a generator may be one, as of resources
+    def parquet_io_manager(context: dg.InitResourceContext) -> Iterator[ParquetIOManager]:
         """Keep frames as Parquet files in the data directory's lake, read and written by the chosen engine."""
         directory, processing = (getattr(context.resources, key) for key in keys)
-        return ParquetIOManager(
-            directory.lake,
-            processing.open_engine(),
-            directory.staged_file,
-            directory.take_at_hand,
-            directory.forget_old,
-        )
+        tables = {sync.key(RAW): directory.raw, sync.key(CLEAN): directory.clean}
+        manager = ParquetIOManager(directory.lake, processing.open_engine(), directory.staged_file, tables)
+        yield manager
+        if context.run is not None:  # outside of a run, a notebook reads its frames later: until the process ends
+            manager.close()
 
     return parquet_io_manager

@@ -106,7 +106,7 @@ def progress_metadata(snapshot: Snapshot, running_s: float) -> dict[str, dg.Meta
 
 def crawl_record_metadata(record: CrawlSummary) -> dict[str, dg.MetadataValue]:
     """Tell what a crawl left on record."""
-    return numeric(record.model_dump(exclude={"fingerprint", "rejected_by_reason", "mapping"}))
+    return numeric(record.model_dump(exclude={"number", "fingerprint", "rejected_by_reason", "mapping"}))
 
 
 def exported_columns(mapping: RecordMapping = DEFAULT_RECORD, *, generate: bool = True) -> dict[str, dg.MetadataValue]:

@@ -24,6 +24,7 @@ from customer_assets.processing.schemas import clean_schema
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.aggregates import quality_bands, summary_report
 from customer_assets.storage.publish import atomic_write
+from customer_assets.storage.succession import Succession
 
 HEAD = b'{\n"metadata": %b,\n"customers": [\n'
 TAIL = b"\n]\n}\n"
@@ -90,6 +91,7 @@ class DataExporter:
         customers: Sequence[Mapping[str, Any]] | Frame,
         output_file: str | Path,
         kept: ExportBaseline | None = None,
+        succession: Succession | None = None,
     ) -> ExportFigures:
         """Publish the document at `output_file`, by full name in code points, then id. Streams.
 
@@ -97,15 +99,17 @@ class DataExporter:
             customers: What `process_customers` returned, or a frame of clean customers.
             output_file: Where the document is published.
             kept: Keeps what the document holds, for the next run to compare with.
+            succession: Refuses to replace a document of newer customers.
 
         Raises:
             InvalidCustomerError: An element of the list is not a clean customer.
             ConfigurationError: The frame's columns are not those of the mapping.
             PublishError: The file cannot be written; the one before it is unchanged.
+            SupersededError: Newer customers are published already.
         """
         frame = self._frame(customers)
         bands = quality_bands(frame)
-        with atomic_write(Path(output_file)) as temporary, HashingWriter(temporary) as file:
+        with atomic_write(Path(output_file), succession) as temporary, HashingWriter(temporary) as file:
             file.write(self._head(bands), hashed=False)
             for chunk in self._chunks(frame, kept):
                 file.write(chunk)

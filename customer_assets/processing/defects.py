@@ -13,7 +13,7 @@ import narwhals as nw
 import pyarrow.parquet as pq
 
 from customer_assets.fields import BUSINESS_FIELDS
-from customer_assets.models import Changes, CleaningSummary
+from customer_assets.models import Changes, CleaningSummary, CrawlSummary
 from customer_assets.processing.rules import (
     JUDGED_BY,
     RULES_VERSION,
@@ -85,18 +85,17 @@ def _count_respelled_ids(kept: Frame, options: CleaningOptions) -> int:
 
 
 def cleaning_summary(
-    figures: DefectCounts, options: CleaningOptions, changes: Changes | None, fingerprint: str
+    figures: DefectCounts, options: CleaningOptions, changes: Changes | None, crawl: CrawlSummary
 ) -> CleaningSummary:
     """Sum up what cleaning found, and in which crawl."""
     return CleaningSummary(
-        mapping=options.mapping,
         as_of=options.as_of.isoformat(),
         records=figures.records,
         defects=dict(figures.defects),
         generated=dict(figures.generated),
         respelled_ids=figures.respelled_ids,
         changes=changes,
-        fingerprint=fingerprint,
+        crawl=crawl,
     )
 
 

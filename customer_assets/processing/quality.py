@@ -252,7 +252,7 @@ def measure_quality(raw: Frame, clean: Frame, crawl: CrawlSummary, cleaning: Cle
         distinct_customers=_distinct(clean, "customer_id"),
         mean_quality=math.nan if mean is None else float(mean),
         low_quality=int(low or 0),
-        of_this_crawl=cleaning.fingerprint == crawl.fingerprint,
+        of_this_crawl=cleaning.crawl.fingerprint == crawl.fingerprint,
     )
 
 

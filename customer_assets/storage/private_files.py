@@ -1,4 +1,4 @@
-"""Where files and directories come into being that only their owner may read. Nothing is published here."""
+"""Files and directories that only their owner can read. Nothing is published here."""
 
 import errno
 import os
@@ -8,24 +8,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 OWNER_ONLY = 0o600
+OWNER_ONLY_DIRECTORY = 0o700
 FULL_BELOW_BYTES = 2**16
 
 
 def make_private(path: Path | str) -> None:
-    """Leave an empty file that only its owner may read, whatever was there; writers then keep its mode."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
-    try:
-        os.fchmod(descriptor, OWNER_ONLY)
-    finally:
-        os.close(descriptor)
+    """Create an empty file that only its owner can read, in place of any that was there.
+
+    The old file is removed, not emptied: it can have a second name, under which it is published. Writers keep the mode.
+    """
+    Path(path).unlink(missing_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
 
 
 @contextmanager
 def private_file(path: Path | str) -> Iterator[None]:
-    """Make a private file, to be written in the block; if that fails, remove it.
+    """Create a private file for the block to write, and remove it if the block fails.
 
     Raises:
-        OSError: It could not be written; names the file.
+        OSError: The file could not be written; names the file.
     """
     make_private(path)
     try:
@@ -35,21 +36,21 @@ def private_file(path: Path | str) -> Iterator[None]:
         Path(path).unlink(missing_ok=True)
         if isinstance(error, OSError):
             error.filename = error.filename or str(path)
-        elif is_full and isinstance(error, Exception):  # Polars calls it damage
+        elif is_full and isinstance(error, Exception):  # Polars reports a full disk as damage
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         raise
 
 
 def private_directory(path: Path) -> None:
-    """Make a directory, and what is missing above it, for the owner only: `mkdir` would leave those above to all."""
+    """Create a directory and its missing parents for the owner only: `mkdir` would give the parents default modes."""
     if not path.is_dir():
         private_directory(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
+        path.mkdir(mode=OWNER_ONLY_DIRECTORY, exist_ok=True)
 
 
 @contextmanager
 def with_filename(path: Path) -> Iterator[None]:
-    """Put the file's name into errors of the disk: Arrow's hold none."""
+    """Add the file's name to disk errors that lack one, as Arrow's do."""
     try:
         yield
     except OSError as error:

@@ -1,104 +1,353 @@
-"""What is on record of a published file: one small document a version of it, found by the file's hash."""
+"""Tables: a Parquet file and the facts about it, both committed by replacing one small document, the pointer.
 
+    lake/raw_customers.json            the pointer: which files are the table now, their hashes, the facts, a checksum
+    lake/versions/raw_customers-….parquet       the version that it names; never changed, removed once superseded
+    lake/raw_customers.parquet         the same file under a name that stays, for readers outside this package
+
+A reader follows the pointer, so file and facts always belong together, whatever other runs do. `raw_customers.parquet`
+follows a moment later: on a disk it is a hard link (a copy where there are none), in an object store a copy made there.
+
+Several files can make one version: the quarantine is committed with the raw customers that it belongs to. How files
+are put in place belongs in `publish.py`, where they are in `layout.py`.
+"""
+
+import hashlib
+import json
 import logging
 import re
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
-from upath import UPath
+from pydantic import BaseModel, ValidationError
 
-from customer_assets.errors import ConfigurationError
-from customer_assets.storage.publish import publish_to
+from customer_assets.errors import DamagedTableError, NotMaterializedError, PublishError, TableError
+from customer_assets.storage.folders import Folder
+from customer_assets.storage.parquet import file_digest
+from customer_assets.storage.private_files import private_directory
+from customer_assets.storage.publish import publish_link, resolve
+from customer_assets.storage.staging import OWNER, StagingArea
 
-Record = TypeVar("Record", bound=BaseModel)
+Facts = TypeVar("Facts", bound=BaseModel)
 
-KEPT = 20
-"""So many versions may be on their way to being published at once, by runs that overlap or were killed."""
+VERSIONS = "versions"
+FORMAT = 1
+"""Raise it when the pointer's form changes: other versions of this package then say so, instead of guessing."""
+
+STRANGERS_KEPT = timedelta(days=1)
+"""How long a file is kept that no pointer names and another machine wrote. A commit takes minutes, not a day."""
+
+ATTEMPTS = 10
+"""Another run can supersede and remove a version while this one fetches or shows it; then the newer one is tried."""
 
 logger = logging.getLogger(__name__)
 
 
-class TableVersions(Generic[Record]):
-    """The records of one asset's versions.
+class Part(BaseModel):
+    """One file of a version.
 
-    A file and its record cannot be published in one step, and two runs may publish at once. So no record takes
-    another's place: it is published before its file, and whichever file is in place then is found on record by its
-    hash.
-
-    Args:
-        directory: Where records are.
-        asset: Whose they are.
-        kind: What they say.
-        staged_file: Names a new file on this machine.
+    Attributes:
+        file: Its name, relative to the lake.
+        sha256: Its hash.
     """
 
-    def __init__(self, directory: UPath, asset: str, kind: type[Record], staged_file: Callable[[str], Path]) -> None:
-        self._directory, self._asset, self._kind, self._staged_file = directory, asset, kind, staged_file
+    file: str
+    sha256: str
 
-    def publish(self, record: Record, digest: str) -> None:
-        """Publish the record of the file with this hash, which is published next.
+
+@dataclass(frozen=True, slots=True)
+class Version(Generic[Facts]):
+    """One committed version of a table.
+
+    Attributes:
+        parts: Its files by what they hold: the table's own under the table's name.
+        facts: What was committed with them.
+        superseded: Files of earlier versions that can still be there, if the run that superseded them was killed.
+    """
+
+    parts: Mapping[str, Part]
+    facts: Facts
+    superseded: frozenset[str] = frozenset()
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The names of its files."""
+        return frozenset(part.file for part in self.parts.values())
+
+
+class Table(Generic[Facts]):
+    """A table of the lake.
+
+    Args:
+        folder: The lake.
+        name: The table's name.
+        facts: The model of its facts.
+        staging: Opens this process's staging area.
+        shown: Further parts of a version, each with the path that it is published at.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        name: str,
+        facts: type[Facts],
+        staging: Callable[[], StagingArea],
+        shown: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.name, self._folder, self._facts, self._staging = name, folder, facts, staging
+        self._shown = shown or {}
+
+    @property
+    def file(self) -> str:
+        """Where the table's file can be read under a name that stays."""
+        return self._folder.where(self._shown_as)
+
+    @property
+    def pointer(self) -> str:
+        """Where the pointer is."""
+        return self._folder.where(self._pointer)
+
+    def current(self) -> Version[Facts]:
+        """Read what the pointer names.
 
         Raises:
-            PublishError: It could not be published.
+            NotMaterializedError: Nothing was ever committed.
+            DamagedTableError: The pointer is damaged.
         """
-        staged = self._staged_file(f"{self._asset}.json")
-        staged.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        publish_to(staged, self._directory / f"{self._asset}.{self._next_number():09}.{digest}.json")
-
-    def forget_old(self, digest: str | None) -> None:
-        """Remove all but the newest records, and that of the file with this hash, which is in place."""
         try:
-            for old in self._versions()[:-KEPT]:
-                if old.name.split(".")[2] != digest:
-                    with suppress(FileNotFoundError):  # another run was faster
-                        old.fs.rm_file(old.path)
-        except Exception as error:  # noqa: BLE001 - every store has exceptions of its own
-            logger.warning("%s: old records could not be removed: %s", self._directory, type(error).__name__)
+            content = self._folder.read(self._pointer)
+        except FileNotFoundError:
+            raise NotMaterializedError(self.name, self._folder.where("")) from None
+        try:
+            return self._parse(content)
+        except (ValueError, ValidationError) as error:
+            raise DamagedTableError(self.pointer, str(error), self.name) from None
 
-    def tell_of(self, digest: str) -> bool:
-        """Whether the file with this hash is on record."""
-        return bool(self._versions(digest))
-
-    def read(self, digest: str | None = None) -> Record:
-        """Read the record of the file with this hash; of the one published last if None.
+    def fetch(self) -> tuple[Version[Facts], Path]:
+        """Read the current version; return it and its file, at a path of this process where it stays as it is.
 
         Raises:
-            ConfigurationError: There is none, or it cannot be read.
+            NotMaterializedError: Nothing was ever committed.
+            DamagedTableError: The pointer or the file is damaged.
         """
-        versions = self._versions(digest)
-        return self._read(versions[-1] if versions else self._directory / f"{self._asset}.*.{digest or '*'}.json")
+        tried: Version[Facts] | None = None
+        for _ in range(ATTEMPTS):
+            version = self.current()
+            if version == tried:
+                break
+            tried = version
+            local = self._fetch_part(version.parts[self.name])
+            if local is not None:
+                return version, local
+        raise DamagedTableError(self.file, f"{version.parts[self.name].file} is missing", self.name)
 
-    def all(self) -> Iterator[Record]:
-        """Read all records, the one published last first.
+    def commit(self, staged: Path, facts: Facts, more: Mapping[str, Path] | None = None) -> Version[Facts]:
+        """Commit a finished file and the facts about it; remove the version that they supersede.
+
+        Args:
+            staged: The file. It stays where it is, as it is.
+            facts: The facts.
+            more: The further parts.
 
         Raises:
-            ConfigurationError: One cannot be read.
+            PublishError: They could not be committed; says whether the old version is still current.
         """
-        return map(self._read, reversed(self._versions()))
-
-    def _read(self, file: UPath) -> Record:
+        files = {self.name: staged, **(more or {})}
+        parts: dict[str, Part] = {}
         try:
-            return self._kind.model_validate_json(file.read_bytes())
-        except (FileNotFoundError, ValueError):
-            raise ConfigurationError(
-                "CUSTOMER_DATA_DIR", f"{file} is missing or unreadable", f"Materialise {self._asset} first."
-            ) from None
+            self._check_replaceable()
+            version = Version(parts, facts, self._find_superseded())
+            for name, path in files.items():
+                parts[name] = Part(file=self._new_name(name), sha256=file_digest(path))
+                self._folder.add(path, parts[name].file)
+            self._folder.replace(self._pointer, _document(version))
+        except (OSError, PublishError) as error:
+            raise self._failed_commit(parts, error) from error
+        self._show()
+        self._prune(version)
+        return version
 
-    def _next_number(self) -> int:
-        """Number versions as they come: clocks are set back."""
-        versions = self._versions()
-        return int(versions[-1].name.split(".")[1]) + 1 if versions else 1
+    def set_aside(self) -> None:
+        """Rename a damaged version to `….damaged`, where nothing looks for it."""
+        for name in (self._pointer, self._shown_as):
+            self._folder.rename(name, f"{name}.damaged")
 
-    def _versions(self, digest: str | None = None) -> list[UPath]:
-        """Files of records, the oldest first; of one hash if it is told."""
-        ours = re.compile(rf"{re.escape(self._asset)}\.\d{{9}}\.{digest or '[0-9a-f]{64}'}\.json")
-        files = self._directory.fs
-        files.invalidate_cache()  # another machine publishes there, too
+    def remove_set_aside(self) -> None:
+        """Remove what was set aside."""
+        self._remove([f"{name}.damaged" for name in (self._pointer, self._shown_as)])
+
+    @property
+    def _pointer(self) -> str:
+        return f"{self.name}.json"
+
+    @property
+    def _shown_as(self) -> str:
+        return f"{self.name}.parquet"
+
+    def _parse(self, content: bytes) -> Version[Facts]:
+        """Read a pointer.
+
+        Raises:
+            ValueError: It is damaged, or of another version of this package.
+        """
         try:
-            names = [path.rpartition("/")[-1] for path in files.ls(self._directory.path, detail=False)]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        return [self._directory / name for name in sorted(names) if ours.fullmatch(name)]
+            document = json.loads(content)
+            body = document["version"]
+            checksum, form = document["checksum"], body["format"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise ValueError("it is damaged or cut off") from None
+        if checksum != _checksum(body):
+            raise ValueError("its checksum does not match: it was damaged, or changed by hand")
+        if form != FORMAT:
+            raise ValueError(f"another version of customer_assets wrote it (format {form})")
+        try:
+            parts = {name: Part.model_validate(part) for name, part in body["parts"].items()}
+            _ = parts[self.name]
+            return Version(parts, self._facts.model_validate(body["facts"]), frozenset(body["superseded"]))
+        except (ValidationError, KeyError, AttributeError, TypeError):
+            raise ValueError("another version of customer_assets wrote it") from None
+
+    def _fetch_part(self, part: Part) -> Path | None:
+        """Bring a file here; None if it is gone.
+
+        Raises:
+            DamagedTableError: It is not what was committed.
+        """
+        local = self._staging().file(f"reading-{part.file.rpartition('/')[-1]}")
+        try:
+            self._folder.fetch(part.file, local)
+        except FileNotFoundError:
+            return None
+        if file_digest(local) != part.sha256:
+            local.unlink()
+            problem = f"{part.file} is not what was committed: it was damaged, cut off, or changed by hand"
+            raise DamagedTableError(self.file, problem, self.name)
+        return local
+
+    def _new_name(self, part: str) -> str:
+        """Name a new file, so that a sweep can see who writes it and since when."""
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        return f"{VERSIONS}/{part}-{stamp}-{self._staging().owner}-{uuid.uuid4().hex[:8]}.parquet"
+
+    def _current(self) -> Version[Facts] | None:
+        try:
+            return self.current()
+        except TableError:
+            return None
+
+    def _find_superseded(self) -> frozenset[str]:
+        """Name the files that the next commit supersedes, and those of earlier versions that are still there."""
+        try:
+            current = self._current()
+        except OSError:  # something that is no pointer stands in its place; it is replaced
+            current = None
+        if current is None:
+            return frozenset()
+        return current.files | (current.superseded & frozenset(self._folder.names(VERSIONS)))
+
+    def _show(self) -> None:
+        """Put the current version under the names that stay; again, if another run commits meanwhile.
+
+        Raises:
+            PublishError: A name could not be given; the version is committed.
+        """
+        try:
+            for _ in range(ATTEMPTS):
+                current = self._current()
+                try:
+                    self._show_parts(current.parts if current else {})
+                except (OSError, PublishError) as error:
+                    if not isinstance(error.__cause__ or error, FileNotFoundError):
+                        raise
+                if current == self._current():
+                    return
+        except (OSError, PublishError) as error:
+            problem = f"not under all its names: {str(error).rstrip('.')}"
+            raise PublishError(self.pointer, problem, in_place=True) from error
+
+    def _show_parts(self, parts: Mapping[str, Part]) -> None:
+        for name, part in parts.items():
+            if name == self.name:
+                self._folder.show(part.file, self._shown_as)
+            elif name in self._shown:
+                local = self._staging().file(f"{name}.parquet")
+                self._folder.fetch(part.file, local)
+                try:
+                    publish_link(local, self._shown[name])
+                finally:
+                    local.unlink(missing_ok=True)
+
+    def _check_replaceable(self) -> None:
+        """Raise an error if anything stands in the way of a name that stays: before anything is committed."""
+        self._folder.check_replaceable(self._pointer)
+        self._folder.check_replaceable(self._shown_as)
+        for path in self._shown.values():
+            private_directory(path.parent)
+            resolve(path)
+
+    def _failed_commit(self, parts: Mapping[str, Part], error: OSError | PublishError) -> PublishError:
+        """Remove the files of a commit that failed, unless the pointer names them all the same."""
+        files = {part.file for part in parts.values()}
+        try:
+            current = self._current()
+            is_current = current is not None and not files.isdisjoint(current.files)
+        except OSError:  # a store that cannot be asked can still have taken the pointer
+            is_current = False
+        else:
+            if not is_current:
+                self._remove(sorted(files))
+        if isinstance(error, PublishError):
+            return error
+        where = str(error.filename or self._folder.where(self._pointer))
+        problem = f"{error.strerror or error} ({where}); free or make writable {where.rpartition('/')[0]}"
+        return PublishError(self.file, problem, in_place=is_current)
+
+    def _prune(self, committed: Version[Facts]) -> None:
+        """Remove what a commit superseded, and what dead runs left behind."""
+        try:
+            names = self._folder.names(VERSIONS)
+            current = self._current()  # read after the names, so that it names whatever was committed meanwhile
+        except OSError as error:
+            logger.warning("%s: old versions were not removed: %s.", self.file, error.strerror or error)
+            return
+        kept = current.files if current else frozenset()
+        superseded = committed.superseded | committed.files  # by now, another run can have superseded ours
+        self._remove([name for name in names if name not in kept and (name in superseded or self._is_left(name))])
+
+    def _is_left(self, name: str) -> bool:
+        """Whether a file that no pointer names is this table's, and the run that wrote it cannot commit it any more."""
+        parts = "|".join(map(re.escape, (self.name, *self._shown)))
+        ours = re.fullmatch(
+            rf"{VERSIONS}/(?:{parts})-(\d{{8}}T\d{{6}}Z)-({OWNER.pattern})-[0-9a-f]{{8}}\.parquet", name
+        )
+        if ours is None:
+            return False
+        is_gone = self._staging().is_gone(ours[2])
+        if is_gone is None:
+            written = datetime.strptime(ours[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            return datetime.now(UTC) - written > STRANGERS_KEPT
+        return is_gone
+
+    def _remove(self, names: list[str]) -> None:
+        for name in names:
+            try:
+                self._folder.remove(name)
+            except OSError as error:
+                logger.warning("%s could not be removed: %s.", self._folder.where(name), error.strerror or error)
+
+
+def _document(version: Version[Facts]) -> bytes:
+    body = {
+        "format": FORMAT,
+        "parts": {name: part.model_dump(mode="json") for name, part in version.parts.items()},
+        "facts": version.facts.model_dump(mode="json"),
+        "superseded": sorted(version.superseded),
+    }
+    return (json.dumps({"checksum": _checksum(body), "version": body}, indent=2) + "\n").encode()
+
+
+def _checksum(body: Any) -> str:  # noqa: ANN401 - whatever JSON holds
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

@@ -47,27 +47,29 @@ def report_of(
     total = int(sums["total_customers"])
     unchanged = max(total - 5, 0)
     changes = Changes(since="2026-11-24T03:00:09Z", added=3, changed=2, gone=1, unchanged=unchanged)
+    crawl = CrawlSummary(
+        fingerprint="f1",
+        landed=total + merged + 2,
+        rejected=2,
+        rejected_by_reason={"id_missing": 1, "not_an_object": 1},
+        total=total,
+        missing_customers=0,
+        pages=3,
+        requests=5,
+        retries=2,
+        throttles=1,
+        duration_s=1.25,
+    )
     return build_report(
         sums,
-        crawl=CrawlSummary(
-            fingerprint="f1",
-            landed=total + merged + 2,
-            rejected=2,
-            rejected_by_reason={"id_missing": 1, "not_an_object": 1},
-            total=total,
-            missing_customers=0,
-            pages=3,
-            requests=5,
-            retries=2,
-            throttles=1,
-            duration_s=1.25,
-        ),
+        crawl=crawl,
         clean=CleaningSummary(
             as_of=NOW.isoformat(),
             records=total + merged,
             defects=DEFECTS,
             generated=dict.fromkeys(GENERATED, total + merged) if generated is None else dict(generated),
             changes=changes if published_before else None,
+            crawl=crawl,
         ),
         previous=previous,
         generated_at=generated_at,

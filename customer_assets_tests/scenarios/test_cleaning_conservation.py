@@ -39,7 +39,7 @@ def test_landed_is_clean_and_merged_and_rejected(engine: Engine, world: list[lis
             total=len(named),
             missing_customers=0,
         )
-        cleaning = CleaningSummary(as_of=AS_OF.isoformat(), records=0, defects={}, fingerprint=crawl.fingerprint)
+        cleaning = CleaningSummary(as_of=AS_OF.isoformat(), records=0, defects={}, crawl=crawl)
         figures = measure_quality(raw, clean, crawl, cleaning)
         customers = {customer for customer in named if customer is not None}
         assert figures.landed == figures.clean + figures.merged + figures.rejected

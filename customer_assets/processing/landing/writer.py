@@ -1,6 +1,5 @@
 """Where pages become files: the raw table and the quarantine. What is in them is decided by `parser` and `batches`."""
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -245,28 +244,6 @@ class _ParquetFile:
             writer, self._writer = self._writer, None
             with with_filename(self.path):
                 writer.close()
-
-
-def problem_of(parts: Sequence[Path], columns: Sequence[str]) -> str | None:
-    """Say what keeps Parquet files from being read as a frame of these columns; None: nothing does.
-
-    Reads the ends of the files only: damage elsewhere shows when their rows are read.
-    """
-    for part in parts:
-        try:
-            found = pq.read_schema(part).names
-        except (OSError, pa.ArrowException):
-            return f"{part.name} is damaged or cut off"
-        absent = [name for name in columns if name not in found]
-        if absent:
-            return f"{part.name} was written by another version, without {', '.join(absent)}"
-    return None
-
-
-def file_digest(path: Path) -> str:
-    """Hash a file's bytes: no engine verifies a Parquet page's checksum, and none would notice a swapped file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _mapping_digest(mapping: RecordMapping) -> int:

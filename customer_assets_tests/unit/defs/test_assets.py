@@ -82,7 +82,7 @@ def test_too_many_rejected_records_are_not_published(
     failed = {each.check_name for each in result.get_asset_check_evaluations() if not each.passed}
     assert failed == {"rejected_share_within_limit"}
     assert not export_of(made).exists()
-    assert made["data_directory"].crawl_summary().rejected == 2
+    assert made["data_directory"].raw.current().facts.rejected == 2
 
 
 def test_an_empty_api_is_not_published(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:

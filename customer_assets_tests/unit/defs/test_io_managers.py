@@ -1,7 +1,6 @@
 """Where frames are kept: on this machine, in an object store, as one file or as Spark's directories."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -19,12 +18,12 @@ from upath import UPath
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.settings import build_resources
 from customer_assets.errors import ConfigurationError, PublishError
-from customer_assets.models import CleaningSummary
 from customer_assets.storage.object_store import open_store
 from customer_assets.storage.publish import publish_to
 from customer_assets_tests.harness import services
 from customer_assets_tests.harness.job_runs import export_of, run
 from customer_assets_tests.harness.plain_api import PlainAPI, customer
+from customer_assets_tests.harness.tables import cleaning
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
@@ -61,19 +60,30 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             server.terminate()
 
 
+TABLES = ("raw_customers", "clean_customers", "exported_customers")
+
+
+def names_in(url: str) -> set[str]:
+    """List the files below an address; of versions, only the parts that they hold."""
+    store = open_store(url)
+    found = {path.removeprefix(store.path).strip("/") for path in store.fs.find(store.path)}
+    return {name.partition("-")[0] for name in found}
+
+
 def keeps_frames_at(url: str, made: dict[str, Any]) -> None:
     """Run the job, then one asset alone: what was published elsewhere is found again."""
+    expected = {f"versions/{name}" for name in (*TABLES, "rejected_customers")}
+    expected |= {f"{name}{ending}" for name in TABLES for ending in (".json", ".parquet")}
     with dg.DagsterInstance.ephemeral() as instance:
         assert run(made, instance).success
-        kept = {path.name for path in open_store(url).iterdir()}
-        assert kept == {"raw_customers.parquet", "clean_customers.parquet", "exported_customers.parquet", "records"}
+        assert names_in(url) == expected
         assert len(json.loads(export_of(made).read_bytes())["customers"]) == 7
         (event,) = run(made, instance, "clean_customers").asset_materializations_for_node("clean_customers")
         assert event.metadata["customers_unchanged"].value == 7
     assert event.metadata["dagster/row_count"].value == 7
     lake = Path(made["data_directory"].path) / "lake"
     assert not list(lake.glob("*.parquet"))
-    assert {path.name for path in open_store(url).iterdir()} == kept
+    assert names_in(url) == expected
 
 
 def test_frames_may_be_kept_in_an_object_store(serve_api: Serve, resources: Resources, memory_store: str) -> None:
@@ -90,15 +100,17 @@ def test_frames_may_be_kept_in_s3(serve_api: Serve, resources: Resources, s3: st
 
 
 @pytest.mark.service
-def test_a_record_that_another_machine_published_in_s3_is_found(s3: str, tmp_path: Path) -> None:
-    """Though s3fs remembers what it listed. Obstore does not."""
-    directory = DataDirectory(path=str(tmp_path), lake_url=f"{s3}-of-two")
-    ours, theirs = (CleaningSummary(as_of=as_of, records=0, defects={}) for as_of in ("ours", "theirs"))
-    directory.publish_clean_record(ours, "1" * 64)
-    elsewhere = open_store(s3).fs
-    path = f"{UPath(directory.lake_url).path}/records/clean_customers.000000002.{'2' * 64}.json"
-    elsewhere.pipe_file(path, theirs.model_dump_json().encode())
-    assert DataDirectory(path=str(tmp_path), lake_url=f"{s3}-of-two").cleaning_summary() == theirs
+def test_a_version_that_another_machine_committed_in_s3_is_found(s3: str, tmp_path: Path) -> None:
+    """And the version that it supersedes is removed, though this machine wrote it."""
+    ours, theirs = (DataDirectory(path=str(tmp_path / name), lake_url=f"{s3}-of-two") for name in ("ours", "theirs"))
+    for number, directory in enumerate((ours, theirs, ours), start=1):
+        staged = directory.staged_file("clean_customers.parquet")
+        pq.write_table(pa.table({"x": [number]}), staged)
+        directory.commit_clean(staged, cleaning(f"run {number}"))
+        for each in (ours, theirs):
+            version, file = each.clean.fetch()
+            assert (version.facts.as_of, pq.read_table(file)["x"].to_pylist()) == (f"run {number}", [number])
+    assert len(open_store(f"{s3}-of-two/versions").fs.find(f"{UPath(ours.lake_url).path}/versions")) == 1
 
 
 def test_frames_may_be_kept_in_another_directory(serve_api: Serve, resources: Resources, tmp_path: Path) -> None:
@@ -149,14 +161,17 @@ def test_a_store_that_cannot_be_used_is_named(url: str) -> None:
 def test_a_store_that_fails_keeps_what_it_had(
     tmp_path: Path, memory_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And the temporary object goes."""
-    target = UPath(memory_store) / "x.parquet"
+    """The error names the object and the kind of trouble."""
+    target, staged = UPath(memory_store) / "x.parquet", tmp_path / "staged"
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("in words that can hold anything")
+
     for content in (b"old", b"new"):
-        staged = tmp_path / "staged"
         staged.write_bytes(content)
         if content == b"new":
-            monkeypatch.setattr(type(target.fs), "mv", lambda *_: os.stat(tmp_path / "missing"))  # noqa: PTH116
-            with pytest.raises(PublishError, match=r"x\.parquet"):
+            monkeypatch.setattr(type(target.fs), "put_file", refuse)
+            with pytest.raises(PublishError, match=r"x\.parquet was not published: RuntimeError"):
                 publish_to(staged, target)
         else:
             publish_to(staged, target)

@@ -18,7 +18,7 @@ from customer_assets.definitions import build_definitions, defs
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.resources import NOT_REAL, CustomerAPIResource, EmbeddedSimulator, ProcessingResource
 from customer_assets.defs.settings import build_resources
-from customer_assets.errors import ConfigurationError
+from customer_assets.errors import ConfigurationError, NotMaterializedError
 from customer_assets_tests.harness.job_runs import export_of, run
 from customer_assets_tests.harness.plain_api import PlainAPI, customer
 
@@ -88,8 +88,8 @@ def test_an_instant_that_is_none_is_refused() -> None:
 
 def test_nothing_was_crawled_yet(tmp_path: Path) -> None:
     """The error says what to do."""
-    with pytest.raises(ConfigurationError, match="Materialise raw_customers first"):
-        DataDirectory(path=str(tmp_path)).crawl_summary()
+    with pytest.raises(NotMaterializedError, match="Materialise raw_customers first"):
+        DataDirectory(path=str(tmp_path)).raw.current()
 
 
 def test_a_damaged_export_is_noticed(serve_api: Serve, resources: Resources) -> None:

@@ -258,7 +258,7 @@ def _crawl(landed: int, rejected: int) -> CrawlSummary:
     return CrawlSummary(fingerprint="f1", landed=landed, rejected=rejected, total=landed, missing_customers=0)
 
 
-CLEANING = CleaningSummary(as_of="", records=0, defects={}, fingerprint="f1")
+CLEANING = CleaningSummary(as_of="", records=0, defects={}, crawl=_crawl(0, 0))
 
 
 def test_figures_of_dirty_records(engine: Engine, as_of: datetime) -> None:
@@ -314,15 +314,14 @@ def test_bands(scores: list[int], low: int) -> None:
     [
         pytest.param("f1", True, id="this one"),
         pytest.param("f2", False, id="another"),
-        pytest.param(None, False, id="?"),
     ],
 )
-def test_the_crawl_that_was_cleaned(fingerprint: str | None, *, same: bool) -> None:
-    """One that is not on record, as an older version leaves it, is another."""
+def test_the_crawl_that_was_cleaned(fingerprint: str, *, same: bool) -> None:
+    """Clean customers belong to a crawl of the same pages."""
     from customer_assets.processing.engines import open_engine  # noqa: PLC0415 - only these tests need one by name
 
     engine = open_engine("duckdb")
     raw = engine.from_arrow(pa.Table.from_batches([landed_objects([{"id": 1}])[0]]))
     clean = engine.from_arrow(pa.Table.from_pylist([], CLEAN_SCHEMA))
-    cleaning = CLEANING.model_copy(update={"fingerprint": fingerprint})
+    cleaning = CLEANING.model_copy(update={"crawl": _crawl(1, 0).model_copy(update={"fingerprint": fingerprint})})
     assert measure_quality(raw, clean, _crawl(1, 0), cleaning).of_this_crawl is same

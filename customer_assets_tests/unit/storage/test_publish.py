@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from customer_assets.errors import PublishError
-from customer_assets.storage.publish import atomic_write, link_or_copy, publish
+from customer_assets.storage.publish import atomic_move, atomic_write, link_or_copy
 from customer_assets_tests.harness.disks import refuse_link
 
 HOLD_A_TEMPORARY_FILE = """
 import sys
 from pathlib import Path
 from customer_assets.storage.publish import atomic_write
-from customer_assets_tests.harness.disks import refuse_link
 with atomic_write(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print("ready", flush=True)
@@ -64,7 +63,7 @@ def test_a_finished_file_may_come_from_another_disk(tmp_path: Path) -> None:
     """It is copied aside first: nobody sees half of it."""
     staged = Path("/dev/shm") / f"customer-assets-{os.getpid()}"  # noqa: S108
     staged.write_text("whole")
-    publish(staged, tmp_path / "out")
+    atomic_move(staged, tmp_path / "out")
     assert not staged.exists()
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("out", "whole")]
     assert (tmp_path / "out").stat().st_mode & 0o077 == 0
@@ -73,7 +72,7 @@ def test_a_finished_file_may_come_from_another_disk(tmp_path: Path) -> None:
 def test_a_finished_file_that_is_missing_is_named(tmp_path: Path) -> None:
     """With what to do."""
     with pytest.raises(PublishError, match="out"):
-        publish(tmp_path / "missing", tmp_path / "out")
+        atomic_move(tmp_path / "missing", tmp_path / "out")
 
 
 @pytest.mark.parametrize("link", [os.link, refuse_link])
