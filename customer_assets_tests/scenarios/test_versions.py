@@ -242,7 +242,7 @@ def test_the_report_describes_the_crawl_behind_the_customers(site: Site) -> None
         (site.lake / "raw_customers.json").unlink(missing_ok=True)
     assert site.run("raw_customers", "clean_customers", "summary_report").success
     after = json.loads(report.read_bytes())
-    assert after["records"] == {"landed": 33, "clean": 32, "merged": 0, "rejected": 1}
+    assert after["records"] == {"landed": 33, "clean": 32, "merged": 0, "rejected": 1, "excluded": 0}
     assert after["rejected_by_reason"] == {"id_missing": 1}
 
 
@@ -418,7 +418,7 @@ class OwnIOManager(dg.IOManager):
 def test_a_users_own_io_manager_works(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:
     """Step by step, too; the gate judges what was committed last."""
     api = serve_api(PlainAPI([customer(number) for number in range(1, 13)]))
-    made = {**resources(api, CUSTOMER_ENGINE="polars"), "io_manager": OwnIOManager()}
+    made = {**resources(api, CUSTOMER_ENGINE="polars"), "customer_io_manager": OwnIOManager()}
     assert run(made, instance).success
     api.records[-1] = customer(777)
     for step in ("raw_customers", "clean_customers", "customer_export", "summary_report"):
