@@ -44,7 +44,11 @@ class SyncOptions(Settings):
     owners: list[str] = Field(
         default=list(DEFAULT_SYNC.owners), description="Owners of the assets: email addresses, or team:name."
     )
-    executor: str = Field(default="in_process", description=f"One of {', '.join(EXECUTORS)}.")
+    executor: str = Field(
+        default="in_process",
+        description=f"One of {', '.join(EXECUTORS)}.",
+        json_schema_extra={"enum": [*EXECUTORS]},  # for editors, and for `dg check yaml`
+    )
     executor_config: LocalPath = Field(
         default="", description="A YAML file that configures the executor, as in deploy/executors."
     )

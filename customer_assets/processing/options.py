@@ -12,7 +12,11 @@ from customer_assets.processing.engines import ENGINES, engine_names
 class ProcessingOptions(Settings):
     """The engine that cleans, and what generated values depend on."""
 
-    engine: str = Field(default="duckdb", description=f"One of {', '.join(ENGINES)}, or one that was registered.")
+    engine: str = Field(
+        default="duckdb",
+        description=f"One of {', '.join(ENGINES)}, or one that was registered.",
+        json_schema_extra={"enum": [*ENGINES]},  # for editors, and for `dg check yaml`
+    )
     memory_limit: Annotated[str, Variable("CUSTOMER_ENGINE_MEMORY_LIMIT")] = Field(
         default="", description="The memory that DuckDB may use, such as 1GB. Empty: DuckDB's own default."
     )

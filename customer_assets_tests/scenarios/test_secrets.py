@@ -97,10 +97,10 @@ def test_secrets_are_used_and_not_kept(
         assert [name for name, content in kept if secret.encode() in content] == []
 
 
-def test_a_resource_that_was_made_anew_twice_has_its_secrets() -> None:
+def test_a_resource_that_was_rebuilt_twice_keeps_its_secrets() -> None:
     """As one that was taken from other definitions."""
     once = with_configured_defaults(CustomerAPIResource(base_url="https://x.org", api_key=KEY))
     twice = with_configured_defaults(once)
     assert KEY not in f"{twice!r} {twice.model_dump()} {vars(twice)}"
     with twice.client("memory://") as client:
-        assert client._target.api_key == KEY
+        assert client._endpoint.api_key == KEY
