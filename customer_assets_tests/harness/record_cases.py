@@ -111,9 +111,8 @@ def _emails() -> tuple[Case, ...]:
         for email, domain in table.items()
         for score in [90 if domain == "unknown" else 100]
     ]
-    wrong = [
-        Case(f"email {value!r}", {**ADA, "email": value}, {"email_domain": "unknown"}) for value in (None, 7, [], {})
-    ]
+    others: tuple[Any, ...] = (None, 7, [], {})
+    wrong = [Case(f"email {value!r}", {**ADA, "email": value}, {"email_domain": "unknown"}) for value in others]
     return (*cases, *wrong)
 
 
@@ -185,9 +184,9 @@ def _dates() -> tuple[Case, ...]:
         for date, status in table.items()
         for score in [90 if status == "unknown" else 100]
     ]
+    others: tuple[Any, ...] = (None, True, [], {})
     wrong = [
-        Case(f"date {value!r}", {**ADA, "last_active_at": value}, {"activity_status": "unknown"})
-        for value in (None, True, [], {})
+        Case(f"date {value!r}", {**ADA, "last_active_at": value}, {"activity_status": "unknown"}) for value in others
     ]
     return (*cases, *wrong)
 

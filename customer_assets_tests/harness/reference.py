@@ -5,10 +5,11 @@ Shares no code with the product. `options` are a record mapping as YAML has it: 
 
 import hashlib
 import json
+import math
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -168,7 +169,7 @@ def extra_value(record: Any, name: str, given: Any, options: Options) -> Any:
         return None
     if kind == "instant":
         return instant(value)
-    readers = {"text": text, "number": number, "integer": integer, "boolean": boolean}
+    readers: dict[str, Callable[[Any], Any]] = {"text": text, "number": number, "integer": integer, "boolean": boolean}
     return readers[kind](value)
 
 
@@ -266,7 +267,7 @@ def number(value: Any) -> float | None:
         value = float(spelled)
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1.7976931348623157e308:
         return None
-    return None if value != value else float(value) or 0.0
+    return None if math.isnan(value) else float(value) or 0.0
 
 
 def integer(value: Any) -> int | None:

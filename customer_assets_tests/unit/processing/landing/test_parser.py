@@ -21,8 +21,8 @@ def _json(objects: list[Any]) -> bytes:
     return json.dumps(objects).encode()
 
 
-def _ids(page: ParsedPage) -> list[int]:
-    return list(raw_batch([page]).column("id").to_pylist())
+def _ids(page: ParsedPage) -> list[Any]:
+    return raw_batch([page]).column("id").to_pylist()
 
 
 def _codes(page: ParsedPage) -> list[tuple[int, str]]:
@@ -238,7 +238,7 @@ def _landed_alike(ours: ParsedPage, others: ParsedPage, mapping: RecordMapping) 
     supplied = ["engagement_score_supplied", "last_active_at_supplied"]
     unequal = [*supplied, "engagement_score"]  # which may be a text where the mapping names it
     return one.drop_columns(unequal).equals(other.drop_columns(unequal)) and all(
-        other.column(name).false_count == 0 for name in supplied
+        False not in other.column(name).to_pylist() for name in supplied
     )
 
 
