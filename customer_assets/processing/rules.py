@@ -27,8 +27,10 @@ RULES_VERSION = "2"
 ACTIVE_WITHIN = timedelta(days=90)
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
 """An instant that lies no further ahead counts as now."""
-NEVER = (datetime(1, 1, 1, tzinfo=UTC), datetime(1900, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))
-"""What programs write where there is no date: .NET's first instant, a spreadsheet's, and Unix's."""
+NOBODY_BY = datetime(1900, 1, 1, tzinfo=UTC)
+"""No customer was active by then: 0001-01-01 is how .NET writes "never", and 1900-01-01 how spreadsheets do."""
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""How everything else writes "never"."""
 HIGH_ENGAGEMENT_FROM, MEDIUM_ENGAGEMENT_FROM = 0.66, 0.33
 JUDGED_BY = {"engagement_level": "engagement_score", "activity_status": "last_active_at"}
 """What a field follows from unless the API has it itself."""
@@ -252,10 +254,9 @@ def _scaled_score(mapping: RecordMapping) -> nw.Expr:
 
 
 def _is_past(as_of: datetime) -> nw.Expr:
-    """Say whether the last activity is a date that has come, and not one that means "never"; never null."""
+    """Say whether the last activity is a date that has come, and does not mean "never"; not null itself."""
     date = nw.col("last_active_at")
-    means_never = reduce(lambda one, other: one | other, [date == nw.lit(never) for never in NEVER])
-    return ((date <= as_of + CLOCKS_DIFFER_BY) & ~means_never).fill_null(value=False)
+    return ((date <= as_of + CLOCKS_DIFFER_BY) & (date > NOBODY_BY) & (date != UNIX_EPOCH)).fill_null(value=False)
 
 
 # --- duplicates ---------------------------------------------------------------------------------------

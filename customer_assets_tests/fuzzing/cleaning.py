@@ -8,8 +8,10 @@ from typing import Any
 
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine, open_engine
+from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.fuzzing.running import fuzz
 from customer_assets_tests.harness import reference
+from customer_assets_tests.harness.record_cases import MAPPINGS
 
 AS_OF = datetime(2026, 11, 24, 12, tzinfo=UTC)
 FIELDS = ("id", "email", "first_name", "last_name", "avatar", "engagement_score", "last_active_at")
@@ -29,9 +31,13 @@ def check(data: bytes) -> None:
 def check_on(engine: str, data: bytes) -> None:
     """Check one engine."""
     records = [_record(line) for line in data.decode("utf-8", "surrogateescape").split("\n")[:RECORDS_AT_MOST]]
-    processor = CustomerDataProcessor(len(data), AS_OF, _engine(engine))
-    assert processor.process_customers(records) == reference.cleaned(records, seed=len(data), as_of=AS_OF)
-    assert len(processor.rejected) == sum(reference.parse_id(record) is None for record in records)
+    options = MAPPINGS[len(data) % len(MAPPINGS)]
+    processor = CustomerDataProcessor(
+        len(data), AS_OF, _engine(engine), mapping=RecordMapping.model_validate(options), generate=bool(len(data) % 4)
+    )
+    expected = reference.cleaned(records, seed=len(data), as_of=AS_OF, options=options, generate=bool(len(data) % 4))
+    assert processor.process_customers(records) == expected
+    assert len(processor.rejected) == sum(reference.id_of(record, options) is reference.UNUSABLE for record in records)
 
 
 @cache

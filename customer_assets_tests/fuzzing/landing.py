@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from customer_assets.processing.landing.batches import quarantine_batch, raw_batch
-from customer_assets.processing.landing.parser import TypedPage, parse_objects, parse_page
+from customer_assets.processing.landing.parser import ParsedPage, parse_objects, parse_page
 from customer_assets_tests.fuzzing.running import fuzz
 
 
@@ -29,7 +29,7 @@ def _objects(data: bytes) -> list[Any] | None:
     return found if isinstance(found, list) else None
 
 
-def _outcome(page: TypedPage) -> tuple[Any, ...]:
+def _outcome(page: ParsedPage) -> tuple[Any, ...]:
     return raw_batch([page]), [(record.position, record.reason_code, record.reason) for record in page.rejected]
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from customer_assets.api.crawl.events import RequestFailed
 from customer_assets.api.http.base import RawResponse
 from customer_assets.api.responses import parse_response, records
+from customer_assets.json_values import parse_id
 from customer_assets.metrics import FailureCause
-from customer_assets.models import parse_id
 from customer_assets.processing.landing.parser import parse_page
 from customer_assets_tests.fuzzing.running import fuzz
 
@@ -32,9 +32,9 @@ def check(data: bytes) -> None:
     read, landed = records(page), parse_page(1, page.data)
     assert page.number == 1
     assert len(read) == page.record_count
-    assert len(landed.records) + len(landed.rejected) == page.record_count
+    assert len(landed.positions) + len(landed.rejected) == page.record_count
     ids = [parse_id(record.get("id")) if isinstance(record, dict) else None for record in read]
-    assert [customer_id for customer_id in ids if customer_id is not None] == [record.id for record in landed.records]
+    assert [customer_id for customer_id in ids if customer_id is not None] == [*map(parse_id, landed.values["id"])]
 
 
 if __name__ == "__main__":

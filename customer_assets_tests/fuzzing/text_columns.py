@@ -1,23 +1,27 @@
 """Fuzzes how text becomes canonical: a column is what its values are one by one, and stays so when done again."""
 
-from customer_assets.models import canonical_email, canonical_text
-from customer_assets.processing.landing.columns import emails, texts
+from customer_assets.json_values import MissingValues, canonical_text
+from customer_assets.processing.landing.columns import domains, texts
+from customer_assets.processing.landing.emails import email_domain
 from customer_assets_tests.fuzzing.running import fuzz
 from customer_assets_tests.harness import reference
 
+MISSING = MissingValues(reference.MISSING)
+
 
 def check(data: bytes) -> None:
-    """Any texts, parted by `|`, are canonical texts and emails or missing; `~` is a null among them."""
+    """Any texts, parted by `|`, are canonical texts with domains, or missing; `~` is a null among them."""
     values = [None if text == "~" else text for text in _decoded(data).split("|")]
-    canonical = [canonical_text(value) for value in values]
-    assert canonical == [reference.text(value) for value in values]
-    assert texts(values).to_pylist() == canonical
-    assert [canonical_text(value) for value in canonical] == canonical
-    addresses = [canonical_email(value) for value in values]
-    assert emails(values).to_pylist() == addresses
-    assert [canonical_email(value) for value in addresses] == addresses
-    for address in addresses:
-        assert address is None or address.encode()
+    canonical = [canonical_text(value, MISSING) for value in values]
+    assert canonical == [reference.text(value, {}) for value in values]
+    column = texts(values, MISSING)
+    assert column.to_pylist() == canonical
+    assert [canonical_text(value, MISSING) for value in canonical] == canonical
+    found = [email_domain(value) for value in canonical]
+    assert domains(column).to_pylist() == found
+    assert found == [reference.email_domain(value) for value in canonical]
+    for domain in found:
+        assert domain is None or reference.domain(domain) == domain
 
 
 def _decoded(data: bytes) -> str:

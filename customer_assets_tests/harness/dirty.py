@@ -1,4 +1,4 @@
-"""Dirty records: each edge case by hand, and any number made by hypothesis or by seeded dice."""
+"""Dirty records: each edge case by hand, and any number of them by hypothesis or by seeded dice."""
 
 import random
 from typing import Any
@@ -191,6 +191,23 @@ any_text = st.one_of(
     st.text(st.characters(categories=["Cs", "Zs", "Mn", "Lu", "Cf", "Cc"]), max_size=6),
     st.lists(st.sampled_from([*NAMES[:19], *WHITE, *UNSEEN]), max_size=4).map("".join),
 )
+_wrappers = st.sampled_from(
+    ["{}", "<{}>", "Ada <{}>", "mailto:{}?subject=x", '"{}"', "'{}'", "{};", " {} , ", "<{}", "{}>"]
+)
+any_email = st.one_of(
+    st.sampled_from(EMAILS),
+    st.builds("{}@{}.{}".format, any_text, any_text, any_text),
+    st.builds(
+        lambda wrapper, inner, local, domain: wrapper.format(inner.format(f"{local}@{domain}")),
+        _wrappers,
+        _wrappers,
+        st.sampled_from(["ada", '"a@b"', "o'brien", "a\u200bb", "a b", "", "\uff41", "a" * 65]),
+        st.sampled_from(
+            ["x.org", "MÜNCHEN.example", "xn--mnchen-3ya.example", "x", "x\u202e.org", "-x.org", "1.2.3.4"]
+        ),
+    ),
+)
+"""An address as people write it, or nearly one."""
 any_date = st.one_of(
     st.sampled_from(DATES),
     st.from_regex(
@@ -211,9 +228,7 @@ any_record = st.one_of(
             )
         },
         optional={
-            "email": st.one_of(
-                st.sampled_from(EMAILS), st.builds("{}@{}.{}".format, any_text, any_text, any_text), any_value
-            ),
+            "email": st.one_of(any_email, any_value),
             "first_name": st.one_of(any_text, any_value),
             "last_name": st.one_of(any_text, any_value),
             "avatar": st.one_of(any_text, any_value),

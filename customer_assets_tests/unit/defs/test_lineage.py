@@ -7,11 +7,12 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from customer_assets.defs.lineage import CLEAN_FROM_RAW, EXPORT_FROM_CLEAN, EXPORTED_TYPES, column_lineage
-from customer_assets.models import ExportedCustomer
+from customer_assets.defs.lineage import clean_from_raw, column_lineage, exported_type
+from customer_assets.fields import CLEAN_FIELDS
 from customer_assets.processing.engines import open_engine
-from customer_assets.processing.landing.batches import RAW_SCHEMA
-from customer_assets.processing.rules import CLEAN_COLUMNS, POSITION, clean_customers
+from customer_assets.processing.rules import CLEAN_COLUMNS, POSITION, CleaningOptions, clean_customers
+from customer_assets.processing.schemas import RAW_SCHEMA, raw_schema
+from customer_assets.record_mapping import RecordMapping
 
 AS_OF = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -19,7 +20,9 @@ RECORD = {
     "page": 1,
     "position": 0,
     "id": 1,
+    "id_spelling": 0,
     "email": "ada@x.org",
+    "email_domain": "x.org",
     "first_name": "Ada",
     "last_name": "Lovelace",
     "avatar": "https://x.org/1.jpg",
@@ -31,7 +34,9 @@ RECORD = {
 
 CHANGES: dict[str, list[Any]] = {
     "id": list(range(2, 10)),
+    "id_spelling": [1],
     "email": ["ada@y.org", None],
+    "email_domain": ["y.org", None],
     "first_name": ["Eda", None],
     "last_name": ["Byron", None],
     "avatar": ["https://x.org/2.jpg", None],
@@ -54,7 +59,7 @@ def cleaned(record: dict[str, Any]) -> dict[str, Any]:
     """Clean one record."""
     table = pa.Table.from_pylist([record], schema=RAW_SCHEMA)
     frame = open_engine("duckdb").from_arrow(table)
-    (row,) = clean_customers(frame, seed=0, as_of=AS_OF).collect().rows(named=True)
+    (row,) = clean_customers(frame, CleaningOptions(AS_OF)).collect().rows(named=True)
     return dict(row)
 
 
@@ -68,16 +73,49 @@ def test_a_clean_column_changes_with_the_columns_it_names_and_no_others(column: 
         for value in CHANGES[column]:
             after = cleaned({**record, column: value})
             changed |= {name for name in CLEAN_COLUMNS if before[name] != after[name]}
-    assert changed == {name for name, sources in CLEAN_FROM_RAW.items() if column in sources}
+    assert changed == {name for name, sources in clean_from_raw().items() if column in sources}
+
+
+NOT_READ = {"email", "id_spelling"}
+"""The raw columns that no clean one follows from: the address itself, and how an id was written."""
 
 
 def test_every_column_has_a_lineage() -> None:
     """From columns that are there."""
-    assert tuple(CLEAN_FROM_RAW) == CLEAN_COLUMNS == tuple(EXPORT_FROM_CLEAN) == tuple(EXPORTED_TYPES)
-    assert {source for sources in CLEAN_FROM_RAW.values() for source in sources} == set(RAW_SCHEMA.names) - set(
-        POSITION
-    )
-    assert set(EXPORTED_TYPES) == set(ExportedCustomer.model_fields)
+    lineage = clean_from_raw()
+    assert tuple(lineage) == CLEAN_COLUMNS
+    assert {source for sources in lineage.values() for source in sources} == set(RAW_SCHEMA.names) - {
+        *POSITION,
+        *NOT_READ,
+    }
+
+
+MAPPINGS: list[dict[str, Any]] = [
+    {"id_type": "text", "full_name": "name", "fields": {"country": {"expected": True}, "born": {"type": "instant"}}},
+    {"engagement_level": "l", "activity_status": "s", "customer_tier": {"from": "t", "bands": {"basic": 0}}},
+    {"email": None, "engagement_score": {"from": "s", "scale": 100}, "last_active_at": None},
+]
+
+
+@pytest.mark.parametrize("generate", [True, False])
+@pytest.mark.parametrize("options", MAPPINGS)
+def test_by_any_mapping_columns_follow_from_columns(options: dict[str, Any], *, generate: bool) -> None:
+    """Those of the raw table that the mapping makes; extra fields follow from themselves."""
+    mapping = RecordMapping.model_validate(options)
+    lineage = clean_from_raw(mapping, generate=generate)
+    assert tuple(lineage) == tuple(field.name for field in mapping.clean_fields)
+    assert {source for sources in lineage.values() for source in sources} <= {*raw_schema(mapping).names}
+    for name in mapping.fields:
+        assert lineage[name] == (name,)
+        assert (name in lineage["data_quality_score"]) is mapping.fields[name].expected
+
+
+def test_exported_types() -> None:
+    """Ids and instants are text in the document."""
+    assert {field.name: exported_type(field) for field in CLEAN_FIELDS} == {
+        **dict.fromkeys(CLEAN_COLUMNS, "String"),
+        "data_quality_score": "Int64",
+    }
 
 
 def test_dagster_draws_it() -> None:

@@ -11,10 +11,12 @@ import pytest
 
 from customer_assets.errors import PublishError
 from customer_assets.export import DataExporter
-from customer_assets.export.baseline import KEPT_SCHEMA, ExportBaseline, changes_since, matching_digest
+from customer_assets.export.baseline import ExportBaseline, changes_since, kept_schema, matching_digest
 from customer_assets.models import Changes
-from customer_assets.processing.engines import CLEAN_SCHEMA, Engine, open_engine
+from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.rules import CLEAN_COLUMNS, Frame
+from customer_assets.processing.schemas import CLEAN_SCHEMA, clean_schema
+from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness.clean_customers import clean_customer
 
 INSTANT = datetime(2026, 11, 24, 3, 0, 9, 999_999, tzinfo=UTC)
@@ -114,7 +116,7 @@ def broken(path: Path) -> None:
 
 def packed_otherwise(path: Path) -> None:
     """By another version of the product."""
-    pq.write_table(pa.Table.from_pylist([], KEPT_SCHEMA.with_metadata({b"packing": b"other"})), path)
+    pq.write_table(pa.Table.from_pylist([], kept_schema().with_metadata({b"packing": b"other"})), path)
 
 
 def removed(path: Path) -> None:
@@ -131,7 +133,7 @@ def test_what_cannot_be_compared_with_stops_nothing(
     path = kept(engine, BEFORE, tmp_path)
     spoil(path)
     assert changes_since(path, frame(engine, BEFORE), engine) is None
-    assert "cannot be compared with" in caplog.text
+    assert "Cannot compare with the last export" in caplog.text
 
 
 @pytest.mark.smoke
@@ -178,3 +180,57 @@ def test_an_export_kept_before_digests_were_is_not_trusted(tmp_path: Path) -> No
     last_export = kept(engine, BEFORE, tmp_path)
     pq.write_table(pq.read_table(last_export), last_export)
     assert matching_digest(last_export, frame(engine, BEFORE), engine) is None
+
+
+MAPPING = RecordMapping.model_validate(
+    {
+        "id_type": "text",
+        "market_segment": "segment",
+        "fields": {
+            "country": {},
+            "spent": {"type": "number"},
+            "orders": {"type": "integer"},
+            "vip": {"type": "boolean"},
+            "born": {"type": "instant"},
+            **{f"more_{number}": {} for number in range(60)},
+        },
+    }
+)
+BLANK: dict[str, Any] = dict.fromkeys(MAPPING.fields)
+THEIRS = [
+    clean_customer(0, f"Name {name}", market_segment="DACH") | {"customer_id": name} | BLANK | extras
+    for name, extras in {
+        "a": {},
+        "A": {"country": "DE", "spent": 0.0, "orders": 0, "vip": False, "born": datetime(1970, 1, 1, tzinfo=UTC)},
+        "b": {"country": "AT", "spent": 1.5, "more_59": "x"},
+    }.items()
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param({}, counts(0, 0, 0, 3), id="nothing"),
+        pytest.param({"country": None}, counts(0, 1, 0, 2), id="a value gone"),
+        pytest.param({"country": "BE"}, counts(0, 1, 0, 2), id="another text"),
+        pytest.param({"market_segment": "unknown"}, counts(0, 1, 0, 2), id="another word"),
+        pytest.param({"spent": None}, counts(0, 1, 0, 2), id="null, not 0.0"),
+        pytest.param({"orders": None}, counts(0, 1, 0, 2), id="null, not 0"),
+        pytest.param({"vip": None}, counts(0, 1, 0, 2), id="null, not false"),
+        pytest.param({"born": None}, counts(0, 1, 0, 2), id="null, not the epoch"),
+        pytest.param({"more_59": "x"}, counts(0, 1, 0, 2), id="a value come, beyond the first mask"),
+        pytest.param({"customer_id": "aa"}, counts(1, 0, 1, 2), id="another id"),
+    ],
+)
+def test_a_change_in_a_field_of_the_users_own_is_one(
+    engine: Engine, tmp_path: Path, change: dict[str, Any], expected: Changes
+) -> None:
+    """Null equals null and nothing else; ids are compared letter by letter."""
+    path, now = tmp_path / "kept.parquet", [THEIRS[0], {**THEIRS[1], **change}, THEIRS[2]]
+    exporter = DataExporter(engine, mapping=MAPPING)
+    before, after = (engine.from_arrow(pa.Table.from_pylist(rows, clean_schema(MAPPING))) for rows in (THEIRS, now))
+    with ExportBaseline(path, clock=lambda: INSTANT, mapping=MAPPING) as keeping:
+        exporter.export_customers(before, tmp_path / "customers.json", keeping)
+    assert changes_since(path, after, engine, MAPPING) == expected
+    assert (matching_digest(path, after, engine, MAPPING) is None) is bool(change)
+    assert changes_since(path, after, engine) is None

@@ -7,9 +7,13 @@ import pyarrow as pa
 import pytest
 
 from customer_assets.export import DataExporter
-from customer_assets.export.json_lines import FIELDS, SCORES, UnknownValueError, packed, unpacked
-from customer_assets.processing.engines import CLEAN_SCHEMA, Engine, open_engine
+from customer_assets.export.json_lines import PACKED, SCORES, LineFormat, UnknownValueError, iso_instants
+from customer_assets.fields import CLEAN_FIELDS, Field, Kind
+from customer_assets.processing.engines import Engine, open_engine
+from customer_assets.processing.schemas import CLEAN_SCHEMA
 
+FORMAT = LineFormat()
+FIELDS = [(field.name, field.values) for field in CLEAN_FIELDS if field.values]
 COMBINATIONS = [
     dict(zip([*(name for name, _ in FIELDS), "data_quality_score"], combination, strict=True))
     for combination in product(*(values for _, values in FIELDS), (0, 1, 69, 100))
@@ -25,10 +29,10 @@ def frame(engine: Engine, rows: list[dict[str, Any]]) -> Any:
 @pytest.mark.parametrize("name", ["duckdb", "polars"])
 def test_every_combination_comes_back(name: str) -> None:
     """In the export's order of fields, each by a number of its own."""
-    table = packed(frame(open_engine(name), COMBINATIONS)).collect("pyarrow").to_native()
-    numbers = table.column("packed").to_pylist()
+    table = FORMAT.pack(frame(open_engine(name), COMBINATIONS)).collect("pyarrow").to_native()
+    numbers = table.column(PACKED).to_pylist()
     assert len(set(numbers)) == len(COMBINATIONS)
-    assert sorted(map(str, map(unpacked, numbers))) == sorted(map(str, COMBINATIONS))
+    assert sorted(map(str, map(FORMAT.unpack, numbers))) == sorted(map(str, COMBINATIONS))
 
 
 @pytest.mark.parametrize(
@@ -60,3 +64,33 @@ def test_a_customer_with_a_null_is_not_left_out(tmp_path: Any, field: str, name:
     assert caught.value.customers in (1, 2)  # Polars may hand them over one by one
     assert caught.value.fields == (field,)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_long_vocabularies_travel_as_they_are() -> None:
+    """Each value would cost a comparison for every customer; and a number has 63 bits."""
+    words = tuple(f"w{number}" for number in range(32))
+    many = Field("many", Kind.CATEGORY, "", values=(*words, "more"))
+    full = [Field(f"full_{number}", Kind.CATEGORY, "", values=words) for number in range(20)]
+    score = Field("data_quality_score", Kind.INTEGER, "")
+    made = LineFormat([many, *full, score])
+    assert made.packed == (*(field.name for field in full[:11]), "data_quality_score")
+    assert [field.name for field in made.plain] == ["many", *(field.name for field in full[11:])]
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "written"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (1, "1970-01-01T00:00:00.000001Z"),
+        (-1, "1969-12-31T23:59:59.999999Z"),
+        (1_500_000, "1970-01-01T00:00:01.5Z"),
+        (600_000_000, "1970-01-01T00:10:00Z"),
+        (-62_135_596_800_000_000, "0001-01-01T00:00:00Z"),
+        (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z"),
+        (None, None),
+    ],
+)
+def test_instants_are_written_in_utc(microseconds: int | None, written: str | None) -> None:
+    """Without digits that say nothing."""
+    column = pa.array([microseconds], pa.int64()).view(pa.timestamp("us", "UTC"))
+    assert iso_instants(column).to_pylist() == [written]

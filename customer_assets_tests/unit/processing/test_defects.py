@@ -1,6 +1,7 @@
 """Defects: counted as the plain-Python reference counts them; and what the clean customers follow from."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from customer_assets.processing.defects import clean_version, count_defects, rejected_by_reason
-from customer_assets.processing.engines import CLEAN_SCHEMA, Engine, open_engine
+from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.landing.batches import landed_objects, quarantine_batch
 from customer_assets.processing.landing.writer import LandingWriter
-from customer_assets.processing.rules import Frame, clean_customers
+from customer_assets.processing.rules import CleaningOptions, Frame, clean_customers
+from customer_assets.processing.schemas import CLEAN_SCHEMA
+from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness import reference
 from customer_assets_tests.harness.dirty import dirty_records
 
@@ -31,30 +34,66 @@ def test_defects_of_dirty_records(engine: Engine, as_of: datetime) -> None:
     usable = [record for record in records if reference.parse_id(record) is not None]
     expected = Counter[str]()
     for record in usable:
-        expected["email"] += reference.email_domain(reference.text(record.get("email"))) is None
-        for name in ("first_name", "last_name", "avatar"):
-            expected[name] += reference.text(record.get(name)) is None
-        if "engagement_score" in record:
-            expected["engagement_score"] += reference.engagement_level(record["engagement_score"]) == "unknown"
-        if "last_active_at" in record:
-            expected["last_active_at"] += reference.activity_status(record["last_active_at"], as_of) == "unknown"
-    found = count_defects(landed(engine, records), as_of)
+        expected.update(reference.defective_fields(record, as_of, {}))
+    found = count_defects(landed(engine, records), CleaningOptions(as_of))
     assert found.records == len(usable)
     assert dict(found.defects) == dict(expected)
     assert min(found.defects.values()) > 0
+    assert found.generated == {
+        "engagement_level": sum("engagement_score" not in record for record in usable),
+        "activity_status": sum("last_active_at" not in record for record in usable),
+        **dict.fromkeys(("acquisition_channel", "market_segment", "customer_tier"), len(usable)),
+    }
+
+
+def test_defects_by_another_mapping(engine: Engine, as_of: datetime) -> None:
+    """Only what is expected, and only what is not excluded, counts; extra fields, too."""
+    options = {
+        "avatar": None,
+        "engagement_score": None,
+        "last_active_at": None,
+        "full_name": "first_name",
+        "customer_tier": {"from": "last_name", "values": {"Ada": "basic"}},
+        "fields": {"score": {"from": "engagement_score", "type": "number", "expected": True}},
+        "exclude": {"field": "first_name", "values": ["Ada"]},
+    }
+    records = dirty_records(500, seed=11)
+    kept = [
+        record
+        for record in records
+        if reference.parse_id(record) is not None and not reference.is_excluded(record, options)
+    ]
+    expected = Counter[str]()
+    for record in kept:
+        expected.update(reference.defective_fields(record, as_of, options))
+    mapping = RecordMapping.model_validate(options)
+    cleaning = CleaningOptions(as_of, generate=False, mapping=mapping)
+    found = count_defects(
+        engine.from_arrow(pa.Table.from_batches([landed_objects(records, mapping=mapping)[0]])), cleaning
+    )
+    assert (found.records, dict(found.defects), found.generated) == (len(kept), dict(expected), {})
+    assert set(found.defects) == {"email", "full_name", "customer_tier", "score"}
+
+
+def test_ids_written_in_several_ways_are_counted_apart(engine: Engine, as_of: datetime) -> None:
+    """Their merging may be a mistake: with text ids they would be several customers."""
+    records = [{"id": 7}, {"id": "7"}, {"id": "007"}, {"id": 8}, {"id": 8}, {"id": "09"}, {"id": "9 "}]
+    assert count_defects(landed(engine, records), CleaningOptions(as_of)).respelled_ids == 2
+    assert count_defects(landed(engine, records[3:5]), CleaningOptions(as_of)).respelled_ids == 0
 
 
 def test_defects_of_nothing(engine: Engine, as_of: datetime) -> None:
     """Zeros, not nulls."""
-    found = count_defects(landed(engine, []), as_of)
+    found = count_defects(landed(engine, []), CleaningOptions(as_of))
     assert (found.records, found.inactive, set(found.defects.values())) == (0, 0, {0})
 
 
 def version_and_customers(engine: Engine, records: list[Any], as_of: datetime, seed: int = 0) -> tuple[str, list[Any]]:
     """The version that is told, and the customers themselves."""
     raw = landed(engine, records)
-    batches = list(engine.batches(clean_customers(raw, seed=seed, as_of=as_of).sort("customer_id")))
-    return clean_version("raw", seed, count_defects(raw, as_of)), pa.Table.from_batches(
+    batches = list(engine.batches(clean_customers(raw, CleaningOptions(as_of, seed)).sort("customer_id")))
+    options = CleaningOptions(as_of, seed)
+    return clean_version("raw", options, count_defects(raw, options)), pa.Table.from_batches(
         batches, CLEAN_SCHEMA
     ).to_pylist()
 
@@ -103,6 +142,20 @@ def test_another_seed_is_another_version(engine: Engine, as_of: datetime) -> Non
     records = dirty_records(20, seed=5)
     versions = {version_and_customers(engine, records, as_of, seed)[0] for seed in (0, 1)}
     assert len(versions) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"generate": False}, id="nothing is generated"),
+        pytest.param({"mapping": RecordMapping(avatar=None)}, id="another mapping"),
+    ],
+)
+def test_other_options_are_another_version(as_of: datetime, other: dict[str, Any]) -> None:
+    """They make other customers of the same records."""
+    engine, options = open_engine("duckdb"), CleaningOptions(as_of)
+    counts = count_defects(landed(engine, dirty_records(20, seed=5)), options)
+    assert clean_version("raw", options, counts) != clean_version("raw", replace(options, **other), counts)
 
 
 def test_rejected_records_are_counted_by_reason(tmp_path: Path) -> None:

@@ -13,15 +13,15 @@ import pytest
 from customer_assets.errors import ConfigurationError, MissingDependencyError
 from customer_assets.processing import CustomerDataProcessor, engines
 from customer_assets.processing.engines import (
-    CLEAN_SCHEMA,
     ENGINES,
     Engine,
     engine_names,
     open_engine,
     register_engine,
 )
-from customer_assets.processing.landing.batches import RAW_SCHEMA, landed_objects
-from customer_assets.processing.rules import INTEGERS, clean_customers
+from customer_assets.processing.landing.batches import landed_objects
+from customer_assets.processing.rules import CleaningOptions, clean_customers
+from customer_assets.processing.schemas import CLEAN_SCHEMA, RAW_SCHEMA
 from customer_assets_tests.harness.dirty import dirty_records
 
 
@@ -33,6 +33,9 @@ def lake(tmp_path: Path) -> Path:
     return path
 
 
+INTEGERS = {"customer_id", "data_quality_score"}
+
+
 def _sorted(path: Path) -> pa.Table:
     return pq.read_table(path).sort_by("customer_id")
 
@@ -41,16 +44,16 @@ def _sorted(path: Path) -> pa.Table:
 def test_sinks_the_declared_schema(engine: Engine, lake: Path, tmp_path: Path, as_of: datetime) -> None:
     """Every engine writes the same file: one Parquet file of the clean schema, its owner's only."""
     path = tmp_path / "clean.parquet"
-    engine.sink(clean_customers(engine.scan(lake), seed=0, as_of=as_of), path)
+    engine.sink(clean_customers(engine.scan(lake), CleaningOptions(as_of)), path)
     stored = pq.read_metadata(path).schema
     columns = [stored.column(n) for n in range(len(stored.names))]
     text = {column.name for column in columns if str(column.logical_type) == "String"}
     assert [column.name for column in columns] == CLEAN_SCHEMA.names
-    assert text == set(CLEAN_SCHEMA.names) - set(INTEGERS)
+    assert text == set(CLEAN_SCHEMA.names) - INTEGERS
     assert {column.physical_type for column in columns if column.name in INTEGERS} == {"INT64"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     duckdb, expected = open_engine("duckdb"), tmp_path / "expected.parquet"
-    duckdb.sink(clean_customers(duckdb.scan(lake), seed=0, as_of=as_of), expected)
+    duckdb.sink(clean_customers(duckdb.scan(lake), CleaningOptions(as_of)), expected)
     assert _sorted(path).to_pylist() == _sorted(expected).to_pylist()
     assert {file.name for file in tmp_path.iterdir()} == {"raw.parquet", "clean.parquet", "expected.parquet"}
 
@@ -59,21 +62,21 @@ def test_sink_replaces(engine: Engine, lake: Path, tmp_path: Path, as_of: dateti
     """A file that is there already is written anew."""
     path = tmp_path / "clean.parquet"
     path.write_text("older")
-    engine.sink(clean_customers(engine.scan(lake), seed=0, as_of=as_of), path)
+    engine.sink(clean_customers(engine.scan(lake), CleaningOptions(as_of)), path)
     assert pq.read_metadata(path).num_rows > 0
 
 
 def test_sinks_no_rows(engine: Engine, tmp_path: Path, as_of: datetime) -> None:
     """Nothing to write still makes a file of the clean schema."""
     empty = engine.from_arrow(RAW_SCHEMA.empty_table())
-    engine.sink(clean_customers(empty, seed=0, as_of=as_of), tmp_path / "clean.parquet")
+    engine.sink(clean_customers(empty, CleaningOptions(as_of)), tmp_path / "clean.parquet")
     table = pq.read_table(tmp_path / "clean.parquet")
     assert (table.num_rows, table.schema.names) == (0, CLEAN_SCHEMA.names)
 
 
 def test_batches_keep_order_and_schema(engine: Engine, lake: Path, as_of: datetime) -> None:
     """A sorted frame comes out in its order, in pieces of the declared types, none larger than asked."""
-    clean = clean_customers(engine.scan(lake), seed=0, as_of=as_of).sort("customer_id", descending=True)
+    clean = clean_customers(engine.scan(lake), CleaningOptions(as_of)).sort("customer_id", descending=True)
     pieces = list(engine.batches(clean, batch_rows=64))
     assert all(piece.num_rows <= 64 and piece.schema.equals(CLEAN_SCHEMA) for piece in pieces)
     ids: list[Any] = [customer_id for piece in pieces for customer_id in piece.column(0).to_pylist()]

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from operator import itemgetter
 from typing import Any
 
+import narwhals as nw
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +17,9 @@ from customer_assets.models import CleanCustomer
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.batches import landed_objects
+from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness.dirty import any_record, dirty_records, each_edge_case
+from customer_assets_tests.harness.record_cases import MAPPINGS
 from customer_assets_tests.harness.reference import cleaned, parse_id
 
 GEORGE = {
@@ -101,11 +105,13 @@ def test_edge_cases(processor: CustomerDataProcessor, as_of: datetime) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records=st.lists(any_record, max_size=25), seed=st.integers(0, 2**70))
+@pytest.mark.parametrize("options", MAPPINGS, ids=["by default", "by another mapping"])
 @pytest.mark.parametrize("engine_name", ["duckdb", "polars"])
-def test_any_records(engine_name: str, as_of: datetime, records: list[Any], seed: int) -> None:
+def test_any_records(engine_name: str, options: dict[str, Any], as_of: datetime, records: list[Any], seed: int) -> None:
     """Whatever comes, the engines answer as the plain-Python reference does."""
-    processor = CustomerDataProcessor(seed=seed, as_of=as_of, engine=engine_name)
-    assert processor.process_customers(records) == cleaned(records, seed=seed, as_of=as_of)
+    mapping = RecordMapping.model_validate(options)
+    processor = CustomerDataProcessor(seed=seed, as_of=as_of, engine=engine_name, mapping=mapping)
+    assert processor.process_customers(records) == cleaned(records, seed=seed, as_of=as_of, options=options)
 
 
 @pytest.fixture(scope="session")
@@ -194,3 +200,51 @@ def test_clock_is_asked_at_each_call() -> None:
     record = {**GEORGE, "last_active_at": "2025-12-31"}
     statuses = [processor.process_customers([record])[0]["activity_status"] for _ in range(2)]
     assert statuses == ["active", "inactive"]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        pytest.param("text", id="text"),
+        pytest.param(b"[]", id="bytes"),
+        pytest.param({"id": 1}, id="a mapping"),
+        pytest.param(pa.table({"id": [1]}), id="an Arrow table"),
+        pytest.param(pl.DataFrame({"id": [1]}), id="a Polars frame"),
+        pytest.param(pl.LazyFrame({"id": [1]}), id="a lazy frame"),
+        pytest.param(pl.Series([1]), id="a series"),
+        pytest.param(nw.from_native(pl.LazyFrame({"id": [1]})), id="a narwhals frame"),
+        pytest.param(7, id="a number"),
+        pytest.param(None, id="nothing"),
+    ],
+)
+def test_what_is_not_a_list_of_records_is_refused(as_of: datetime, records: Any) -> None:
+    """A text or a frame is iterable, too, and none of its parts is a record."""
+    with pytest.raises(TypeError):
+        CustomerDataProcessor(as_of=as_of).process_customers(records)
+
+
+def test_any_iterable_of_records_will_do(as_of: datetime) -> None:
+    """A generator, a tuple."""
+    processor = CustomerDataProcessor(as_of=as_of)
+    assert processor.process_customers(iter([GEORGE])) == processor.process_customers((GEORGE,))
+
+
+def test_rejected_records_are_warned_of_once(as_of: datetime, caplog: pytest.LogCaptureFixture) -> None:
+    """By reason, with what to do, and without what was in them."""
+    records = [GEORGE, {"id": "cus_1"}, {"id": "cus_2"}, {"email": "secret@x.org"}]
+    CustomerDataProcessor(as_of=as_of).process_customers(records)
+    (warning,) = caplog.messages
+    assert warning.startswith("3 records were rejected. 2 id_not_an_integer: ")
+    assert "set id_type: text. 1 id_missing: The record has no id." in warning
+    assert not {"cus_1", "secret"} & {*warning.replace("@", " ").split()}
+    caplog.clear()
+    CustomerDataProcessor(as_of=as_of).process_customers([GEORGE])
+    assert not caplog.messages
+
+
+def test_a_raw_table_of_another_mapping_is_refused(as_of: datetime) -> None:
+    """With the column that it lacks, before anything is computed."""
+    processor = CustomerDataProcessor(as_of=as_of, mapping=RecordMapping(fields={"country": {}}))
+    raw = processor.engine.from_arrow(pa.Table.from_batches([landed_objects([GEORGE])[0]]))
+    with pytest.raises(ConfigurationError, match=r"no column country.*Materialise raw_customers"):
+        processor.process(raw)

@@ -11,7 +11,7 @@ import pytest
 from customer_assets.configuration import by_variable, configuration_errors, rename_fields
 from customer_assets.errors import ConfigurationError
 from customer_assets.models import CleaningSummary, CrawlSummary
-from customer_assets.processing.engines import CLEAN_SCHEMA, Engine
+from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.batches import landed_objects
 from customer_assets.processing.quality import (
     CHECK_DESCRIPTIONS,
@@ -24,9 +24,11 @@ from customer_assets.processing.quality import (
     evaluate,
     measure_quality,
 )
-from customer_assets.processing.rules import clean_customers
+from customer_assets.processing.rules import CleaningOptions, clean_customers
+from customer_assets.processing.schemas import CLEAN_SCHEMA
+from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness.dirty import dirty_records
-from customer_assets_tests.harness.reference import cleaned, parse_id
+from customer_assets_tests.harness.reference import cleaned, is_excluded, parse_id
 
 GOOD = QualityMetrics(
     landed=100,
@@ -184,6 +186,7 @@ def test_figures_as_dict() -> None:
     assert GOOD.as_dict() == {
         "landed": 100,
         "rejected": 5,
+        "excluded": 0,
         "merged": 15,
         "clean": 80,
         "distinct_customers": 80,
@@ -266,7 +269,7 @@ def test_figures_of_dirty_records(engine: Engine, as_of: datetime) -> None:
     records = dirty_records(500, seed=11)
     batch, rejected = landed_objects(records)
     raw = engine.from_arrow(pa.Table.from_batches([batch]))
-    clean = clean_customers(raw, seed=0, as_of=as_of)
+    clean = clean_customers(raw, CleaningOptions(as_of))
     expected = cleaned(records, seed=0, as_of=as_of)
     scores = [customer["data_quality_score"] for customer in expected]
     usable = [customer_id for customer_id in map(parse_id, records) if customer_id is not None]
@@ -283,11 +286,29 @@ def test_figures_of_dirty_records(engine: Engine, as_of: datetime) -> None:
     )
 
 
+def test_excluded_records_are_accounted_for(engine: Engine, as_of: datetime) -> None:
+    """They are dropped on purpose: neither merged nor lost."""
+    options = {"exclude": {"field": "last_name", "values": ["Lovelace", 5]}}
+    mapping = RecordMapping.model_validate(options)
+    records = [*dirty_records(500, seed=11), *({"id": 1_000 + n % 7, "last_name": "Lovelace"} for n in range(30))]
+    batch, rejected = landed_objects(records, mapping=mapping)
+    raw = engine.from_arrow(pa.Table.from_batches([batch]))
+    clean = clean_customers(raw, CleaningOptions(as_of, mapping=mapping))
+    figures = measure_quality(raw, clean, _crawl(530, len(rejected)), CLEANING)
+    usable = [record for record in records if parse_id(record) is not None]
+    assert figures.excluded == sum(is_excluded(record, options) for record in usable) >= 30
+    assert figures.clean == len(cleaned(records, seed=0, as_of=as_of, options=options))
+    assert figures.landed == figures.clean + figures.merged + figures.excluded + figures.rejected
+    found = _by_name(figures)["every_record_is_accounted_for"]
+    assert found.passed
+    assert f"{figures.excluded} excluded" in found.description
+
+
 def test_figures_of_nothing(engine: Engine, as_of: datetime) -> None:
     """No records: counts of 0 and a mean that is NaN."""
     batch, _ = landed_objects([])
     raw = engine.from_arrow(pa.Table.from_batches([batch]))
-    figures = measure_quality(raw, clean_customers(raw, seed=0, as_of=as_of), _crawl(0, 0), CLEANING)
+    figures = measure_quality(raw, clean_customers(raw, CleaningOptions(as_of)), _crawl(0, 0), CLEANING)
     assert (figures.clean, figures.merged, figures.low_quality) == (0, 0, 0)
     assert math.isnan(figures.mean_quality)
 

@@ -1,89 +1,72 @@
-"""Columns: each holds, value by value, what the one Python function for its field says."""
+"""Columns: each holds, value by value, what the one Python function for its kind says."""
 
-import math
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from customer_assets.models import canonical_email, canonical_text, finite_number
-from customer_assets.processing.landing.columns import emails, finite_numbers, texts
-from customer_assets_tests.harness.dirty import EMAILS, NAMES, UNSEEN, WHITE, any_text
-from customer_assets_tests.harness.reference import text
-
-any_texts = st.lists(st.one_of(st.none(), any_text, st.sampled_from([*NAMES, *WHITE, *UNSEEN, *EMAILS])), max_size=12)
-
-
-@pytest.mark.parametrize(
-    ("given_text", "canonical"),
-    [
-        pytest.param("Ada", "Ada", id="plain"),
-        pytest.param("  Ada ", "Ada", id="trimmed"),
-        pytest.param("Ada \t\n Maria", "Ada Maria", id="inner white space"),
-        pytest.param("\u3000Ada\xa0Maria\u2028", "Ada Maria", id="white space of Unicode"),
-        pytest.param("Jose\u0301", "José", id="composed"),
-        pytest.param("\u200bAda\u200d", "\u200bAda\u200d", id="zero-width characters are no white space"),
-        pytest.param("a\x00b", "a\x00b", id="NUL"),
-        pytest.param("\ud800a", "\ufffda", id="lone surrogate"),
-        pytest.param("\ud83d\ude00", "😀", id="surrogate pair"),
-        pytest.param("", None, id="empty"),
-        pytest.param(" \u2003\t", None, id="blank"),
-        pytest.param(None, None, id="null"),
-        pytest.param(5, None, id="not text"),
-    ],
+from customer_assets.fields import Kind
+from customer_assets.json_values import (
+    NO_MISSING_VALUES,
+    MissingValues,
+    boolean,
+    canonical_text,
+    category,
+    integer,
+    number,
+    score,
 )
-def test_canonical_text(given_text: object, canonical: str | None) -> None:
-    """Trimmed, each run of white space one space, NFC, never blank."""
-    assert canonical_text(given_text) == canonical
-
-
-@pytest.mark.parametrize(
-    ("email", "canonical"),
-    [
-        pytest.param(" Ada.L@X.ORG ", "Ada.L@x.org", id="the domain in lower case, the local part as it is"),
-        pytest.param("ada@İ.ORG", "ada@i̇.org", id="dotted capital I"),
-        pytest.param("ada@ΟΔΟΣ.GR", "ada@οδοσ.gr", id="capital sigma"),
-        pytest.param("ADA", "ADA", id="no domain"),
-        pytest.param("A@B@C.ORG", "A@B@c.org", id="two signs"),
-        pytest.param(" ", None, id="blank"),
-    ],
+from customer_assets.processing.landing.columns import column_of, domains, texts
+from customer_assets.processing.landing.dates import parse_instant
+from customer_assets.processing.landing.emails import email_domain
+from customer_assets_tests.harness import reference
+from customer_assets_tests.harness.dirty import (
+    DATES,
+    EMAILS,
+    NAMES,
+    UNSEEN,
+    WHITE,
+    any_date,
+    any_email,
+    any_text,
 )
-def test_canonical_email(email: str, canonical: str | None) -> None:
-    """Canonical text, its domain in lower case."""
-    assert canonical_email(email) == canonical
 
+MISSING = MissingValues([*reference.MISSING, "keine Angabe", "—"])
+MISSING_TEXTS = ["N/A", "n/a N/A", "-", "--", "-- x", "?", "Undefined", "undefinedx", "Keine ANGABE", "—", "\u212a/A"]
 
-@pytest.mark.parametrize(
-    ("value", "number"),
-    [
-        (1, 1.0),
-        (0.5, 0.5),
-        (True, None),
-        ("1", None),
-        (None, None),
-        (math.nan, None),
-        (math.inf, None),
-        (10**400, None),
-    ],
+any_texts = st.lists(
+    st.one_of(st.none(), any_text, st.sampled_from([*NAMES, *WHITE, *UNSEEN, *EMAILS, *MISSING_TEXTS])), max_size=12
 )
-def test_finite_number(value: object, number: float | None) -> None:
-    """An integer or a float that is finite; nothing else."""
-    assert finite_number(value) == number
+any_scalar = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.integers(-(2**65), 2**65), st.floats(), any_text, any_date
+)
+any_scalars = st.one_of(
+    st.lists(any_scalar, max_size=8),
+    st.lists(st.one_of(st.none(), st.integers()), max_size=8),
+    st.lists(st.one_of(st.none(), st.floats(), st.integers(-9, 9)), max_size=8),
+    st.lists(st.one_of(st.none(), st.booleans()), max_size=8),
+)
 
 
+@pytest.mark.parametrize("missing", [NO_MISSING_VALUES, MISSING], ids=["none missing", "some missing"])
 @given(values=any_texts)
 @example(values=["a b", "a  b", " a", "a ", "", "é"])
-def test_texts(values: list[str | None]) -> None:
+@example(values=MISSING_TEXTS)
+def test_texts(missing: MissingValues, values: list[str | None]) -> None:
     """A column of text holds the canonical form of each value."""
-    assert texts(values).to_pylist() == [canonical_text(value) for value in values]
+    assert texts(values, missing).to_pylist() == [canonical_text(value, missing) for value in values]
 
 
-@given(values=any_texts)
+@given(values=st.lists(st.one_of(st.none(), any_text, any_email), max_size=12))
 @example(values=["A@x.org", "a@X.org", None])
-def test_emails(values: list[str | None]) -> None:
-    """A column of emails holds the canonical form of each value."""
-    assert emails(values).to_pylist() == [canonical_email(value) for value in values]
+@example(values=["a@x.org", "b@y.org"])
+@example(values=["@x.org", f"{'a' * 64}@x.org", f"{'a' * 65}@x.org"])
+def test_domains(values: list[str | None]) -> None:
+    """A column of domains holds that of each address."""
+    canonical = texts(values)
+    assert domains(canonical).to_pylist() == [email_domain(value) for value in canonical.to_pylist()]
 
 
 def test_every_character() -> None:
@@ -94,20 +77,37 @@ def test_every_character() -> None:
         assert texts(values).to_pylist() == [canonical_text(value) for value in values]
 
 
-@given(value=any_text)
-def test_canonical_forms_are_final(value: str) -> None:
-    """Canonical text is its own canonical form, of an email as well; and it is what the reference says."""
-    once, email = canonical_text(value), canonical_email(value)
-    assert canonical_text(once) == once == text(value)
-    assert canonical_email(email) == email
+FUNCTIONS: dict[Kind, Any] = {
+    Kind.TEXT: canonical_text,
+    Kind.EMAIL: canonical_text,
+    Kind.CATEGORY: category,
+    Kind.NUMBER: number,
+    Kind.SCORE: lambda value, _missing: score(value),
+    Kind.INTEGER: integer,
+    Kind.BOOLEAN: boolean,
+    Kind.INSTANT: parse_instant,
+}
 
 
-@given(values=st.lists(st.one_of(st.none(), st.floats()), max_size=12))
-def test_finite_numbers(values: list[float | None]) -> None:
-    """A column of numbers holds what is finite."""
-    assert finite_numbers(values).to_pylist() == [finite_number(value) for value in values]
+@pytest.mark.parametrize("kind", Kind)
+@given(values=any_scalars)
+@example(values=[*DATES, None])
+@example(values=[1_764_000_000, 1_764_000_000_000, 10**8, 10**8 - 1, 10**11 - 1, 10**11, 253_402_300_800_000])
+@example(values=["N/A", "2026-11-24", "-", "2026-11-24T12:00:00Z"])
+@example(values=[1, True, 1.0, "1"])
+@example(values=[2**53 + 1, 0.5])
+@example(values=[2**63, -(2**63)])
+@example(values=[0.0, -0.0])
+def test_a_column_of_any_kind_is_its_values_one_by_one(kind: Kind, values: list[Any]) -> None:
+    """Whichever of them Arrow settled at once, and whatever types meet in it."""
+    column = column_of(kind, values, MISSING)
+    found = column.view(pa.int64()).to_pylist() if kind is Kind.INSTANT else column.to_pylist()
+    expected = [FUNCTIONS[kind](value, MISSING) for value in values]
+    assert found == expected
+    assert list(map(type, found)) == list(map(type, expected))
 
 
 def test_types_of_empty_columns() -> None:
-    """No values still make a column of the right type."""
-    assert [texts([]).type, finite_numbers([]).type] == [pa.string(), pa.float64()]
+    """No values, or none but null, still make a column of the right type."""
+    for kind in Kind:
+        assert column_of(kind, []).type == column_of(kind, [None]).type == column_of(kind, ["x"]).type

@@ -11,8 +11,9 @@ import pytest
 
 from customer_assets.models import Page
 from customer_assets.processing.landing import writer as landing_writer
-from customer_assets.processing.landing.batches import QUARANTINE_SCHEMA, RAW_SCHEMA
 from customer_assets.processing.landing.writer import LandingWriter
+from customer_assets.processing.schemas import QUARANTINE_SCHEMA, RAW_SCHEMA, raw_schema
+from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness.dirty import dirty_records
 
 
@@ -46,7 +47,7 @@ def test_every_record_is_in_one_of_the_files(writer: LandingWriter) -> None:
     raw, quarantine = pq.read_table(writer.raw_path), pq.read_table(writer.quarantine_path)
     assert raw.schema.equals(RAW_SCHEMA)
     assert quarantine.schema.equals(QUARANTINE_SCHEMA)
-    assert (raw.num_rows, quarantine.num_rows) == (writer.landed_records(), writer.rejected_records())
+    assert quarantine.num_rows == writer.rejected_records()
     assert raw.num_rows + quarantine.num_rows == 350
     places = {(row["page"], row["position"]) for table in (raw, quarantine) for row in table.to_pylist()}
     assert places == {(page, position) for page in range(1, 8) for position in range(50)}
@@ -104,7 +105,7 @@ def test_a_new_pass_forgets_the_one_before(writer: LandingWriter) -> None:
     """Only the last pass is in the files and the counts."""
     _landed(writer, _pages())
     _landed(writer, [_page(1, [{"id": 1}, {"id": 1}, {"id": 2}, None])])
-    assert (writer.unique_ids(), writer.landed_records(), writer.rejected_records()) == (2, 3, 1)
+    assert (writer.unique_ids(), writer.rejected_records()) == (2, 1)
     assert pq.read_metadata(writer.raw_path).num_rows == 3
 
 
@@ -113,7 +114,8 @@ def test_a_pass_begun_again_half_way(writer: LandingWriter) -> None:
     writer.start_pass()
     writer.add(_pages()[0])
     _landed(writer, [])
-    assert (writer.unique_ids(), writer.landed_records(), writer.rejected_records()) == (0, 0, 0)
+    assert (writer.unique_ids(), writer.rejected_records()) == (0, 0)
+    assert pq.read_metadata(writer.raw_path).num_rows == 0
 
 
 def test_an_empty_pass_leaves_empty_files(writer: LandingWriter) -> None:
@@ -188,3 +190,30 @@ def test_repr_holds_counts_only(writer: LandingWriter) -> None:
     """What a log may show of a writer has no customer in it."""
     _landed(writer, [_page(1, [{"id": 1, "email": "secret@x.org"}, {}])])
     assert repr(writer) == "<LandingWriter landed=1 rejected=1>"
+
+
+@pytest.mark.parametrize("at_once", [100, 1_000_000])
+def test_text_ids_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """At once or in parts; case and zeros make another id."""
+    monkeypatch.setattr(landing_writer, "_TEXTS_COUNTED_AT_ONCE", at_once)
+    mapping = RecordMapping(id_type="text")
+    writer = LandingWriter(tmp_path / "raw.parquet", tmp_path / "quarantine.parquet", mapping=mapping)
+    ids = [f"{prefix}{number % 250}" for number in range(1_000) for prefix in ("cus_", "CUS_", "", "0")]
+    _landed(writer, [_page(n, [{"id": each} for each in ids[n * 100 : n * 100 + 100]]) for n in range(40)])
+    assert writer.unique_ids() == 1_000
+    assert pq.read_schema(writer.raw_path).equals(raw_schema(mapping))
+    assert {path.name for path in tmp_path.iterdir()} == {"raw.parquet", "quarantine.parquet"}
+
+
+def test_the_fingerprint_tells_mappings_apart(tmp_path: Path) -> None:
+    """Read otherwise, the same pages make another table."""
+    pages = [_page(1, [{"id": 1}])]
+    mappings = [{}, {"avatar": None}, {"fields": {"a": {}, "b": {}}}, {"fields": {"b": {}, "a": {}}}]
+    found = {
+        _landed(
+            LandingWriter(tmp_path / "r", tmp_path / "q", mapping=RecordMapping.model_validate(mapping)), pages
+        ).fingerprint()
+        for mapping in mappings
+    }
+    assert len(found) == 4
+    assert _landed(LandingWriter(tmp_path / "r", tmp_path / "q", mapping=RecordMapping()), pages).fingerprint() in found
