@@ -179,7 +179,7 @@ class Webserver(BaseHTTPRequestHandler):
     """Answers with the headers it was sent."""
 
     def do_GET(self) -> None:
-        services.answer(self, 200, repr({name.lower(): value for name, value in self.headers.items()}).encode())
+        services.respond(self, 200, repr({name.lower(): value for name, value in self.headers.items()}).encode())
 
 
 @pytest.fixture(scope="module")
