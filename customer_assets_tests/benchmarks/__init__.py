@@ -1,1 +1,4 @@
-"""Benchmarks, run by hand: figures as ratios to a rival or a limit in the same run."""
+"""Benchmarks, run by hand. Their figures are ratios to a baseline or a limit measured in the same run.
+
+What a benchmark is compared with belongs in `cleaning_baselines/` and `crawler_baselines/`.
+"""

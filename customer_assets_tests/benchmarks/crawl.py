@@ -1,9 +1,9 @@
-"""Crawl beside the rivals, each in a process of its own, against a simulator of its own on loopback.
+"""Compares crawlers, each in its own process, against its own simulator on loopback.
 
     python -m customer_assets_tests.benchmarks.crawl unknown-limit | given-limit | short-waits | no-limit | to-parquet
 
-dlt is installed into a virtual environment of its own the first time. A contender that takes longer than five minutes
-is ended, and told as such.
+The first run installs dlt into a virtual environment of its own. A contender that takes longer than five minutes is
+stopped and reported as "stopped".
 """
 
 import argparse
@@ -24,10 +24,10 @@ from typing import Any
 
 import requests
 
-from customer_assets_tests.benchmarks import crawler_baselines as rivals
+from customer_assets_tests.benchmarks import crawler_baselines
 from customer_assets_tests.harness.services import free_port
 
-REQUIREMENTS = Path(rivals.__file__).with_name("requirements.txt")
+REQUIREMENTS = Path(crawler_baselines.__file__).with_name("requirements.txt")
 LONGEST_S = 300.0
 FAULTS, LATENCY_MS, RATE, BURST = 0.2, 50, 100, 20
 SHORT_WAITS_S = tuple(min(0.05 * 2**retry, 30.0) for retry in range(10))
@@ -35,7 +35,7 @@ SHORT_WAITS_S = tuple(min(0.05 * 2**retry, 30.0) for retry in range(10))
 
 @dataclass(frozen=True)
 class Contender:
-    """A module of `rivals` and its options."""
+    """A module of `crawler_baselines` and its options."""
 
     script: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What the simulator is like, and who crawls it."""
+    """A simulator's settings, and who crawls it."""
 
     pages: int
     contenders: Mapping[str, Contender]
@@ -55,12 +55,12 @@ class Scenario:
 
     @property
     def floor_s(self) -> float:
-        """What the limit alone takes, faults counted; 0 without a limit."""
+        """The seconds that the rate limit alone costs, with the requests that fail; 0 without a limit."""
         return self.pages / ((1 - self.failure_rate) * self.rate_limit) if self.rate_limit else 0.0
 
 
 def scenarios(pages: int | None) -> dict[str, Scenario]:
-    """All of them, by name."""
+    """Return all scenarios by name."""
     short = {"retry_waits_s": SHORT_WAITS_S}
     tuned = {"backoff_factor": 0.05, "attempts": 12}
     sequential = {
@@ -103,7 +103,7 @@ def scenarios(pages: int | None) -> dict[str, Scenario]:
 
 
 def interpreter(script: str) -> str:
-    """Tell which interpreter runs a script; make dlt's, if need be."""
+    """Return the interpreter that runs a script. dlt's is created if it does not exist."""
     if script != "with_dlt":
         return sys.executable
     home = Path.home() / ".cache" / "customer_assets_benchmarks" / "dlt"
@@ -116,7 +116,7 @@ def interpreter(script: str) -> str:
 
 @contextmanager
 def simulator(scenario: Scenario, seed: int) -> Iterator[str]:
-    """Serve a scenario; give its base URL."""
+    """Serve a scenario; yield its base URL."""
     port = free_port()
     arguments = {
         "port": port,
@@ -132,13 +132,13 @@ def simulator(scenario: Scenario, seed: int) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
-            _await(url)
+            _wait_until_served(url)
             yield url
         finally:
             server.terminate()
 
 
-def _await(url: str) -> None:
+def _wait_until_served(url: str) -> None:
     for _ in range(200):
         try:
             requests.get(f"{url}/stats", timeout=5)
@@ -150,23 +150,23 @@ def _await(url: str) -> None:
 
 
 def run(contender: Contender, scenario: Scenario, seed: int) -> dict[str, Any]:
-    """Let one contender crawl a scenario; tell what it took, and what the server saw."""
+    """Let one contender crawl a scenario; return its own measurement and the server's counts."""
     with simulator(scenario, seed) as url, tempfile.TemporaryDirectory() as folder:
         options = {**contender.options, "base_url": f"{url}/api", "pages": scenario.pages}
         options |= {"folder": folder} if contender.to_parquet else {}
-        module = f"{rivals.__name__}.{contender.script}"
+        module = f"{crawler_baselines.__name__}.{contender.script}"
         command = [interpreter(contender.script), "-m", module, json.dumps(options)]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=LONGEST_S, check=False, env=_clean_environ()
             )
-            taken = json.loads(done.stdout.splitlines()[-1])
+            measured = json.loads(done.stdout.splitlines()[-1])
         except subprocess.TimeoutExpired:
-            taken = {"seconds": LONGEST_S, "customers": 0, "problem": "ended", "idle_mb": 0, "peak_mb": 0}
+            measured = {"seconds": LONGEST_S, "customers": 0, "problem": "stopped", "idle_mb": 0, "peak_mb": 0}
         except (IndexError, ValueError):
-            raise SystemExit(f"{contender.script} said nothing: {done.stderr[-2000:]}") from None
+            raise SystemExit(f"{contender.script} printed no result: {done.stderr[-2000:]}") from None
         seen = requests.get(f"{url}/stats", timeout=5).json()
-    return {**taken, "requests": seen["requests"], "throttled": seen["by_status"].get("429", 0)}
+    return {**measured, "requests": seen["requests"], "throttled": seen["by_status"].get("429", 0)}
 
 
 def _clean_environ() -> dict[str, str]:
@@ -174,7 +174,7 @@ def _clean_environ() -> dict[str, str]:
 
 
 def line(name: str, scenario: Scenario, runs: list[dict[str, Any]], ours_s: float) -> str:
-    """Sum up a contender's runs: medians, but the worst of what was lost."""
+    """Summarise a contender's runs: medians, and the largest loss."""
     seconds, requests_sent, throttled, grown, peak = (
         statistics.median(values)
         for values in zip(
@@ -196,12 +196,12 @@ def line(name: str, scenario: Scenario, runs: list[dict[str, Any]], ours_s: floa
 
 
 def main() -> None:
-    """Run a scenario, its contenders in turn."""
+    """Run a scenario; its contenders take turns."""
     command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("scenario", choices=list(scenarios(None)))
-    command.add_argument("--pages", type=int, help="instead of the scenario's own")
-    command.add_argument("--repeat", type=int, default=3, help="runs, each with faults of its own")
-    command.add_argument("--only", help="contenders whose names begin so")
+    command.add_argument("--pages", type=int, help="pages to crawl instead of the scenario's own number")
+    command.add_argument("--repeat", type=int, default=3, help="number of runs, each with other faults")
+    command.add_argument("--only", help="run only contenders whose names begin like this")
     args = command.parse_args()
     scenario = scenarios(args.pages)[args.scenario]
     chosen = {name: each for name, each in scenario.contenders.items() if name.startswith(args.only or "")}

@@ -1,9 +1,9 @@
-"""Crawls that must not fail: hundreds of seeds through the asset, and one crawl killed again and again.
+"""Crawls that must not fail: the asset on hundreds of seeds, and one crawl that is killed again and again.
 
     python -m customer_assets_tests.benchmarks.endurance seeds [--times 200]
     python -m customer_assets_tests.benchmarks.endurance kills [--times 20]
 
-Waits are short, so that what is tried is the number of faults, not patience.
+Waits are short: the benchmark tries many faults, not long waits.
 """
 
 import argparse
@@ -35,22 +35,22 @@ with CustomerAPIClient(url, "any", page_store=store, **options) as client:
     print("begun", flush=True)
     print(len(client.fetch_all_customers()))
 """
-"""Keeps its pages after its end: a kill may come after it, and is none of a crawl then."""
+"""Keeps its pages when it ends, so that a kill that comes too late loses nothing."""
 
 
 def seeds(times: int) -> None:
-    """Materialise `raw_customers` against an API of another seed each time; count what ended how."""
+    """Materialise `raw_customers` against one API per seed; count the outcomes."""
     ends: Counter[str] = Counter()
     retried, started_s = 0, time.perf_counter()
     for seed in range(times):
-        complete, attempts = _materialised(seed)
+        complete, attempts = _materialise(seed)
         ends["complete" if complete else f"seed {seed} incomplete"] += 1
         retried += attempts > 1
-    print(f"{times} seeds, {PAGES} pages at 20 % faults: {dict(ends)}, {retried} took the asset's own retry", end="")
+    print(f"{times} seeds, {PAGES} pages at 20 % faults: {dict(ends)}, {retried} needed the asset's own retry", end="")
     print(f", {time.perf_counter() - started_s:.0f} s")
 
 
-def _materialised(seed: int) -> tuple[bool, int]:
+def _materialise(seed: int) -> tuple[bool, int]:
     settings = SimulatorSettings(customers=PAGES * PAGE_SIZE, page_size=PAGE_SIZE, failure_rate=0.2, seed=seed)
     with (
         running_simulator(settings) as simulator,
@@ -73,7 +73,7 @@ def _materialised(seed: int) -> tuple[bool, int]:
 
 
 def kills(times: int) -> None:
-    """Kill a crawl at random instants and start it again, so many times; then let it end."""
+    """Kill a crawl at a random instant and start it again, `times` times; then let it end."""
     dice = random.Random(7)
     settings = SimulatorSettings(
         customers=PAGES * times * PAGE_SIZE, page_size=PAGE_SIZE, failure_rate=0.2, latency_ms=20, seed=3
@@ -96,7 +96,7 @@ def kills(times: int) -> None:
 
 
 def main() -> None:
-    """Run one of them."""
+    """Run the chosen benchmark."""
     command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("what", choices=["seeds", "kills"])
     command.add_argument("--times", type=int)

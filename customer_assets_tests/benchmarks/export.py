@@ -1,4 +1,4 @@
-"""Export clean customers: sorted and written, rows a second and peak memory; then read by a parser that is not ours.
+"""Measures the export of clean customers: rows per second and peak memory. Another parser then checks the file.
 
 python -m customer_assets_tests.benchmarks.export --rows 10000000 --memory-limit 1GB --directory /somewhere
 """
@@ -18,7 +18,7 @@ OPENING_LINES = 3
 
 
 def run_one(clean: Path, target: Path, memory_limit: str) -> None:
-    """Export in this process, and print what it took."""
+    """Export in this process; print seconds and peak memory."""
     from customer_assets.export import DataExporter  # noqa: PLC0415 - only the child needs it
     from customer_assets.processing.engines import open_engine  # noqa: PLC0415
 
@@ -30,7 +30,7 @@ def run_one(clean: Path, target: Path, memory_limit: str) -> None:
 
 
 def count_parsed(path: Path) -> int:
-    """Parse the document by the standard library, a customer at a time, and hold it to its order."""
+    """Parse the document with the standard library, one customer at a time, and check its order."""
     customers, before = 0, ""
     with path.open(encoding="utf-8") as file:
         opening = "".join(next(file) for _ in range(OPENING_LINES))
@@ -43,16 +43,16 @@ def count_parsed(path: Path) -> int:
             before, customers = customer["full_name"], customers + 1
         document = json.loads(f"{opening}]{file.read()}")
     if document["metadata"]["total_customers"] != customers:
-        raise SystemExit("The export's metadata counts other customers than it holds.")
+        raise SystemExit("The export's metadata does not match its number of customers.")
     return customers
 
 
 def main() -> None:
-    """Make the clean lake if need be, then export it."""
+    """Create the clean lake unless it exists, then export it."""
     command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("--rows", type=int, default=1_000_000)
-    command.add_argument("--memory-limit", default="1GB", help="DuckDB's")
-    command.add_argument("--directory", type=Path, help="where the lakes are kept for the next time")
+    command.add_argument("--memory-limit", default="1GB", help="DuckDB's memory limit")
+    command.add_argument("--directory", type=Path, help="keep the lakes here for the next run")
     command.add_argument("--only", action="store_true", help=argparse.SUPPRESS)
     args = command.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -69,13 +69,16 @@ def main() -> None:
             ours.clean(raw, clean, "duckdb", args.memory_limit)
         again = [sys.executable, "-m", "customer_assets_tests.benchmarks.export", "--only", "--rows", str(args.rows)]
         again += ["--memory-limit", args.memory_limit, "--directory", str(folder)]
-        taken = json.loads(subprocess.run(again, capture_output=True, check=True, text=True).stdout.splitlines()[-1])
+        measured = json.loads(subprocess.run(again, capture_output=True, check=True, text=True).stdout.splitlines()[-1])
         parsed = count_parsed(target)
         target.unlink()
-    if parsed != taken["rows"]:
-        raise SystemExit(f"{taken['rows']} customers were exported, {parsed} can be read.")
-    speed = taken["rows"] / taken["seconds"]
-    print(f"{parsed:,} customers in {taken['seconds']:.2f} s: {speed:,.0f} rows/s, {taken['peak_mb']:,} MB; all parsed")
+    if parsed != measured["rows"]:
+        raise SystemExit(f"{measured['rows']} customers were exported, {parsed} can be read.")
+    speed = measured["rows"] / measured["seconds"]
+    print(
+        f"{parsed:,} customers in {measured['seconds']:.2f} s: {speed:,.0f} rows/s, "
+        f"{measured['peak_mb']:,} MB; all parsed"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A raw lake of any size for the benchmarks, made by DuckDB's own hash: the same rows for the same size."""
+"""Makes a raw lake of any size from DuckDB's hash function: the same size always gives the same rows."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ COPY (
 
 
 def make_lake(path: Path, rows: int) -> None:
-    """Write a raw lake: 3 % of the ids come again, 2 % of each field are missing or broken, a third has a score."""
+    """Write a raw lake: 3 % of the ids repeat, 2 % of each field are missing or broken, a third has a score."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)

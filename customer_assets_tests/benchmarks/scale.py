@@ -1,8 +1,8 @@
-"""Clean a raw lake of any size: rows a second, peak memory, and the ratio to the same work written by hand.
+"""Measures the cleaning of a raw lake of any size: rows per second, peak memory, ratio to hand-written code.
 
     python -m customer_assets_tests.benchmarks.scale --rows 10000000 --engine duckdb --memory-limit 1GB
 
-Every contender runs in a process of its own, in turn, `--repeat` times; the median counts.
+Contenders take turns, each in a process of its own, `--repeat` times; the median counts.
 """
 
 import argparse
@@ -24,19 +24,19 @@ from customer_assets_tests.benchmarks.lake import make_lake
 ENGINES = ("duckdb", "polars", "pyspark")
 BY_HAND = {"duckdb": "duckdb_by_hand", "polars": "polars_by_hand"}
 USUAL = {"pandas_frames": 10_000_000, "pydantic_loop": 1_000_000}
-"""What people usually write, and the rows up to which it is worth the wait and the memory."""
+"""What people usually write, and the most rows for which its time and memory are bearable."""
 NEEDS = {"pandas_frames": "pandas"}
-"""What a contender imports that the tests do without."""
+"""Packages that a contender imports and the tests do not need."""
 
 
 def peak_mb() -> int:
-    """Tell this process's largest resident memory so far, in megabytes (2^20)."""
+    """Return this process's peak resident memory so far, in megabytes (2^20)."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
 def run_one(name: str, args: argparse.Namespace, lake: Path) -> None:
-    """Run one contender in this process and print what it took, its imports left out."""
+    """Run one contender in this process; print its seconds, without its imports, and peak memory."""
     import_module(f"customer_assets.processing.engines.{args.engine}")
     clean = import_module(f"customer_assets_tests.benchmarks.cleaning_baselines.{name}").clean
     started = time.perf_counter()
@@ -45,12 +45,12 @@ def run_one(name: str, args: argparse.Namespace, lake: Path) -> None:
 
 
 def target(lake: Path, name: str) -> Path:
-    """Name the file that a contender writes."""
+    """Return the path of the file that a contender writes."""
     return lake.with_name(f"{lake.stem}_{name}.parquet")
 
 
-def content(path: Path) -> tuple[int, int]:
-    """Hash a contender's rows, whatever their order: all must have done the same work."""
+def digest_of(path: Path) -> tuple[int, int]:
+    """Count and hash a contender's rows in any order. All contenders must agree."""
     with duckdb.connect() as connection:
         columns = ", ".join(f"CAST({name} AS VARCHAR)" for name in CLEAN_COLUMNS)
         query = f"SELECT count(*), sum(hash({columns}) % 1000003) FROM read_parquet(?)"  # noqa: S608 - our own names
@@ -58,7 +58,7 @@ def content(path: Path) -> tuple[int, int]:
     return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
-def measured(name: str, args: argparse.Namespace, lake: Path) -> dict[str, float]:
+def measure(name: str, args: argparse.Namespace, lake: Path) -> dict[str, float]:
     """Run one contender in a fresh process."""
     command = [sys.executable, "-m", "customer_assets_tests.benchmarks.scale", "--rows", str(args.rows)]
     command += ["--engine", args.engine, "--directory", str(lake.parent), "--only", name]
@@ -68,7 +68,7 @@ def measured(name: str, args: argparse.Namespace, lake: Path) -> dict[str, float
 
 
 def is_installed(name: str) -> bool:
-    """Tell whether a contender can run, and if not, what it lacks."""
+    """Return whether a contender can run; print what it lacks if not."""
     package = NEEDS.get(name)
     if package is None or find_spec(package) is not None:
         return True
@@ -77,14 +77,14 @@ def is_installed(name: str) -> bool:
 
 
 def report(args: argparse.Namespace, lake: Path) -> None:
-    """Run all contenders that can hold so many rows and print a line for each."""
+    """Run all contenders that can bear this many rows; print a line for each."""
     names = ["ours", *filter(None, [BY_HAND.get(args.engine)])]
     names += [name for name, most in USUAL.items() if args.rows <= most and not args.quick and is_installed(name)]
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for _ in range(args.repeat):
         for name in names:
-            runs[name].append(measured(name, args, lake))
-    if len({content(target(lake, name)) for name in names}) != 1:
+            runs[name].append(measure(name, args, lake))
+    if len({digest_of(target(lake, name)) for name in names}) != 1:
         raise SystemExit("The contenders did not write the same customers.")
     ours_s = statistics.median(run["seconds"] for run in runs["ours"])
     print(f"{args.rows:,} rows on {args.engine}, memory limit {args.memory_limit or 'none'}")
@@ -95,22 +95,22 @@ def report(args: argparse.Namespace, lake: Path) -> None:
         print(f"{name:15} {seconds:8.2f} s {args.rows / seconds:12,.0f} rows/s {peak:7,.0f} MB   {ratio}")
 
 
-def parsed(arguments: list[str]) -> argparse.Namespace:
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--engine", choices=ENGINES, default="duckdb")
-    parser.add_argument("--memory-limit", help="DuckDB's, such as 1GB")
+    parser.add_argument("--memory-limit", help="DuckDB's memory limit, such as 1GB")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="leave out what people usually write")
-    parser.add_argument("--directory", type=Path, help="where the lake is kept for the next time")
+    parser.add_argument("--quick", action="store_true", help="leave out the scripts that people usually write")
+    parser.add_argument("--directory", type=Path, help="keep the lake here for the next run")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str]) -> None:
     """Make the lake if need be, then measure."""
-    args = parsed(arguments)
+    args = parse_arguments(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         lake = (args.directory or Path(temporary)) / f"raw_{args.rows}.parquet"
         if args.only:

@@ -1,7 +1,9 @@
-"""What the main job costs beyond Dagster itself, beside a Dagster project whose four assets do nothing.
+"""Measures what the main job costs beyond Dagster itself: beside a Dagster project whose four assets do nothing.
 
-`python -m customer_assets_tests.benchmarks.start_up [--runs 5]` prints the median seconds of each and the ratio. Both
-are run by `dagster asset materialize`, in turn, by the same executor; ours on twelve customers without faults.
+    python -m customer_assets_tests.benchmarks.start_up [--runs 5]
+
+Both take turns under `dagster asset materialize`, on the same executor; ours syncs twelve customers without faults.
+Prints the median seconds of each and their ratio.
 """
 
 import argparse
@@ -36,7 +38,7 @@ defs = dg.Definitions(assets=[raw, clean, export, report], executor=dg.{executor
 
 
 def main() -> None:
-    """Run both in turn, and print medians and ratio."""
+    """Run both in turn; print medians and their ratio."""
     command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("--runs", type=int, default=5)
     runs = command.parse_args().runs

@@ -1,6 +1,6 @@
-"""Where a target meets the fuzzer: instrumentation, the corpus, the limit of time. Nothing here knows a target.
+"""Runs a fuzz target: instrumentation, corpus and time limit. What is specific to a target belongs in its own module.
 
-A target is a module whose `check` takes any bytes: it returns if the law holds for them and raises if not.
+A target is a module whose `check` takes any bytes, and raises if they break its law.
 `python -m customer_assets_tests.fuzzing.dates -max_total_time=60` fuzzes one; see README.md beside this file.
 """
 
@@ -19,26 +19,26 @@ HERE = Path(__file__).parent
 CORPUS, FINDINGS, WORDS = HERE / "corpus", HERE / "findings", HERE / "words"
 
 INSTRUMENTED = ("customer_assets", "email._parseaddr", "email.utils")
-"""What the fuzzer sees the inside of: the product, and the library's reader of dates that it relies on."""
+"""What is instrumented: the package, and the standard library's date parser that it relies on."""
 
 PUMPED_BYTES = 64 * 1024
 ONE_IN = 256
-"""So many inputs are tried once more at a length of `PUMPED_BYTES`."""
+"""One input in this many is tried again at a length of `PUMPED_BYTES`."""
 
 FREE_S, PER_BYTE_S = 1.0, 40e-6
-"""Seconds of processor time that any input may take. Generous, for machines that do much else: a quadratic target
-whose step takes as little as 2 ns takes 8 s for `PUMPED_BYTES`, where 3.6 s are allowed."""
+"""Processor seconds that an input can take. Generous, for busy machines, and still too little for quadratic time: at
+2 ns a step, `PUMPED_BYTES` would take 8 s where 3.6 s are allowed."""
 
 
 class TooSlowError(AssertionError):
-    """An input took more time than its length allows."""
+    """An input took longer than its length allows."""
 
 
 def timed(check: Check, data: bytes, clock_s: Callable[[], float] = time.process_time) -> None:
-    """Check one input, and that it takes no more time than its length allows.
+    """Check one input and the time it takes.
 
     Raises:
-        TooSlowError: It takes more.
+        TooSlowError: It took longer than its length allows.
     """
     began_s = clock_s()
     check(data)
@@ -48,7 +48,7 @@ def timed(check: Check, data: bytes, clock_s: Callable[[], float] = time.process
 
 
 def pumped(data: bytes, choice: int) -> bytes:
-    """Repeat a piece of an input until it is long, as what finds quadratic time does: `choice` picks the piece."""
+    """Repeat a piece of an input until it is long, which reveals quadratic time. `choice` picks the piece."""
     if not data:
         return b""
     first, length = choice % len(data), 1 + (choice >> 16) % 12
@@ -57,21 +57,21 @@ def pumped(data: bytes, choice: int) -> bytes:
 
 
 def inputs(target: str) -> list[Path]:
-    """The inputs kept for a target: its corpus, and every past finding."""
+    """List the inputs kept for a target: its corpus and every past finding."""
     return sorted(path for kept in (CORPUS, FINDINGS) for path in (kept / target).glob("*"))
 
 
 def fuzz(check: Check, arguments: Sequence[str] = sys.argv) -> None:
-    """Fuzz a target with libFuzzer's arguments; further arguments are folders, new inputs go to the first of them."""
-    import atheris  # type: ignore[import-untyped] # noqa: PLC0415 - no part of the test suite needs it
+    """Fuzz a target. Options go to libFuzzer; other arguments are corpus folders: the first gets new inputs."""
+    import atheris  # type: ignore[import-untyped] # noqa: PLC0415 - the test suite runs without it
 
     target = Path(sys.modules[check.__module__].__file__ or "").stem
     for name in [name for name in sys.modules if _is_imported_again(name)]:
-        del sys.modules[name]  # so that the fuzzer puts its counters in
+        del sys.modules[name]  # imported again below, instrumented
     with atheris.instrument_imports(include=list(INSTRUMENTED)):
         check = importlib.import_module(f"{__package__}.{target}").check
 
-    check(b"")  # what is opened or imported once belongs to no input
+    check(b"")  # what is opened or imported once is charged to no input
 
     def one(data: bytes) -> None:
         timed(check, data)
@@ -84,12 +84,12 @@ def fuzz(check: Check, arguments: Sequence[str] = sys.argv) -> None:
     words = [f"-dict={WORDS / target}.dict"] if (WORDS / f"{target}.dict").exists() else []
     folders = folders or [tempfile.mkdtemp(prefix=f"fuzz-{target}-")]
     kept = [str(kept / target) for kept in (CORPUS, FINDINGS) if (kept / target).exists()]
-    again = f"{sys.executable} -m {__package__}.{target}"  # what libFuzzer runs to merge: it asks a shell
+    again = f"{sys.executable} -m {__package__}.{target}"  # libFuzzer runs this in a shell to merge
     atheris.Setup([again, *words, *options, *folders, *kept], one, enable_python_coverage=True)
     atheris.Fuzz()
 
 
 def _is_imported_again(module: str) -> bool:
-    """Whether a module is instrumented, or holds on to classes of one that is."""
+    """Return whether a module is instrumented, or refers to classes of one that is."""
     names = "|".join(map(re.escape, (*INSTRUMENTED, "customer_assets_tests")))
     return re.fullmatch(rf"({names})(\..*)?", module) is not None and module not in (__name__, __package__)

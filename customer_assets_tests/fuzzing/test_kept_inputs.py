@@ -1,4 +1,4 @@
-"""Each input kept for each target: those that once broke its law, and those that lead where no other does."""
+"""Runs every kept input of every target: past findings, and inputs that reach code no other input reaches."""
 
 import importlib
 import time
@@ -25,14 +25,14 @@ LARGEST_CORPUS_BYTES = 200_000
 
 
 def check_of(target: str) -> Check:
-    """A target's law."""
+    """Return a target's law."""
     check: Check = importlib.import_module(f"customer_assets_tests.fuzzing.{target}").check
     return check
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_law(target: str) -> None:
-    """Every input of the corpus and every past finding keeps the target's law, in time."""
+    """Every input of the corpus and every past finding obeys the target's law, in time."""
     check = check_of(target)
     check(b"")
     kept = inputs(target)
@@ -43,13 +43,13 @@ def test_law(target: str) -> None:
 
 @pytest.mark.parametrize("path", inputs("cleaning"), ids=lambda path: path.name)
 def test_duckdb_cleans_the_corpus_too(path: Path) -> None:
-    """The fuzzer tries most inputs on Polars alone."""
+    """The fuzzer tries most inputs on Polars only."""
     check_on("duckdb", path.read_bytes())
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_time_is_linear(target: str) -> None:
-    """A long input made of repetitions takes no more time than its length allows."""
+    """A long, repetitive input takes no more time than its length allows."""
     check = check_of(target)
     check(b"")
     for path in inputs(target)[:12]:
@@ -58,19 +58,19 @@ def test_time_is_linear(target: str) -> None:
 
 
 def test_every_target_is_held() -> None:
-    """Each has a corpus, and no folder belongs to none."""
+    """Every target has a corpus, and every folder belongs to a target."""
     assert sorted(path.name for path in CORPUS.iterdir()) == TARGETS
     assert {path.name for path in FINDINGS.glob("*")} <= set(TARGETS)
 
 
 def test_the_corpus_is_small() -> None:
-    """It is a part of the repository."""
+    """It is part of the repository."""
     sizes = [path.stat().st_size for folder in (CORPUS, FINDINGS) for path in folder.rglob("*") if path.is_file()]
     assert sum(sizes) < LARGEST_CORPUS_BYTES
 
 
 def test_quadratic_time_is_noticed() -> None:
-    """The limit of time is one that a target breaks whose time grows as the square, be its steps as short as 2 ns."""
+    """A target whose time grows with the square of the length breaks the limit, even at 2 ns a step."""
     now_s = 0.0
 
     def quadratic(data: bytes) -> None:
@@ -83,7 +83,7 @@ def test_quadratic_time_is_noticed() -> None:
 
 
 def test_without_a_clock_the_processors_time_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time that the process itself took, not time for which the machine did something else."""
+    """Only the process's own time counts, not what the machine did meanwhile."""
     monkeypatch.setattr(running, "FREE_S", 0.01)
 
     def busy(_: bytes) -> None:
@@ -97,7 +97,7 @@ def test_without_a_clock_the_processors_time_counts(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("choice", [0, 3, 11, 2**31, 2**32 - 1])
 def test_a_pumped_input_is_long_and_keeps_its_ends(choice: int) -> None:
-    """One piece is repeated, what stands before it and behind it is kept."""
+    """One piece is repeated; what comes before and after it is kept."""
     data = b"0123456789"
     long = pumped(data, choice)
     first = choice % len(data)

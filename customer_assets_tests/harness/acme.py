@@ -1,4 +1,4 @@
-"""Somebody else's customer API: other names, another path, pages counted from 0, the key as a bearer's token."""
+"""A customer API of another shape: its own field names and path, pages counted from 0, a bearer token as key."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from customer_assets_tests.harness.services import answer, serving
+from customer_assets_tests.harness.services import respond, serving
 
 ACME_KEY = "canary-key-c0ffee"
 
@@ -43,11 +43,12 @@ api:
 
 @dataclass
 class AcmeAPI:
-    """What the API has, and what it was asked.
+    """The API's customers and the requests it received.
 
     Attributes:
-        customers: How many it has.
-        asked: Each path and query.
+        customers: How many customers it has.
+        url: Where it is served.
+        asked: The path and query of each request.
     """
 
     customers: int
@@ -55,7 +56,7 @@ class AcmeAPI:
     asked: list[str] = field(default_factory=list)
 
     def page(self, at: int, size: int) -> dict[str, Any]:
-        """Cut one page."""
+        """Return one page."""
         numbers = range(at * size + 1, min((at + 1) * size, self.customers) + 1)
         return {
             "meta": {"at": at, "size": size, "total": self.customers},
@@ -75,7 +76,7 @@ class AcmeAPI:
 
 @contextmanager
 def serve_acme(customers: int) -> Iterator[AcmeAPI]:
-    """Serve it on loopback."""
+    """Serve it on loopback until the block ends."""
     api = AcmeAPI(customers)
 
     class Handler(BaseHTTPRequestHandler):
@@ -88,7 +89,7 @@ def serve_acme(customers: int) -> Iterator[AcmeAPI]:
             known = self.headers.get("Authorization") == f"Bearer {ACME_KEY}"
             status = 401 if not known else 200 if parts.path == "/v2/people" else 404
             found = api.page(int(asked["at"][0]), int(asked["size"][0])) if status == 200 else {}
-            answer(self, status, json.dumps(found).encode())
+            respond(self, status, json.dumps(found).encode())
 
     with serving(Handler) as api.url:
         yield api

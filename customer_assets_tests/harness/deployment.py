@@ -1,8 +1,7 @@
-"""Everything that `deploy/` sets up, on one machine: PostgreSQL, code server, webserver and daemon, started and killed.
+"""Runs what `deploy/` describes: PostgreSQL, code server, webserver and daemon, which tests start and kill.
 
-The commands are those of the systemd units, the instance is `deploy/dagster.yaml`, the workspace is
-`deploy/workspace.yaml`, the variables are those of `deploy/customer_assets.env`. Only places differ: ports,
-directories, the interpreter's folder.
+The commands come from the systemd units, the rest from `deploy/dagster.yaml`, `deploy/workspace.yaml` and
+`deploy/customer_assets.env`. Only ports, directories and the interpreter's path differ.
 """
 
 import os
@@ -20,9 +19,9 @@ from customer_assets_tests.harness.services import (
     PG_DATABASE,
     PG_PASSWORD,
     PG_USER,
-    await_,
     free_port,
     running_postgres,
+    wait_until,
 )
 from customer_assets_tests.harness.ui import UI
 
@@ -41,18 +40,18 @@ def variables(file: Path) -> dict[str, str]:
 
 
 def unit(service: str) -> str:
-    """The text of a service's unit, its programs in this environment."""
+    """Return the text of a service's systemd unit, with paths into this environment."""
     text = (DEPLOY / "systemd" / f"customer-assets-{service}.service").read_text(encoding="utf-8")
     return text.replace(INSTALLED_BIN, BIN)
 
 
-class Station:
-    """A machine that runs the deployment.
+class Deployment:
+    """One deployment on this machine.
 
     Args:
-        folder: Where everything lives.
-        postgres_port: Where its database listens.
-        environ: Variables beside those of the environment file.
+        folder: Where it keeps everything.
+        postgres_port: Its database's port.
+        environ: Variables that replace those of the environment file or add to them.
     """
 
     def __init__(self, folder: Path, postgres_port: int, environ: Mapping[str, str]) -> None:
@@ -77,7 +76,7 @@ class Station:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, *services: str) -> None:
-        """Start services as their units say, each in a process group of its own, as systemd has its control group."""
+        """Start services as their units say, each in its own process group (systemd uses a control group)."""
         for service in services:
             found = re.search(r"^ExecStart=(.*)$", unit(service), re.MULTILINE)
             assert found is not None
@@ -93,14 +92,14 @@ class Station:
                 )
 
     def kill(self, *services: str) -> None:
-        """Kill services and all that they started, as a power cut would."""
+        """Kill services and everything they started, as a power cut would."""
         for service in services:
             program = self.running.pop(service)
             os.killpg(program.pid, signal.SIGKILL)
             program.wait()
 
     def close(self) -> None:
-        """End all services; what does not end in time is killed."""
+        """Stop all services; kill those that take longer than 15 s."""
         for program in self.running.values():
             program.terminate()
         for service, program in list(self.running.items()):
@@ -113,7 +112,7 @@ class Station:
             except ProcessLookupError:
                 self.running.pop(service, None)
 
-    def await_(
+    def wait_until(
         self,
         condition: Callable[[], bool],
         otherwise: str,
@@ -121,20 +120,20 @@ class Station:
         *,
         every_s: float = 0.2,
     ) -> None:
-        """Wait until a condition holds; tell the services' last words if it does not."""
+        """Wait until a condition holds; on a timeout, raise with the end of the services' log."""
         try:
-            await_(condition, timeout_s, otherwise, every_s=every_s)
+            wait_until(condition, timeout_s, otherwise, every_s=every_s)
         except TimeoutError as error:
-            last_words = self.log.read_text(encoding="utf-8", errors="replace")[-5000:]
-            raise TimeoutError(f"{otherwise}\n{last_words}") from error
+            log_end = self.log.read_text(encoding="utf-8", errors="replace")[-5000:]
+            raise TimeoutError(f"{otherwise}\n{log_end}") from error
 
 
 @contextmanager
-def station(folder: Path, **environ: str) -> Iterator[Station]:
-    """Set a station up on a PostgreSQL of its own; nothing runs yet."""
+def running_deployment(folder: Path, **environ: str) -> Iterator[Deployment]:
+    """Set up a deployment on a new PostgreSQL. Its services are not started yet."""
     with running_postgres() as port:
-        made = Station(folder, port, environ)
+        deployment = Deployment(folder, port, environ)
         try:
-            yield made
+            yield deployment
         finally:
-            made.close()
+            deployment.close()

@@ -1,4 +1,4 @@
-"""What the processing tests share: the instant they judge from, and each engine."""
+"""Fixtures for cleaning on every engine: the engine, and the instant from which activity is judged."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ AS_OF = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="session", params=["duckdb", "polars", pytest.param("pyspark", marks=pytest.mark.service)])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each engine in turn."""
+    """Each engine in turn. Spark needs Java, and counts as a service."""
     if request.param == "pyspark":
         need_module("pyspark", "pip install 'customer_assets[spark]'")
         need("java", "openjdk-17-jre-headless")

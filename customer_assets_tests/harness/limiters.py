@@ -1,4 +1,4 @@
-"""How APIs limit their callers: each kind as a model on virtual time."""
+"""Models of how APIs limit their callers, in virtual time: the caller passes the present instant."""
 
 import math
 from collections import deque
@@ -10,23 +10,23 @@ class Limiter(Protocol):
     """An API's limit."""
 
     def refusal_s(self, now_s: float, in_flight: int) -> float | None:
-        """Let a request through (None), or say after how many seconds one would be."""
+        """Return None to accept a request now, or the seconds until one would be accepted."""
         ...
 
 
 @dataclass
 class NoLimit:
-    """Lets everything through."""
+    """Accepts everything."""
 
     def refusal_s(self, now_s: float, in_flight: int) -> float | None:
-        """Let it through."""
+        """Accept it."""
         del now_s, in_flight
         return None
 
 
 @dataclass
 class TokenBucket:
-    """`rate` a second on average, `burst` at once; what is refused costs nothing."""
+    """Accepts `rate` requests a second on average and `burst` at once; refused requests cost nothing."""
 
     rate: float
     burst: float
@@ -46,7 +46,7 @@ class TokenBucket:
 
 @dataclass
 class FixedWindow:
-    """`quota` in each window, counted from the clock's zero."""
+    """Accepts `quota` requests in each window; windows are counted from time zero."""
 
     quota: int
     window_s: float
@@ -54,7 +54,7 @@ class FixedWindow:
     used: int = 0
 
     def refusal_s(self, now_s: float, in_flight: int) -> float | None:
-        """Count within the present window."""
+        """Count in the current window."""
         del in_flight
         window = math.floor(now_s / self.window_s)
         if window != self.window:
@@ -67,7 +67,7 @@ class FixedWindow:
 
 @dataclass
 class SlidingWindow:
-    """`quota` in any window; refused requests count as well, if the API is of that kind."""
+    """Accepts `quota` requests in any window of `window_s`; with `counts_refused`, refused requests count too."""
 
     quota: int
     window_s: float
@@ -75,7 +75,7 @@ class SlidingWindow:
     log: deque[float] = field(default_factory=deque)
 
     def refusal_s(self, now_s: float, in_flight: int) -> float | None:
-        """Count within the window that ends now."""
+        """Count in the window that ends now."""
         del in_flight
         while self.log and self.log[0] <= now_s - self.window_s:
             self.log.popleft()
@@ -88,19 +88,19 @@ class SlidingWindow:
 
 @dataclass
 class ConcurrencyLimit:
-    """`places` at once."""
+    """Accepts `places` requests at a time."""
 
     places: int
 
     def refusal_s(self, now_s: float, in_flight: int) -> float | None:
-        """Look at how many are in flight."""
+        """Compare with how many are in flight."""
         del now_s
         return 0.05 if in_flight >= self.places else None
 
 
 @dataclass
 class Closed:
-    """Lets the first `opening` through, then nothing, for ever."""
+    """Accepts the first `opening` requests and refuses all others."""
 
     opening: int = 0
 
@@ -111,24 +111,24 @@ class Closed:
         return None if self.opening >= 0 else 0.5
 
 
-# --- how the limit is told ---------------------------------------------------------------------------------
+# --- how the wait is announced -----------------------------------------------------------------------------
 
 
 def whole_seconds(wait_s: float) -> float:
-    """A `Retry-After` as most servers send it."""
+    """Round up to whole seconds, as most servers send `Retry-After`."""
     return float(max(math.ceil(wait_s), 1))
 
 
 def exact(wait_s: float) -> float:
-    """A `Retry-After` with decimals."""
+    """Keep the decimals."""
     return wait_s
 
 
 def silent(wait_s: float) -> None:
-    """No `Retry-After` at all."""
+    """Send no `Retry-After`."""
     del wait_s
 
 
 def an_hour(wait_s: float) -> float:
-    """A `Retry-After` that no crawl sits out."""
+    """Ask for an hour more, longer than any crawl waits."""
     return 3600.0 + wait_s

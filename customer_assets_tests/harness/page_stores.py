@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from customer_assets.models import Page
-from customer_assets_tests.harness.services import await_port, free_port, need
+from customer_assets_tests.harness.services import free_port, need, wait_for_port
 
 NOW_S = 1_800_000_000.0
 
@@ -34,7 +34,7 @@ def redis_url() -> Iterator[str]:
     command = [need("redis-server", "redis-server"), "--port", str(port), "--save", "", "--bind", "127.0.0.1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         try:
-            await_port(port, server)
+            wait_for_port(port, server)
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             server.terminate()

@@ -1,4 +1,7 @@
-"""A plain loopback API, and definitions that use it."""
+"""A plain customer API on loopback, and the resources that point the assets at it.
+
+Use it to run the assets. For hostile HTTP, use `scripted_server`; for another shape of API, `acme`.
+"""
 
 import json
 import sqlite3
@@ -17,19 +20,21 @@ import pytest
 from customer_assets.defs.io_managers import build_io_manager
 from customer_assets.defs.settings import build_resources
 from customer_assets.defs.sync import DEFAULT_SYNC
-from customer_assets_tests.harness.services import answer, serving
+from customer_assets_tests.harness.services import respond, serving
 
 KEY = "canary-key-c0ffee"
 
 
 @dataclass
 class PlainAPI:
-    """A customer API that does just what it is told.
+    """A customer API whose records and failures a test sets.
 
     Attributes:
         records: All records, in order.
-        per_page: TableVersions a page.
-        statuses: Statuses to answer with, in turn, before any page is served.
+        per_page: Records per page.
+        statuses: The statuses of its first responses, in order; all others are 200.
+        asked: The page number of each request.
+        url: Where it is served.
     """
 
     records: list[Any]
@@ -39,7 +44,7 @@ class PlainAPI:
     url: str = ""
 
     def page(self, number: int) -> dict[str, Any]:
-        """Cut one page."""
+        """Return one page."""
         start = (number - 1) * self.per_page
         return {
             "page": number,
@@ -50,12 +55,12 @@ class PlainAPI:
         }
 
     def refusal(self) -> dict[str, Any]:
-        """What is told beside another status than 200."""
+        """Return the body of a response whose status is not 200."""
         return {"error": "no"}
 
 
 def customer(number: int, **fields: Any) -> dict[str, Any]:
-    """Make a flawless record as reqres.in has them."""
+    """Make a flawless record in the shape of reqres.in; `fields` adds to it or replaces its values."""
     return {
         "id": number,
         "email": f"person{number}@example.org",
@@ -70,14 +75,14 @@ def customer(number: int, **fields: Any) -> dict[str, Any]:
 def serve_api() -> Iterator[Callable[[PlainAPI], PlainAPI]]:
     """Serve an API on loopback until the test ends."""
     with ExitStack() as servers:
-        yield lambda api: servers.enter_context(served(api))
+        yield lambda api: servers.enter_context(serving_api(api))
 
 
 API = TypeVar("API", bound=PlainAPI)
 
 
 @contextmanager
-def served(api: API) -> Iterator[API]:
+def serving_api(api: API) -> Iterator[API]:
     """Serve an API on loopback until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -89,7 +94,7 @@ def served(api: API) -> Iterator[API]:
             status = api.statuses.pop(0) if api.statuses else 200
             body = json.dumps(api.page(number) if status == 200 else api.refusal()).encode()
             known = self.headers.get("x-api-key") == KEY
-            answer(self, status if known else 401, body, Content_Type="application/json")
+            respond(self, status if known else 401, body, Content_Type="application/json")
 
     with serving(Handler) as address:
         api.url = f"{address}/api"
@@ -98,7 +103,7 @@ def served(api: API) -> Iterator[API]:
 
 @pytest.fixture
 def resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """Make the resources for a data directory of the test's own; settings by their variables."""
+    """A function that builds resources for an API, with data of the test's own. Takes settings by variable name."""
     monkeypatch.setenv("CUSTOMER_API_KEY", KEY)
 
     def make(api: PlainAPI, **environ: str) -> dict[str, Any]:
@@ -110,20 +115,20 @@ def resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
                 **environ,
             }
         )
-        quick = changed(made["customer_api"], retry_waits_s=[0.001, 0.002, 0.004])
+        quick = with_fields(made["customer_api"], retry_waits_s=[0.001, 0.002, 0.004])
         return {**made, "customer_api": quick, DEFAULT_SYNC.io_manager: build_io_manager(DEFAULT_SYNC)}
 
     return make
 
 
-def changed(resource: Any, **fields: Any) -> Any:
-    """Make a resource anew with other fields: Dagster makes it from its configuration again, a copy is lost."""
+def with_fields(resource: Any, **fields: Any) -> Any:
+    """Build the resource again with other fields. A copy fails: Dagster re-creates resources from their config."""
     own = {name: getattr(resource, name) for name in type(resource).model_fields}
     return type(resource)(**{**own, **fields})
 
 
-def kept_by_dagster(home: Path) -> Iterator[tuple[str, bytes]]:
-    """All that Dagster keeps in its home: each file, and the snapshots of jobs, which its run storage compresses."""
+def read_dagster_home(home: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield everything in a Dagster home: each file, and the job snapshots that the run storage compresses."""
     for path in home.rglob("*"):
         if path.is_file():
             yield str(path), path.read_bytes()
@@ -134,5 +139,5 @@ def kept_by_dagster(home: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def in_memory(resources: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what `materialize_to_memory` brings itself."""
+    """Leave out IO managers: `materialize_to_memory` brings its own and refuses others."""
     return {name: resource for name, resource in resources.items() if not isinstance(resource, dg.IOManagerDefinition)}

@@ -1,4 +1,7 @@
-"""Real services for tests: each started on a free port of loopback, and ended with the test session."""
+"""Starts what a test needs on this machine: a port, a small HTTP server, PostgreSQL. Skips where a program is missing.
+
+Everything listens on loopback only and ends with the test that started it.
+"""
 
 import importlib.util
 import os
@@ -22,34 +25,34 @@ PG_USER, PG_PASSWORD, PG_DATABASE = "postgres", "a word only tests know", "postg
 
 
 def need(program: str, package: str) -> str:
-    """Find a program; where it is missing, skip with the command that installs it, and fail in CI."""
+    """Return a program's path. If it is missing, skip and say how to install it; where `CI` is set, fail."""
     path = shutil.which(program)
     if path is None:
-        missing(f"{program} is not installed: apt-get install {package}")
+        skip_or_fail(f"{program} is not installed: apt-get install {package}")
     return path
 
 
 def need_module(name: str, command: str) -> None:
-    """Look for an optional package; where it is missing, skip with the command that installs it, and fail in CI."""
+    """Check for an optional package. If it is missing, skip and say how to install it; where `CI` is set, fail."""
     if importlib.util.find_spec(name) is None:
-        missing(f"{name} is not installed: {command}")
+        skip_or_fail(f"{name} is not installed: {command}")
 
 
-def missing(reason: str) -> NoReturn:
-    """Skip on a user's machine, fail in CI."""
+def skip_or_fail(reason: str) -> NoReturn:
+    """Skip the test on a user's machine; fail it where `CI` is set, so that no promise goes unchecked there."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as build_notifier:
-        return int(build_notifier.getsockname()[1])
+    """Return a port of loopback on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
-def answer(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
-    """Send a whole answer to a request."""
+def respond(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
+    """Send a complete response."""
     request.send_response(status)
     for name, value in headers.items():
         request.send_header(name.replace("_", "-"), value)
@@ -60,7 +63,7 @@ def answer(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **he
 
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Serve on loopback until the block ends, and print nothing of it; its address."""
+    """Serve on loopback until the block ends; yield the address. Requests are not logged."""
     quiet = type("Quiet", (handler,), {"log_message": lambda *_: None})
     with ThreadingHTTPServer(("127.0.0.1", 0), quiet) as server:
         server.daemon_threads = True
@@ -71,12 +74,12 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
             server.shutdown()
 
 
-def await_port(port: int, program: subprocess.Popen[bytes], timeout_s: float = 20.0) -> None:
+def wait_for_port(port: int, program: subprocess.Popen[bytes], timeout_s: float = 20.0) -> None:
     """Wait until the program listens on the port."""
-    await_(lambda: _listens(port, program), timeout_s, f"{program.args!r} does not listen on port {port}")
+    wait_until(lambda: _listens(port, program), timeout_s, f"{program.args!r} does not listen on port {port}")
 
 
-def await_(condition: Callable[[], bool], timeout_s: float, otherwise: str, *, every_s: float = 0.05) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float, otherwise: str, *, every_s: float = 0.05) -> None:
     """Wait until a condition holds."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
@@ -97,10 +100,10 @@ def _listens(port: int, program: subprocess.Popen[bytes]) -> bool:
 
 @contextmanager
 def running_postgres() -> Iterator[int]:
-    """Run a PostgreSQL of its own, empty but for `PG_DATABASE`; its port. Root hands it to Debian's user for it."""
+    """Run a new PostgreSQL and yield its port. It refuses to run as root, so root starts it as Debian's `postgres`."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
     if programs is None:
-        missing("PostgreSQL is not installed: apt-get install postgresql")
+        skip_or_fail("PostgreSQL is not installed: apt-get install postgresql")
     owner: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
     with tempfile.TemporaryDirectory(prefix="postgres") as folder:
         data, password, port = Path(folder, "data"), Path(folder, "password"), free_port()
@@ -108,7 +111,7 @@ def running_postgres() -> Iterator[int]:
         if owner:
             for path in (folder, password):
                 shutil.chown(path, "postgres", "postgres")
-        # Nothing here outlives the test, so nothing is flushed to the disk for good.
+        # -N and -F skip flushing to disk: nothing here outlives the test.
         initdb: list[str | Path] = [
             programs / "initdb",
             "-D",
@@ -134,7 +137,7 @@ def running_postgres() -> Iterator[int]:
         ]
         with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, **owner) as server:
             try:
-                await_port(port, server)
+                wait_for_port(port, server)
                 yield port
             finally:
                 server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown

@@ -18,8 +18,8 @@ import pytest
 
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.assets import ASSETS
-from customer_assets_tests.harness.plain_api import KEY, PlainAPI, changed, customer
-from customer_assets_tests.harness.services import missing
+from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer, with_fields
+from customer_assets_tests.harness.services import skip_or_fail
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
@@ -94,7 +94,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     path.mkdir()
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", path], check=False, capture_output=True)
     if mount.returncode:
-        missing(f"no disk can be mounted ({mount.stderr.decode().strip()}): run the tests as root")
+        skip_or_fail(f"no disk can be mounted ({mount.stderr.decode().strip()}): run the tests as root")
     try:
         yield path
     finally:
@@ -330,4 +330,4 @@ def test_a_clock_that_was_set_back_costs_nothing(site: Site, resources: Resource
 
 def caching(resources: dict[str, Any]) -> dict[str, Any]:
     """Keep a finished crawl's pages for an hour."""
-    return {**resources, "customer_api": changed(resources["customer_api"], cache_ttl_s=3_600.0)}
+    return {**resources, "customer_api": with_fields(resources["customer_api"], cache_ttl_s=3_600.0)}

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 from customer_assets_tests.harness.chromium import browser, keep_screenshot
 from customer_assets_tests.harness.command_line import BIN, PROJECT, environment
 from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer
-from customer_assets_tests.harness.services import await_, free_port
+from customer_assets_tests.harness.services import free_port, wait_until
 from customer_assets_tests.harness.ui import UI
 
 __all__ = ["browser"]
@@ -73,7 +73,7 @@ def dagster_dev(folder: Path, **environ: str) -> Iterator[str]:
         start_new_session=True,
     ) as server:
         try:
-            await_(UI(port).loaded, START_S, "dagster dev shows no code location")
+            wait_until(UI(port).is_loaded, START_S, "dagster dev shows no code location")
             yield f"http://127.0.0.1:{port}"
             server.terminate()
             server.wait(timeout=60)

@@ -17,7 +17,7 @@ from customer_assets.defs import assets
 from customer_assets.models import Changes
 from customer_assets.processing import rules
 from customer_assets_tests.harness.job_runs import export_of, run
-from customer_assets_tests.harness.plain_api import PlainAPI, changed, customer
+from customer_assets_tests.harness.plain_api import PlainAPI, customer, with_fields
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
@@ -73,7 +73,7 @@ def test_time_alone_changes_a_version_only_with_the_data(
     made = resources(serve_api(PlainAPI(records)))
     found = []
     for days in (0, 1, 2):
-        made["processing"] = changed(made["processing"], as_of=(AS_OF + days * DAY).isoformat())
+        made["processing"] = with_fields(made["processing"], as_of=(AS_OF + days * DAY).isoformat())
         found.append(versions(run(made, instance)))
     assert found[0] == found[1]
     assert {name for name in NAMES if found[2][name] != found[1][name]} == {*NAMES} - {"raw_customers"}

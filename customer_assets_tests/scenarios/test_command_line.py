@@ -12,7 +12,7 @@ import pytest
 
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets_tests.harness.command_line import BIN, LIMIT_S, PROJECT, environment, run_program
-from customer_assets_tests.harness.services import await_, free_port
+from customer_assets_tests.harness.services import free_port, wait_until
 from customer_assets_tests.harness.ui import UI
 
 pytestmark = pytest.mark.timeout(240)
@@ -221,7 +221,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[UI, Path
     ) as server:
         try:
             ui = UI(port)
-            await_(ui.loaded, LIMIT_S, "dagster dev shows no code location")
+            wait_until(ui.is_loaded, LIMIT_S, "dagster dev shows no code location")
             yield ui, folder
         finally:
             server.terminate()
@@ -274,5 +274,5 @@ def test_the_ui_launches_a_job_and_a_selection_and_retries_from_failure(started:
 
 def await_ended(ui: UI, run_id: str, expected: str) -> None:
     """Wait until a run ended as it should."""
-    await_(lambda: ui.status(run_id) in {"SUCCESS", "FAILURE", "CANCELED"}, LIMIT_S, f"run {run_id} does not end")
+    wait_until(lambda: ui.status(run_id) in {"SUCCESS", "FAILURE", "CANCELED"}, LIMIT_S, f"run {run_id} does not end")
     assert ui.status(run_id) == expected, ui.steps(run_id)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.settings import build_resources
-from customer_assets_tests.harness.plain_api import KEY, PlainAPI, changed, served
+from customer_assets_tests.harness.plain_api import KEY, PlainAPI, serving_api, with_fields
 from customer_assets_tests.harness.record_worlds import Record, records
 
 LENIENT = {
@@ -39,7 +39,7 @@ def test_every_record_of_a_run_is_published_merged_or_quarantined(
     """Whatever the records, the pages, the faults and the engine: none is lost, none is made up."""
     named = [customer for _, customer in world]
     api = PlainAPI([record for record, _ in world], per_page=per_page, statuses=list(faults))
-    with TemporaryDirectory() as directory, served(api), pytest.MonkeyPatch.context() as patch:
+    with TemporaryDirectory() as directory, serving_api(api), pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUSTOMER_API_KEY", KEY)
         succeeded = ran(api, Path(directory), engine)
         exported, rejected = published(Path(directory))
@@ -56,7 +56,7 @@ def ran(api: PlainAPI, data: Path, engine: str) -> bool:
     """Run the job; whether it succeeded."""
     environ = {"CUSTOMER_API_BASE_URL": api.url, "CUSTOMER_API_KEY": KEY, "CUSTOMER_DATA_DIR": str(data)}
     made = build_resources({**environ, "CUSTOMER_ENGINE": engine, **LENIENT})
-    made["customer_api"] = changed(made["customer_api"], retry_waits_s=[0.001, 0.001, 0.001])
+    made["customer_api"] = with_fields(made["customer_api"], retry_waits_s=[0.001, 0.001, 0.001])
     job = build_definitions(**made).resolve_job_def("customer_sync_job")
     with dg.DagsterInstance.ephemeral() as instance:
         return bool(job.execute_in_process(instance=instance, raise_on_error=False).success)

@@ -179,7 +179,7 @@ class Webserver(BaseHTTPRequestHandler):
     """Answers with the headers it was sent."""
 
     def do_GET(self) -> None:
-        services.answer(self, 200, repr({name.lower(): value for name, value in self.headers.items()}).encode())
+        services.respond(self, 200, repr({name.lower(): value for name, value in self.headers.items()}).encode())
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +227,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]
         command = [nginx, "-e", f"{folder}/log", "-c", f"{folder}/nginx.conf", "-g", "daemon off;"]
         with subprocess.Popen(command) as server:
             try:
-                services.await_port(port, server)
+                services.wait_for_port(port, server)
                 yield port, folder / "pem"
             finally:
                 server.terminate()

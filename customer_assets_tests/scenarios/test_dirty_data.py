@@ -13,7 +13,7 @@ from customer_assets.definitions import build_definitions
 from customer_assets.export import DataExporter
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets_tests.harness.dirty import dirty_records
-from customer_assets_tests.harness.plain_api import PlainAPI, changed
+from customer_assets_tests.harness.plain_api import PlainAPI, with_fields
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 RECORDS = 10_000
@@ -59,7 +59,7 @@ def test_a_list_and_the_assets_agree(
 ) -> None:
     """In one chunk or in ten, on each engine, byte for byte."""
     made = resources(serve_api(PlainAPI(records, per_page=per_page)), CUSTOMER_ENGINE=engine, **LENIENT)
-    made["processing"] = changed(made["processing"], as_of=AS_OF.isoformat())
+    made["processing"] = with_fields(made["processing"], as_of=AS_OF.isoformat())
     job = build_definitions(**made).resolve_job_def("customer_sync_job")
     with dg.DagsterInstance.ephemeral() as instance:
         assert job.execute_in_process(instance=instance, raise_on_error=False).success

@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from customer_assets_tests.harness.command_line import BIN, PROJECT, environment
-from customer_assets_tests.harness.plain_api import KEY, PlainAPI, kept_by_dagster, served
-from customer_assets_tests.harness.services import answer, await_port, free_port, serving
+from customer_assets_tests.harness.plain_api import KEY, PlainAPI, read_dagster_home, serving_api
+from customer_assets_tests.harness.services import free_port, respond, serving, wait_for_port
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
@@ -102,7 +102,7 @@ def overheard() -> Iterator[Overheard]:
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             heard.requests.append(f"{self.path}\n{self.headers}\n".encode() + self.rfile.read(length))
-            answer(self, 200)
+            respond(self, 200)
 
         do_PUT = do_POST  # noqa: N815 - as http.server wants it
 
@@ -153,7 +153,7 @@ def spiteful() -> Iterator[Spiteful]:
     """Serve the API on loopback."""
     records: list[Any] = [planted(number) for number in range(1, CUSTOMERS + 1)]
     records[10:10] = [{"first_name": PLANTED}, f"{PLANTED}, no object"]
-    with served(Spiteful(records, per_page=PAGE_SIZE)) as api:
+    with serving_api(Spiteful(records, per_page=PAGE_SIZE)) as api:
         yield api
 
 
@@ -208,7 +208,7 @@ def seen(home: Path, printed: list[str]) -> Iterator[dict[str, str]]:
         stderr=subprocess.DEVNULL,
     ) as server:
         try:
-            await_port(port, server, timeout_s=300.0)
+            wait_for_port(port, server, timeout_s=300.0)
             yield {name: asked(f"http://127.0.0.1:{port}/graphql", query) for name, query in SEEN.items()}
         finally:
             server.terminate()
@@ -270,7 +270,7 @@ def test_the_ui_shows_what_it_should(seen: dict[str, str]) -> None:
 def test_nothing_that_dagster_stores_leaks(home: Path, printed: list[str]) -> None:
     """Event log, run storage, schedules and captured output byte for byte, and the snapshots of jobs."""
     assert printed
-    kept = list(kept_by_dagster(home / "home"))
+    kept = list(read_dagster_home(home / "home"))
     assert len(kept) > 3
     assert any(b'"quality_thresholds"' in content for name, content in kept if name.endswith("snapshot"))
     for name, content in kept:

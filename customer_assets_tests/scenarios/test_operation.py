@@ -13,7 +13,7 @@ from dagster._core.scheduler.instigation import ScheduleInstigatorData
 
 from customer_assets.simulator import SimulatorSettings, start_simulator
 from customer_assets.simulator.server import Simulator
-from customer_assets_tests.harness.deployment import Station, station
+from customer_assets_tests.harness.deployment import Deployment, running_deployment
 from customer_assets_tests.harness.services import free_port
 from customer_assets_tests.harness.ui import SCHEDULE
 
@@ -59,9 +59,9 @@ def api() -> Iterator[API]:
 
 
 @pytest.fixture
-def plant(tmp_path: Path, api: API) -> Iterator[Station]:
+def plant(tmp_path: Path, api: API) -> Iterator[Deployment]:
     """Set up the deployment with a sync every minute, and customers that are late after a minute."""
-    with station(
+    with running_deployment(
         tmp_path,
         CUSTOMER_API_BASE_URL=f"http://127.0.0.1:{api.port}/api",
         CUSTOMER_API_KEY="any",
@@ -74,14 +74,14 @@ def plant(tmp_path: Path, api: API) -> Iterator[Station]:
         yield made
 
 
-def exported(plant: Station) -> int:
+def exported(plant: Deployment) -> int:
     """Count the customers in the export."""
     document = json.loads((plant.data / "export" / "customers.json").read_bytes())
     assert len(document["customers"]) == document["metadata"]["total_customers"]
     return int(document["metadata"]["total_customers"])
 
 
-def switched_on_earlier(plant: Station, *, minutes: int) -> None:
+def switched_on_earlier(plant: Deployment, *, minutes: int) -> None:
     """Backdate the switching-on of the schedule, as a daemon finds it that was down for a while."""
     with dg.DagsterInstance.from_config(str(plant.home)) as instance:
         (state,) = instance.all_instigator_state()
@@ -91,39 +91,39 @@ def switched_on_earlier(plant: Station, *, minutes: int) -> None:
         instance.update_instigator_state(state.with_data(data))
 
 
-def test_a_day_in_production(plant: Station, api: API, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_day_in_production(plant: Deployment, api: API, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ticks fire and runs succeed, one sync at a time; a killed run is found, retried, and resumes."""
     for name, value in plant.environ.items():
         if name.startswith("DAGSTER_"):
             monkeypatch.setenv(name, value)
     plant.start("code", "webserver")
-    plant.await_(plant.ui.loaded, "The webserver shows no code location.")
+    plant.wait_until(plant.ui.is_loaded, "The webserver shows no code location.")
 
     # The daemon was down for ten ticks: it makes up for the last one only.
-    plant.ui.switch_the_schedule(on=True)
+    plant.ui.switch_schedule(on=True)
     switched_on_earlier(plant, minutes=MINUTES_MISSED)
-    plant.await_(lambda: time.time() % MINUTE_S < MINUTE_S / 2, "No minute begins.")  # nor ends soon, with a tick
+    plant.wait_until(lambda: time.time() % MINUTE_S < MINUTE_S / 2, "No minute begins.")  # nor ends soon, with a tick
     plant.start("daemon")
-    plant.await_(lambda: len(plant.ui.runs()) > 0, "No tick fired.")
-    plant.ui.switch_the_schedule(on=False)
+    plant.wait_until(lambda: len(plant.ui.runs()) > 0, "No tick fired.")
+    plant.ui.switch_schedule(on=False)
     (first,) = plant.ui.runs()
     assert first["tags"]["dagster/schedule_name"] == SCHEDULE
-    plant.await_(lambda: plant.ui.status(first["runId"]) == "SUCCESS", "The first tick's run did not succeed.")
+    plant.wait_until(lambda: plant.ui.status(first["runId"]) == "SUCCESS", "The first tick's run did not succeed.")
     assert exported(plant) == PAGES * PAGE_SIZE
-    plant.await_(lambda: plant.ui.freshness() == "HEALTHY", "Fresh customers are not shown as fresh.")
+    plant.wait_until(lambda: plant.ui.freshness() == "HEALTHY", "Fresh customers are not shown as fresh.")
 
     # The next tick finds other customers. A run launched meanwhile waits in the queue: the pool has one slot.
     api.serve(PAGES + 2)
-    plant.ui.switch_the_schedule(on=True)
-    plant.await_(lambda: api.requests() > 0, "No second tick fired.")
+    plant.ui.switch_schedule(on=True)
+    plant.wait_until(lambda: api.requests() > 0, "No second tick fired.")
     manual = plant.ui.launch()
     second = plant.ui.runs()[1]
     assert second["tags"]["dagster/schedule_name"] == SCHEDULE
-    plant.ui.switch_the_schedule(on=False)
+    plant.ui.switch_schedule(on=False)
 
     # A killed daemon takes no run with it: the code server goes on, the queue waits.
     plant.kill("daemon")
-    plant.await_(lambda: plant.ui.status(second["runId"]) == "SUCCESS", "The second tick's run did not succeed.")
+    plant.wait_until(lambda: plant.ui.status(second["runId"]) == "SUCCESS", "The second tick's run did not succeed.")
     late_at = time.time() + 70
     assert exported(plant) == (PAGES + 2) * PAGE_SIZE
     assert plant.ui.status(manual) == "QUEUED"
@@ -131,7 +131,7 @@ def test_a_day_in_production(plant: Station, api: API, monkeypatch: pytest.Monke
     # The daemon is back and launches the waiting run; then the power fails in the middle of its crawl.
     asked = api.requests()
     plant.start("daemon")
-    plant.await_(lambda: api.requests() >= asked + PAGES // 2, "The waiting run did not start.")
+    plant.wait_until(lambda: api.requests() >= asked + PAGES // 2, "The waiting run did not start.")
     plant.kill("daemon", "code")
     killed_after = api.requests() - asked
     assert killed_after < PAGES
@@ -141,14 +141,14 @@ def test_a_day_in_production(plant: Station, api: API, monkeypatch: pytest.Monke
     time.sleep(max(0.0, late_at - time.time()))
     asked = api.requests()
     plant.start("code", "daemon")
-    plant.await_(lambda: plant.ui.freshness() in {"WARNING", "DEGRADED"}, "Late customers are not shown as late.")
-    plant.await_(lambda: len(plant.ui.runs()) == 4, "The lost run was not retried.")
+    plant.wait_until(lambda: plant.ui.freshness() in {"WARNING", "DEGRADED"}, "Late customers are not shown as late.")
+    plant.wait_until(lambda: len(plant.ui.runs()) == 4, "The lost run was not retried.")
     resumed = plant.ui.runs()[3]["runId"]
-    plant.await_(lambda: plant.ui.status(resumed) == "SUCCESS", "The resumed run did not succeed.")
+    plant.wait_until(lambda: plant.ui.status(resumed) == "SUCCESS", "The resumed run did not succeed.")
     assert plant.ui.status(manual) == "FAILURE"
-    assert api.requests() - asked == plant.ui.requests_of(resumed) <= PAGES + 2 - killed_after + 2
+    assert api.requests() - asked == plant.ui.requests_sent_by(resumed) <= PAGES + 2 - killed_after + 2
     assert exported(plant) == (PAGES + 2) * PAGE_SIZE
-    plant.await_(lambda: plant.ui.freshness() == "HEALTHY", "Fresh customers are not shown as fresh again.")
+    plant.wait_until(lambda: plant.ui.freshness() == "HEALTHY", "Fresh customers are not shown as fresh again.")
 
     # One after the other, none lost, and nothing left behind.
     runs = plant.ui.runs()

@@ -13,7 +13,7 @@ from customer_assets.api.page_store.memory import MemoryPageStore
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.resources import CustomerAPIResource
 from customer_assets.defs.run_config import with_configured_defaults
-from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer, kept_by_dagster
+from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer, read_dagster_home
 
 CANARY = "canary-password-c0ffee"
 STORE = f"watched://:{CANARY}@host/0"
@@ -91,7 +91,7 @@ def test_secrets_are_used_and_not_kept(
         assert result.success
     assert sorted(api.asked) == [1, 2, 3]
     assert opened.urls == [STORE]
-    kept = list(kept_by_dagster(tmp_path / "home"))
+    kept = list(read_dagster_home(tmp_path / "home"))
     assert any(b'"quality_thresholds"' in content for name, content in kept if name.endswith("snapshot"))
     for secret in (KEY, CANARY):
         assert [name for name, content in kept if secret.encode() in content] == []

@@ -1,4 +1,7 @@
-"""Who cleans in the benchmark: each module has `clean`, from the raw lake's file to one Parquet file of customers."""
+"""Contenders of the cleaning benchmark. Each module's `clean` reads the raw lake and writes one Parquet file.
+
+The constants are the rules that all of them apply.
+"""
 
 import hashlib
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The same work as hand-written DuckDB SQL, with every trick that was found to help."""
+"""The rules as hand-written DuckDB SQL, with every optimisation that helped."""
 
 from pathlib import Path
 from typing import Any

@@ -1,6 +1,6 @@
-"""What people usually write for the whole job: one loop over pages, all in memory, json.dump.
+"""What people usually write for the whole job: one loop over pages, everything in memory, `json.dump`.
 
-With Pydantic models, or, with `plain` behind the address and the file, with records that nothing checks.
+Uses Pydantic models; with `plain` as third argument, unchecked records.
 """
 
 import json
@@ -22,7 +22,7 @@ SEGMENTS, TIERS = ("US-West", "US-East", "EU-Central", "APAC"), ("basic", "premi
 
 
 class Raw(BaseModel):
-    """A record as the API has it."""
+    """A record as the API sends it."""
 
     id: int
     email: str | None = None
@@ -32,18 +32,17 @@ class Raw(BaseModel):
 
 
 class Plain:
-    """A record that nothing checks."""
+    """An unchecked record."""
 
     __slots__ = ("avatar", "email", "first_name", "id", "last_name")
 
     def __init__(self, record: dict[str, Any]) -> None:
-        """Take what is there."""
         self.id, self.email, self.avatar = record["id"], record["email"], record["avatar"]
         self.first_name, self.last_name = record["first_name"], record["last_name"]
 
 
-def fetched(base_url: str, read: Callable[[dict[str, Any]], Any]) -> list[Any]:
-    """Read one page after the other."""
+def fetch(base_url: str, read: Callable[[dict[str, Any]], Any]) -> list[Any]:
+    """Read one page after another."""
     session, records, page, pages = requests.Session(), list[Any](), 1, 1
     session.headers["x-api-key"] = "any"
     while page <= pages:
@@ -53,7 +52,7 @@ def fetched(base_url: str, read: Callable[[dict[str, Any]], Any]) -> list[Any]:
     return records
 
 
-def cleaned(raw: Raw | Plain, dice: random.Random) -> dict[str, Any]:
+def clean(raw: Raw | Plain, dice: random.Random) -> dict[str, Any]:
     """Clean one record."""
     return {
         "customer_id": f"cust_{raw.id:03d}",
@@ -72,7 +71,7 @@ def main(base_url: str, target: str, how: str = "checked") -> None:
     """Fetch, clean, deduplicate, sort, write."""
     dice = random.Random(0)
     read = Plain if how == "plain" else Raw.model_validate
-    customers = {raw.id: cleaned(raw, dice) for raw in fetched(base_url, read)}
+    customers = {raw.id: clean(raw, dice) for raw in fetch(base_url, read)}
     document = {
         "metadata": {"total_customers": len(customers)},
         "customers": sorted(customers.values(), key=lambda customer: customer["full_name"]),

@@ -1,4 +1,4 @@
-"""This package's rules, on the engine asked for."""
+"""This package's rules, on any of its engines."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What people usually write: a loop over Pydantic models, the best record of each id in a dict."""
+"""What people usually write: a loop over Pydantic models, with the best record of each id in a dict."""
 
 import re
 from datetime import datetime
@@ -53,7 +53,7 @@ def level(raw: Raw, dice: int) -> str:
 
 
 def status(raw: Raw, dice: int) -> str:
-    """Judge the date."""
+    """Grade the date."""
     if not raw.last_active_at_supplied:
         return ("active", "inactive")[dice % 2]
     if raw.last_active_at is None or raw.last_active_at > AS_OF:
@@ -61,7 +61,7 @@ def status(raw: Raw, dice: int) -> str:
     return "active" if raw.last_active_at >= ACTIVE_FROM else "inactive"
 
 
-def cleaned(raw: Raw) -> Clean:
+def clean_one(raw: Raw) -> Clean:
     """Clean one record."""
     dice = raw.id % PRIME
     for shift in SHIFTS:
@@ -89,7 +89,7 @@ def clean(source: Path, target: Path, engine: str, memory_limit: str | None) -> 
     best: dict[int, Clean] = {}
     for batch in pq.ParquetFile(source).iter_batches():
         for row in batch.to_pylist():
-            customer = cleaned(Raw(**row))
+            customer = clean_one(Raw(**row))
             known = best.get(customer.customer_id)
             if known is None or customer.data_quality_score > known.data_quality_score:
                 best[customer.customer_id] = customer

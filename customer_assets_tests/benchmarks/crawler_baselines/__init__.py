@@ -1,1 +1,1 @@
-"""Other people's crawlers, each a script of its own; dlt's runs in a virtual environment of its own."""
+"""Contenders of the crawl benchmark, each a script. dlt's runs in a virtual environment of its own."""

@@ -10,21 +10,21 @@ from customer_assets.models import Page
 from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets_tests.benchmarks.crawler_baselines.measurement import measure
 
-_ = transport  # imported before the clock starts, as the others import what they use
+_ = transport  # imported before the clock starts, like the other contenders' libraries
 
 
 class Ids:
-    """A sink that keeps nothing but ids."""
+    """A sink that keeps only ids."""
 
     def __init__(self) -> None:
         self.ids: set[int] = set()
 
     def start_pass(self) -> None:
-        """Forget what came so far."""
+        """Forget the ids of an earlier pass."""
         self.ids = set()
 
     def add(self, page: Page) -> None:
-        """Take a page's ids."""
+        """Keep a page's ids."""
         self.ids.update(record["id"] for record in records(page))
 
     def unique_ids(self) -> int:
@@ -32,15 +32,15 @@ class Ids:
         return len(self.ids)
 
     def landed_records(self) -> int:
-        """The same: each comes once."""
+        """Count them: each arrives once."""
         return len(self.ids)
 
     def rejected_records(self) -> int:
-        """None is."""
+        """Count none: this sink rejects nothing."""
         return 0
 
     def fingerprint(self) -> str:
-        """Tell one pass from another."""
+        """Identify what a pass fetched."""
         return str(hash(frozenset(self.ids)))
 
 

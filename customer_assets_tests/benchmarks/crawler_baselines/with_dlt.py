@@ -1,4 +1,4 @@
-"""dlt: its `rest_api` source, as it comes or tuned as its documentation says; or a fan-out over pages by hand."""
+"""dlt: its `rest_api` source, by default or tuned as its documentation advises; or a fan-out over pages by hand."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def rest_api(base_url: str) -> Source:
 
 
 def fan_out(base_url: str) -> Source:
-    """Make a source of one item a page, fetched on a pool of threads."""
+    """Make a source that fetches each page on a thread pool."""
 
     def page_of(number: int) -> dict[str, Any]:
         return dict(requests.get(f"{base_url}/users", params={"page": number}, headers=HEADERS).json())
@@ -60,7 +60,7 @@ def fan_out(base_url: str) -> Source:
 
 
 def crawl(options: dict[str, Any]) -> list[int]:
-    """Crawl: extraction alone, or the whole way to Parquet files."""
+    """Extract only, or load into Parquet files as well."""
     source = fan_out(options["base_url"]) if options.get("fan_out") else rest_api(options["base_url"])
     if "folder" not in options:
         return [record["id"] for record in source]

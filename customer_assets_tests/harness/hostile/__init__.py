@@ -1,1 +1,1 @@
-"""Tables of hostile input: answers, headers, records and settings."""
+"""Tables of hostile input: responses, headers, records and settings, each with the outcome that it must have."""

@@ -1,4 +1,4 @@
-"""Hostile answers to the request for page 2 of 2: bodies, statuses, what is no HTTP at all."""
+"""Hostile responses to the request for page 2 of 2: bodies, statuses, and bytes that are not HTTP."""
 
 import gzip
 import json
@@ -22,29 +22,29 @@ from customer_assets_tests.harness.wire import (
 PAGE = json.dumps(body(2)).encode()
 DEEP = 100_000
 LIMIT_BYTES = 16 * 2**20
-"""Room for a million keys."""
+"""Enough for a million keys."""
 NOT_JSON, NO_PAGE, OTHER_PAGE = "not JSON", "not a page of records", "another page than asked for"
 RANGE, CONTRADICTION, TOO_MANY = "out of range", "contradict", "more records than the page says"
 TOO_LARGE, HEAD, TIMEOUT = f"max_body_bytes, {LIMIT_BYTES}", "head exceeds its limits", "timeout_s"
 
 
 def page(**fields: Any) -> bytes:
-    """Page 2 with other fields."""
+    """Return page 2 with some fields replaced."""
     return json.dumps(body(2) | fields).encode()
 
 
 def without(field: str) -> bytes:
-    """Page 2 without a field."""
+    """Return page 2 without a field."""
     return json.dumps({name: value for name, value in body(2).items() if name != field}).encode()
 
 
 def written(field: str, value: bytes) -> bytes:
-    """Page 2 with a field's value as these very bytes."""
+    """Return page 2 with these exact bytes as a field's value."""
     return page(**{field: "@@"}).replace(b'"@@"', value)
 
 
 def ok(content: bytes, **headers: str) -> bytes:
-    """A 200."""
+    """Return a response of status 200."""
     return http(200, content, **headers)
 
 
@@ -210,7 +210,7 @@ TRICKLING = {
     "a chunk's extension without end": endless(CHUNKED + b"0;x=", b"y" * 65_536),
     "a chunk's size without end": endless(CHUNKED, b"0" * 65_536),
 }
-"""One library runs into a limit of size, the other into that of time."""
+"""One library stops at a size limit, the other at the time limit."""
 LONG_HEADS = {
     "a header of 100 kB": ok(PAGE, X="x" * 100_000),
     "a header's name of 100 kB": ok(PAGE, **{"X" * 100_000: "x"}),

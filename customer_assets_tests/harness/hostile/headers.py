@@ -1,4 +1,4 @@
-"""Hostile headers around the answer to the request for page 2 of 2."""
+"""Hostile headers of the response to the request for page 2 of 2."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from customer_assets_tests.harness.scripted_server import http
 
 IN_TWO_DAYS = format_datetime(datetime.now(UTC) + timedelta(days=2), usegmt=True)
 OWN_PAUSE_S = 10.0
-"""No pause that the client chooses itself after a single 429 is longer."""
+"""The longest pause that the client chooses by itself after a single 429."""
 
 PAUSES = {
     "7": (7, 7),
@@ -98,7 +98,7 @@ ELSEWHERE = {
 def headers() -> Iterator[Case]:
     """Make the cases."""
     for value, (at_least_s, at_most_s) in PAUSES.items():
-        name = f"429 with Retry-After {shown(value)}"
+        name = f"429 with Retry-After {shorten(value)}"
         yield Case(name, http(429, Retry_After=value), Waited(at_least_s, at_most_s))
     pause = Refused(CrawlPausedError, "run again after that")
     for value in ("61", "86400", "31622400"):
@@ -106,7 +106,7 @@ def headers() -> Iterator[Case]:
     yield Case("429 until the day after tomorrow", http(429, Retry_After=IN_TWO_DAYS), pause)
     for name, values in HARMLESS.items():
         for value in values:
-            yield Case(f"{name}: {shown(value)}", raw_http(name, value), Taken())
+            yield Case(f"{name}: {shorten(value)}", raw_http(name, value), Taken())
     for name, lines in LENGTHS.items():
         yield Case(name, OK + b"Connection: close\r\n" + lines + b"\r\n" + PAGE, Survived())
     for name, location in ELSEWHERE.items():
@@ -115,12 +115,12 @@ def headers() -> Iterator[Case]:
 
 
 def raw_http(name: str, value: str) -> bytes:
-    """A 200 with one header of these very bytes."""
+    """Return a response of status 200 with one header of these exact bytes."""
     head = f"{name}: {value}\r\nContent-Length: {len(PAGE)}\r\nConnection: close\r\n\r\n"
     return OK + head.encode("latin-1") + PAGE
 
 
-def shown(value: str) -> str:
-    """A value as part of a test's name."""
+def shorten(value: str) -> str:
+    """Shorten a value for a test's name."""
     text = ascii(value)[1:-1]
     return text if len(text) < 40 else f"{text[:20]}… of {len(value)}"

@@ -1,4 +1,4 @@
-"""What an operator gets wrong before anything is sent: addresses, keys, options, variables."""
+"""Configuration mistakes that must be refused before anything is sent: addresses, keys, options, variables."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -86,7 +86,7 @@ VARIABLES = {
 
 
 def mistakes() -> Iterator[Case]:
-    """Make the cases: each a call, and the setting that its error names."""
+    """Make the cases: a call, and the setting that its error must name."""
     for address in ADDRESSES:
         yield Case(f"the address {address!a}", partial(CustomerAPIClient, address, KEY), refused("base_url"))
     for key in KEYS:
@@ -101,5 +101,5 @@ def mistakes() -> Iterator[Case]:
 
 
 def refused(field: str) -> Refused:
-    """A configuration error that names the field."""
+    """Expect a configuration error that names the field."""
     return Refused(ConfigurationError, field)

@@ -1,4 +1,4 @@
-"""What may become of a hostile input: taken, retried, refused, quarantined. Nothing else may."""
+"""The only outcomes that a hostile input can have: accepted, retried, refused or quarantined."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ from customer_assets.errors import CustomerAssetsError
 
 @dataclass(frozen=True)
 class Retried:
-    """It costs its page's own retries: sent once, every customer comes; sent always, the error names page and reason.
+    """Its page is retried: sent once, all customers still arrive; sent always, the error names page and reason.
 
     Attributes:
-        words: What the error says of it.
+        words: What the error must contain.
     """
 
     words: str
@@ -20,14 +20,14 @@ class Retried:
 
 @dataclass(frozen=True)
 class Late:
-    """The same of an answer that never ends, or does not in time: a limit ends it, at the latest that of the time."""
+    """Retried as well, after a limit ended the response: one of size, or at the latest that of time."""
 
     words: str
 
 
 @dataclass(frozen=True)
 class Refused:
-    """It ends the crawl at once, with an error of this kind that holds these words."""
+    """It ends the crawl at once, with an error of this class that contains these words."""
 
     error: type[CustomerAssetsError]
     words: str
@@ -35,17 +35,17 @@ class Refused:
 
 @dataclass(frozen=True)
 class Taken:
-    """It is a page as good as any other: all customers come, and no request is repeated."""
+    """It is accepted like any other page: all customers arrive, and no request is repeated."""
 
 
 @dataclass(frozen=True)
 class Survived:
-    """Libraries read it differently: a page, or a failed request; all customers come either way."""
+    """The libraries disagree whether it is a page or a failed request; all customers arrive either way."""
 
 
 @dataclass(frozen=True)
 class Waited:
-    """All customers come, after a pause of so many seconds at least and at most."""
+    """All customers arrive, after a pause within these bounds."""
 
     at_least_s: float
     at_most_s: float
@@ -53,14 +53,14 @@ class Waited:
 
 @dataclass(frozen=True)
 class Landed:
-    """The record is a row of the raw lake, with these values."""
+    """The record becomes a row of the raw lake with these values."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """The record is in the quarantine under this code: as it came, or as this text where no UTF-8 holds it."""
+    """The record is quarantined under this code, as it came, or as this text where it is not valid UTF-8."""
 
     code: str
     record: str | None = None
@@ -71,9 +71,9 @@ class Case:
     """One hostile input.
 
     Attributes:
-        name: Says what it is.
-        given: The answer's bytes or script, the record's JSON, or a call that makes the mistake.
-        outcome: What becomes of it.
+        name: What it is, as a test's name.
+        given: The response's bytes or script, the record's JSON, or a call that makes the mistake.
+        outcome: What must become of it.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Hostile records between two good ones, on a page that is otherwise in order."""
+"""Hostile records, each sent between two good ones on a flawless page."""
 
 import json
 from collections.abc import Iterator

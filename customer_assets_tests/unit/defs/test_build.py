@@ -14,7 +14,7 @@ from customer_assets.defs.resources import ThresholdsResource
 from customer_assets.defs.run_config import CONSOLE_LOGGING
 from customer_assets.defs.sync import Sync
 from customer_assets.errors import ConfigurationError
-from customer_assets_tests.harness.plain_api import PlainAPI, changed, customer, in_memory
+from customer_assets_tests.harness.plain_api import PlainAPI, customer, in_memory, with_fields
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
@@ -64,9 +64,9 @@ def test_two_syncs_never_share_a_place(resources: Resources, tmp_path: Path, sha
     """Not while both exist; the same sync may be built again."""
     made = resources(PlainAPI([], url="https://x.org"))
     directory = made["data_directory"]
-    one = changed(directory, path=str(tmp_path / "one"), lake_url="")
-    two = changed(directory, path=str(tmp_path / "two"), lake_url="")
-    one, two = (changed(each, **{shared: str(tmp_path / "shared")}) for each in (one, two))
+    one = with_fields(directory, path=str(tmp_path / "one"), lake_url="")
+    two = with_fields(directory, path=str(tmp_path / "two"), lake_url="")
+    one, two = (with_fields(each, **{shared: str(tmp_path / "shared")}) for each in (one, two))
     first = [built(made, Sync.for_project("one"), data_directory=one) for _ in range(2)]
     with pytest.raises(ConfigurationError, match=r"^CUSTOMER_DATA_DIR: two_job and one_job both keep their data in "):
         built(made, Sync.for_project("two"), data_directory=two)
@@ -81,7 +81,7 @@ def test_a_place_is_the_same_by_another_path(resources: Resources, tmp_path: Pat
     (tmp_path / "data").mkdir()
     (tmp_path / "link").symlink_to("data")
     first = built(made, Sync.for_project("one"))
-    linked = changed(made["data_directory"], path=str(tmp_path / "link"))
+    linked = with_fields(made["data_directory"], path=str(tmp_path / "link"))
     with pytest.raises(ConfigurationError, match="both keep their data"):
         built(made, Sync.for_project("two"), data_directory=linked)
     del first

@@ -49,7 +49,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = (tmp_path_factory.mktemp("s3") / "log").open("wb")
     with log, subprocess.Popen(command, stdout=log, stderr=log) as server, pytest.MonkeyPatch.context() as patch:
         try:
-            services.await_port(port, server)
+            services.wait_for_port(port, server)
             patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
             patch.setenv("AWS_ACCESS_KEY_ID", "test")
             patch.setenv("AWS_SECRET_ACCESS_KEY", "test")

@@ -10,7 +10,7 @@ import pytest
 from customer_assets.api import progress
 from customer_assets.defs import metadata
 from customer_assets.defs.assets import ASSETS
-from customer_assets_tests.harness.plain_api import PlainAPI, changed, customer
+from customer_assets_tests.harness.plain_api import PlainAPI, customer, with_fields
 
 
 def observations_of(resources: dict[str, Any], instance: dg.DagsterInstance) -> list[dg.AssetObservation]:
@@ -29,7 +29,7 @@ def test_a_long_crawl_is_observed(
     monkeypatch.setattr(metadata, "OBSERVE_EVERY_S", 0.002)
     api = serve_api(PlainAPI([customer(number) for number in range(1, 101)], per_page=1))
     made = resources(api)
-    slow = {**made, "customer_api": changed(made["customer_api"], max_concurrency=1)}
+    slow = {**made, "customer_api": with_fields(made["customer_api"], max_concurrency=1)}
     with dg.DagsterInstance.ephemeral() as instance:
         seen = observations_of(slow, instance)
     pages = [int(observation.metadata["pages"].value) for observation in reversed(seen)]  # type: ignore[arg-type] # an int

@@ -11,7 +11,7 @@ from customer_assets.definitions import build_definitions
 from customer_assets.defs.build import build_sync_definitions
 from customer_assets.defs.operations.notifications import Notifier
 from customer_assets.defs.sync import Sync
-from customer_assets_tests.harness.plain_api import PlainAPI, changed, customer, in_memory
+from customer_assets_tests.harness.plain_api import PlainAPI, customer, in_memory, with_fields
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]
@@ -19,7 +19,7 @@ Resources = Callable[..., dict[str, Any]]
 
 def sync_of(made: dict[str, Any], name: str, folder: Path) -> dg.Definitions:
     """Put a sync together that keeps its data in a folder."""
-    directory = changed(made["data_directory"], path=str(folder))
+    directory = with_fields(made["data_directory"], path=str(folder))
     return build_sync_definitions(
         Sync.for_project(name), {**in_memory(made), "data_directory": directory}, dg.in_process_executor, Notifier()
     )

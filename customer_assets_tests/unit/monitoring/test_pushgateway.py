@@ -22,7 +22,7 @@ from customer_assets.monitoring.run_report import AssetReport, Outcome
 from customer_assets.monitoring.samples import groups
 from customer_assets_tests.harness.receivers import prometheus, pushgateway, query
 from customer_assets_tests.harness.sample_reports import check, failed_step, run
-from customer_assets_tests.harness.services import await_, free_port, need
+from customer_assets_tests.harness.services import free_port, need, wait_until
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 DASHBOARD = DEPLOY / "grafana" / "customer_sync.json"
@@ -106,7 +106,7 @@ def await_value(scraping: str, expression: str, value: float) -> None:
     def is_known() -> bool:
         return [float(found["value"][1]) for found in query(scraping, expression)] == [value]
 
-    await_(is_known, 30, f"{expression} is not {value}")
+    wait_until(is_known, 30, f"{expression} is not {value}")
 
 
 def panels() -> list[tuple[str, str]]:
