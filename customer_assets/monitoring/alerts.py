@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from customer_assets.monitoring.run_report import CheckReport, FailedStep, Outcome, RunReport
+from customer_assets.monitoring.run_report import Outcome, RunReport
 
 MAX_LISTED = 20
 """Further checks and steps are only counted; the run's page lists them all."""
@@ -51,7 +51,15 @@ def alert(report: RunReport, *, environment: str = "", dagster_url: str = "") ->
         "outcome": report.outcome.value,
         "duration_seconds": round(report.duration_s, 3),
         "last_export_at": None if last_export_at is None else last_export_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "failed_checks": [_check_fields(check) for check in report.failed_checks[:MAX_LISTED]],
+        "failed_checks": [
+            {
+                "asset": check.asset,
+                "check": check.name,
+                "description": check.description,
+                **{name: check.figures[name] for name in ("score", "threshold") if name in check.figures},
+            }
+            for check in report.failed_checks[:MAX_LISTED]
+        ],
         "failed_checks_count": len(report.failed_checks),
         "failed_steps": [
             {"step": failed.step, "error": failed.error, "message": _shorten(failed.message)}
@@ -77,16 +85,11 @@ def _run_url(dagster_url: str, run_id: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}/runs/{run_id}"
 
 
-def _check_fields(check: CheckReport) -> dict[str, Any]:
-    figures = {name: check.figures[name] for name in ("score", "threshold") if name in check.figures}
-    return {"asset": check.asset, "check": check.name, "description": check.description, **figures}
-
-
 def _text(report: RunReport, event: str, environment: str, run_url: str, last_export_at: datetime | None) -> str:
     verb = {FAILED: "failed", CHECK_FAILED: "ended with failed checks", RECOVERED: "has recovered"}[event]
     lines = [f"{f'[{environment}] ' if environment else ''}{report.job} {verb} (run {report.run_id})."]
     lines += _list([f"• check {check.name} on {check.asset}: {check.description}" for check in report.failed_checks])
-    lines += _list([f"• step {step.step}: {_step_message(step)}" for step in report.failed_steps])
+    lines += _list([f"• step {step.step}: {_shorten(step.message) or step.error}" for step in report.failed_steps])
     if event == FAILED and last_export_at is not None:
         published = f"{last_export_at.day} {last_export_at:%B %Y, %H:%M} UTC"
         lines.append(f"The export of {published} stays in place.")
@@ -94,11 +97,8 @@ def _text(report: RunReport, event: str, environment: str, run_url: str, last_ex
         lines.append(f"Run: {run_url}")
     if event in RUNBOOKS:
         lines.append(f"What to do: {RUNBOOKS[event]}")
-    return _escape_for_slack("\n".join(lines))
-
-
-def _step_message(step: FailedStep) -> str:
-    return _shorten(step.message) or step.error
+    # Slack's control characters: https://api.slack.com/reference/surfaces/formatting#escaping
+    return "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _list(lines: Sequence[str]) -> list[str]:
@@ -108,8 +108,3 @@ def _list(lines: Sequence[str]) -> list[str]:
 
 def _shorten(message: str) -> str:
     return message if len(message) <= MAX_MESSAGE_LENGTH else f"{message[: MAX_MESSAGE_LENGTH - 1]}…"
-
-
-def _escape_for_slack(text: str) -> str:
-    """Escape the three control characters: https://api.slack.com/reference/surfaces/formatting#escaping."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -34,7 +34,10 @@ def publish_report(report: Mapping[str, Any], base: Path, links: Mapping[str, st
         ".md": markdown(report),
         ".html": page(report, {**formats, **links}),
     }
-    _publish_schema(base.with_name(SCHEMA_FILE))
+    schema = base.with_name(SCHEMA_FILE)
+    if not schema.exists() or schema.read_bytes() != SCHEMA.read_bytes():
+        with atomic_write(schema) as temporary:
+            shutil.copyfile(SCHEMA, temporary)
     for suffix, text in texts.items():
         with atomic_write(base.with_suffix(suffix)) as temporary:
             temporary.write_text(text, encoding=ENCODING)
@@ -46,10 +49,3 @@ def last_report(base: Path) -> object:
         return json.loads(base.with_suffix(".json").read_text(encoding=ENCODING))
     except (OSError, ValueError):
         return None
-
-
-def _publish_schema(path: Path) -> None:
-    if path.exists() and path.read_bytes() == SCHEMA.read_bytes():
-        return
-    with atomic_write(path) as temporary:
-        shutil.copyfile(SCHEMA, temporary)

@@ -41,13 +41,10 @@ def extend_history(earlier: object, report: Mapping[str, Any]) -> list[dict[str,
             an older version must not stop a sync.
         report: The report to append, with `generated_at` and `published`.
     """
-    entries = [_entry(entry) for entry in earlier if _is_entry(entry)] if isinstance(earlier, list) else []
+    found = [entry for entry in earlier if isinstance(entry, dict)] if isinstance(earlier, list) else []
+    entries = [_entry(entry) for entry in found if isinstance(entry.get("generated_at"), str)]
     figures = {name: _figure(report, path) for name, path in FIGURES.items()}
     return [*entries, _entry({**report, **figures})][-RUNS:]
-
-
-def _is_entry(entry: object) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("generated_at"), str)
 
 
 def _entry(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from customer_assets.report import formats, tables
-from customer_assets.report.tables import Row, Table, Trend, Verdict
+from customer_assets.report.tables import Table, Trend, Verdict
 
 BAR_WIDTH = 20
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -57,11 +57,11 @@ def _table(table: Table) -> str:
     if not table.rows:
         return "\n".join([heading, *note])
     columns = [f"| | {table.unit} | share | |", "|---|---:|---:|:---|"]
-    return "\n".join([heading, *note, *columns, *map(_row, table.rows), ""])
-
-
-def _row(row: Row) -> str:
-    return f"| {_plain(row.label)} | {row.count:,} | {formats.percent(row.share)} | {_bar(row.share)} |"
+    rows = (
+        f"| {_plain(row.label)} | {row.count:,} | {formats.percent(row.share)} | {_bar(row.share)} |"
+        for row in table.rows
+    )
+    return "\n".join([heading, *note, *columns, *rows, ""])
 
 
 def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], last: str = "---:") -> str:
