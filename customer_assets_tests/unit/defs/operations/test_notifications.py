@@ -33,10 +33,9 @@ BAD = [customer(number, email=None, first_name="", last_name=None) for number in
 
 
 @pytest.fixture
-def shared_instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+def shared_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """Create an instance that several processes can share."""
-    (tmp_path / "home").mkdir()
-    with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as local:
+    with dg.DagsterInstance.local_temp(str(home)) as local:
         yield local
 
 

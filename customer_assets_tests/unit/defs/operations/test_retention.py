@@ -41,13 +41,6 @@ OLD, YOUNG = timedelta(days=91), timedelta(days=89)
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """Create a directory for the instance."""
-    (tmp_path / "home").mkdir()
-    return tmp_path / "home"
-
-
-@pytest.fixture
 def instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """Create an instance on disk."""
     with dg.DagsterInstance.local_temp(str(home)) as local:
