@@ -29,7 +29,7 @@ from customer_assets.components import CustomerSyncComponent
 from customer_assets.definitions import defs
 from customer_assets.defs import settings
 from customer_assets.simulator import SimulatorSettings, running_simulator
-from customer_assets_tests.harness.drills import apply_drill
+from customer_assets_tests.harness.drills import added_lines, apply_drill
 from customer_assets_tests.harness.services import PG_PASSWORD, PG_USER, running_postgres
 
 PROJECT = Path(__file__).parents[2]
@@ -254,6 +254,13 @@ def test_every_block_of_a_page_works(page: Path, reader: Reader) -> None:
         for block in blocks_of(page):
             if not runs_elsewhere(block):
                 RUN_BY[block.language](prepared, block)
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "diff"], ids=str)
+def test_a_drill_stays_cheap(block: Block) -> None:
+    """A setting, a field or a check with its threshold changes at most three files, by about ten lines."""
+    assert len(re.findall(r"^--- ", block.text, re.MULTILINE)) <= 3
+    assert added_lines(block.text) <= 10
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
