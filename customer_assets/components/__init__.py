@@ -1,4 +1,4 @@
-"""What other Dagster projects put into their YAML; `dg list components` looks here. It builds nothing by itself."""
+"""The components that other Dagster projects name in their YAML; `dg list components` looks here."""
 
 from customer_assets.components.customer_sync import CustomerSyncComponent
 

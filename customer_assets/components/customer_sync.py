@@ -14,7 +14,7 @@ from customer_assets.components.scaffolder import CustomerSyncScaffolder
 from customer_assets.components.templates import refuse_unset_variables
 from customer_assets.configuration import Settings, rename_fields, variables
 from customer_assets.defs.build import build_sync_definitions
-from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.data_directory import DataDirectory, StorageOptions
 from customer_assets.defs.operations.executors import open_executor
 from customer_assets.defs.operations.notifications import Notifier
 from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource, ThresholdsResource
@@ -23,7 +23,6 @@ from customer_assets.defs.settings import SyncOptions
 from customer_assets.defs.sync import Sync
 from customer_assets.errors import ConfigurationError
 from customer_assets.processing.options import ProcessingOptions
-from customer_assets.storage.options import StorageOptions
 
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 

@@ -1,4 +1,4 @@
-"""What `dg scaffold defs` writes: a YAML that works at once, and says what else may stand there."""
+"""What `dg scaffold defs` writes: a YAML that works at once, with everything else in comments."""
 
 from importlib.resources import files
 from typing import Any
@@ -10,7 +10,7 @@ TEMPLATE = "customer_sync.yaml"
 
 
 class CustomerSyncScaffolder(dg.Scaffolder):
-    """Writes a sync of the embedded simulator, named after its folder; the rest stands in comments."""
+    """Writes a sync of the embedded simulator, named after its folder."""
 
     def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
         """Write the YAML, or Dagster's own Python form."""
@@ -18,7 +18,7 @@ class CustomerSyncScaffolder(dg.Scaffolder):
             scaffold_component(request)
             return
         template = files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
-        text = template.replace("{type}", request.type_name).replace("{name}", _name(request.target_path.name))
+        text = template.replace("{type}", request.type_name).replace("{name}", _valid_name(request.target_path.name))
         if request.append:
             with request.target_path.open("a", encoding="utf-8") as file:
                 file.write(f"---\n{text}")
@@ -26,7 +26,7 @@ class CustomerSyncScaffolder(dg.Scaffolder):
             (request.target_path / "defs.yaml").write_text(text, encoding="utf-8")
 
 
-def _name(folder: str) -> str:
-    """A name that assets and jobs may have: `my-sync` → `my_sync`, `2nd` → `sync_2nd`."""
+def _valid_name(folder: str) -> str:
+    """Turn a folder's name into one for assets and jobs: `my-sync` → `my_sync`, `2nd` → `sync_2nd`."""
     plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in folder)
     return plain if plain[:1].isalpha() else f"sync_{plain}"

@@ -1,1 +1,1 @@
-"""What Dagster loads: assets, checks, jobs, resources and the IO manager. Wiring only; it decides nothing."""
+"""The Dagster definitions: assets, checks, resources, the IO manager and the job. Wiring only; it decides nothing."""

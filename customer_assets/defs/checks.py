@@ -12,7 +12,7 @@ import narwhals as nw
 
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.errors import as_dagster_failures
-from customer_assets.defs.metadata import check_result, crawl_record_metadata, export_metadata
+from customer_assets.defs.metadata import check_result, crawl_summary_metadata, export_metadata
 from customer_assets.defs.resources import ProcessingResource, ThresholdsResource
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export import DataExporter
@@ -32,7 +32,7 @@ def _check_of_raw_customers(sync: Sync) -> dg.AssetChecksDefinition:
         """The API returned as many customers as it says it has."""
         with as_dagster_failures():
             crawl = data_directory.crawl_summary(raw_customers)
-        return check_result(completeness(crawl), metadata=crawl_record_metadata(crawl))
+        return check_result(completeness(crawl), metadata=crawl_summary_metadata(crawl))
 
     return every_customer_was_fetched
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from upath import UPath
 
 from customer_assets.api import CrawlStats
-from customer_assets.configuration import LocalPath, Variable
+from customer_assets.configuration import LocalPath, Settings, Variable
 from customer_assets.defs.run_config import Resource
 from customer_assets.errors import (
     ConfigurationError,
@@ -39,7 +39,6 @@ from customer_assets.report.files import last_report, publish_report
 from customer_assets.storage.folders import open_folder
 from customer_assets.storage.layout import Layout
 from customer_assets.storage.object_store import check_store
-from customer_assets.storage.options import StorageOptions
 from customer_assets.storage.private_files import private_directory
 from customer_assets.storage.staging import StagingArea, staging_area
 from customer_assets.storage.succession import Edition, Succession, newest_claim
@@ -79,6 +78,17 @@ def with_committed(frame: Frame, facts: BaseModel, staged: Path | None = None) -
 def committed(frame: object) -> Committed | None:
     """Return what a frame carries; None if another IO manager made it."""
     return getattr(frame, _COMMITTED, None)
+
+
+class StorageOptions(Settings):
+    """Where a sync keeps its tables and exports, beside its data directory."""
+
+    lake_url: LocalPath = Field(
+        default="",
+        description="Where the tables are kept: a path, or an object store such as s3://bucket/customers. "
+        "Empty: lake/ in the data directory.",
+    )
+    keep_exports: int = Field(default=0, ge=0, description="Past exports to keep in export/history/.")
 
 
 class DataDirectory(StorageOptions, Resource):

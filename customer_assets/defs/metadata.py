@@ -1,4 +1,7 @@
-"""What Dagster shows of frames and figures: schemas, counts and shares; never a value of a customer's."""
+"""The metadata that Dagster shows: schemas, counts, shares, and a crawl's progress. Never a value of a customer's.
+
+Add metadata of an asset here. What is counted belongs in the rooms below; descriptions of columns, in `fields.py`.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +25,16 @@ from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.markdown import markdown
 
 ALL_FIELDS = (*RAW_FIELDS, *CLEAN_FIELDS)
-"""Those of both tables. A field that both have is described as the clean customers have it."""
+"""Those of both tables; a field that both have is described as in the clean customers."""
 
 
 def column_schema(types: Mapping[str, object], fields: Sequence[FieldDefinition] = ALL_FIELDS) -> dg.TableSchema:
-    """Describe columns by name and type, personal data tagged; `fields`: those of the table, `table_fields`."""
+    """Describe columns by name and type, with personal data tagged.
+
+    Args:
+        types: The columns' types, by name.
+        fields: The fields that describe them: those of the table, see `table_fields`.
+    """
     known = {field.name: field for field in fields}
     return dg.TableSchema(
         columns=[
@@ -53,7 +61,7 @@ def table_fields(
 def check_result(
     verdict: CheckResult, *, metadata: Mapping[str, dg.MetadataValue] | None = None
 ) -> dg.AssetCheckResult:
-    """Turn a verdict into what Dagster shows, the score beside its threshold."""
+    """Turn a check's result into Dagster's, with the score beside its threshold."""
     return dg.AssetCheckResult(
         check_name=verdict.name,
         passed=bool(verdict.passed),
@@ -64,7 +72,7 @@ def check_result(
 
 
 def crawl_metadata(figures: CrawlStats) -> dict[str, dg.MetadataValue]:
-    """Tell what a crawl did."""
+    """Return what a crawl did."""
     shares = {"success_rate": figures.success_rate, "records_per_second": _rate(figures.records, figures.duration_s)}
     latencies = {f"latency_p{share}_s": figures.latencies.percentile_s(share / 100) for share in (50, 95, 99)}
     retries = {f"retries_{cause.value}": count for cause, count in figures.retries.items()}
@@ -89,7 +97,7 @@ def crawl_metadata(figures: CrawlStats) -> dict[str, dg.MetadataValue]:
 
 
 def progress_metadata(snapshot: Snapshot, running_s: float) -> dict[str, dg.MetadataValue]:
-    """Tell where a crawl stands."""
+    """Return how far a crawl has come."""
     return numeric(
         {
             "pages": snapshot.pages_arrived + snapshot.pages_held,
@@ -104,8 +112,8 @@ def progress_metadata(snapshot: Snapshot, running_s: float) -> dict[str, dg.Meta
     )
 
 
-def crawl_record_metadata(record: CrawlSummary) -> dict[str, dg.MetadataValue]:
-    """Tell what a crawl left on record."""
+def crawl_summary_metadata(record: CrawlSummary) -> dict[str, dg.MetadataValue]:
+    """Return the summary of a crawl."""
     return numeric(record.model_dump(exclude={"number", "fingerprint", "rejected_by_reason", "mapping"}))
 
 
@@ -117,7 +125,7 @@ def exported_columns(mapping: RecordMapping = DEFAULT_RECORD, *, generate: bool 
 
 
 def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.MetadataValue]:
-    """Tell what an export holds and where it is."""
+    """Return what an export holds, and where it is."""
     counts = {name: value for name, value in asdict(figures).items() if isinstance(value, int)}
     return {
         **numeric(counts),
@@ -128,7 +136,7 @@ def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.Metadata
 
 
 def clean_metadata(figures: QualityMetrics, record: CleaningSummary) -> dict[str, dg.MetadataValue]:
-    """Tell what cleaning found: counts, the records with each defect, and what changed since the last export."""
+    """Return what cleaning found: counts, the records with each defect, and what changed since the last export."""
     defects = {f"records_with_defective_{name}": count for name, count in record.defects.items()}
     generated = {f"records_with_generated_{name}": count for name, count in record.generated.items()}
     ids = {"ids_with_several_spellings": record.respelled_ids}
@@ -136,7 +144,7 @@ def clean_metadata(figures: QualityMetrics, record: CleaningSummary) -> dict[str
 
 
 def report_metadata(report: Mapping[str, Any], path: Path) -> dict[str, dg.MetadataValue]:
-    """Show a report, and tell where it is."""
+    """Show a report, and where it is."""
     from customer_assets.report.html import picture  # noqa: PLC0415 - Jinja2 is loaded when a report is written
 
     changes = None if report["changes"] is None else Changes.model_validate(report["changes"])
@@ -155,7 +163,7 @@ def _changes(changes: Changes | None) -> dict[str, int]:
 
 
 def numeric(figures: Mapping[str, float | None]) -> dict[str, dg.MetadataValue]:
-    """Turn figures into metadata that the UI plots; what is None or not finite is left out."""
+    """Turn figures into metadata that the UI plots, without those that are None or not finite."""
     return {
         name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(float(value))
         for name, value in figures.items()
@@ -168,7 +176,7 @@ def _rate(count: int, seconds: float) -> float | None:
 
 
 def _to_the_microsecond(value: float | None) -> float | None:
-    """Leave out the digits that no clock has: they only widen the UI's tables."""
+    """Drop digits that no clock measures: they only widen the UI's tables."""
     return round(value, 6) if isinstance(value, float) else value
 
 
