@@ -1,6 +1,7 @@
 """Column lineage, held to what the rules really read: change a raw column, and see which clean columns change."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from typing import Any
 
 import dagster as dg
@@ -52,13 +53,16 @@ WORLDS: tuple[dict[str, Any], ...] = (
     {"last_active_at": None, "last_active_at_supplied": False},
     {"engagement_score": None, "last_active_at": None},
 )
-"""TableVersions whose fields are supplied, absent or null: each rule's branches."""
+"""Records whose fields are supplied, absent or null: each rule's branches."""
+
+
+duckdb = cache(partial(open_engine, "duckdb"))
 
 
 def cleaned(record: dict[str, Any]) -> dict[str, Any]:
     """Clean one record."""
     table = pa.Table.from_pylist([record], schema=RAW_SCHEMA)
-    frame = open_engine("duckdb").from_arrow(table)
+    frame = duckdb().from_arrow(table)
     (row,) = clean_customers(frame, CleaningOptions(AS_OF)).collect().rows(named=True)
     return dict(row)
 

@@ -67,13 +67,13 @@ def test_ids_of_one_batch_are_padded_where_they_need_it(
 
 @given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.text(min_size=1)), max_size=20))
 @settings(deadline=None, max_examples=60)
-def test_any_name_comes_back(tmp_path_factory: pytest.TempPathFactory, named: list[tuple[int, str]]) -> None:
+def test_any_name_comes_back(
+    exporter: DataExporter, tmp_path_factory: pytest.TempPathFactory, named: list[tuple[int, str]]
+) -> None:
     """Valid JSON by a parser that is not ours; sorted by code points, then id."""
     path = tmp_path_factory.mktemp("export") / "out.json"
     encodable = [(number, name.encode("utf-8", "replace").decode()) for number, name in named]
-    figures = DataExporter(clock=lambda: INSTANT).export_customers(
-        [clean_customer(number, name) for number, name in encodable], path
-    )
+    figures = exporter.export_customers([clean_customer(number, name) for number, name in encodable], path)
     document = json.loads(path.read_text(encoding="utf-8"))
     assert [customer["full_name"] for customer in document["customers"]] == [
         name for name, _ in sorted((name, number) for number, name in encodable)

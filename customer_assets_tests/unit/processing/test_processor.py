@@ -106,11 +106,11 @@ def test_edge_cases(processor: CustomerDataProcessor, as_of: datetime) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records=st.lists(any_record, max_size=25), seed=st.integers(0, 2**70))
 @pytest.mark.parametrize("options", MAPPINGS, ids=["by default", "by another mapping"])
-@pytest.mark.parametrize("engine_name", ["duckdb", "polars"])
-def test_any_records(engine_name: str, options: dict[str, Any], as_of: datetime, records: list[Any], seed: int) -> None:
+@pytest.mark.parametrize("engine", ["duckdb", "polars"], indirect=True)
+def test_any_records(engine: Engine, options: dict[str, Any], as_of: datetime, records: list[Any], seed: int) -> None:
     """Whatever comes, the engines answer as the plain-Python reference does."""
     mapping = RecordMapping.model_validate(options)
-    processor = CustomerDataProcessor(seed=seed, as_of=as_of, engine=engine_name, mapping=mapping)
+    processor = CustomerDataProcessor(seed=seed, as_of=as_of, engine=engine, mapping=mapping)
     assert processor.process_customers(records) == cleaned(records, seed=seed, as_of=as_of, options=options)
 
 
