@@ -8,9 +8,9 @@ import narwhals as nw
 
 from customer_assets.defs.data_directory import DataDirectory, with_committed
 from customer_assets.defs.errors import as_dagster_failures
-from customer_assets.defs.lineage import column_lineage
 from customer_assets.defs.metadata import (
     clean_metadata,
+    column_lineage,
     crawl_metadata,
     export_metadata,
     exported_columns,

@@ -15,8 +15,7 @@ from upath import UPath
 
 from customer_assets.defs.data_directory import CLEAN, RAW, committed, with_committed
 from customer_assets.defs.errors import as_dagster_failures
-from customer_assets.defs.lineage import column_lineage
-from customer_assets.defs.metadata import column_schema
+from customer_assets.defs.metadata import column_lineage, column_schema
 from customer_assets.defs.sync import Sync
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.schemas import CLEAN_SCHEMA, RAW_SCHEMA

@@ -1,4 +1,4 @@
-"""The metadata that Dagster shows: schemas, counts, shares, and a crawl's progress. Never a value of a customer's.
+"""The metadata that Dagster shows: schemas, lineage, counts, and a crawl's progress. Never a value of a customer's.
 
 Add metadata of an asset here. What is counted belongs in the rooms below; descriptions of columns, in `fields.py`.
 """
@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ import dagster as dg
 from customer_assets.api import CrawlStats, CustomerAPIClient
 from customer_assets.api.crawl.events import Snapshot
 from customer_assets.api.progress import OnProgress, line, summary
-from customer_assets.defs.lineage import exported_type
 from customer_assets.export import ExportFigures
-from customer_assets.fields import CLEAN_FIELDS, RAW_FIELDS, RECORD_COLUMNS
+from customer_assets.fields import CLEAN_FIELDS, RAW_FIELDS, RECORD_COLUMNS, Kind
 from customer_assets.fields import Field as FieldDefinition
 from customer_assets.models import Changes, CleaningSummary, CrawlSummary
 from customer_assets.processing.quality import CheckResult, QualityMetrics, Severity
+from customer_assets.processing.rules import CleaningOptions, lineage
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.markdown import markdown
 
@@ -178,6 +179,45 @@ def _rate(count: int, seconds: float) -> float | None:
 def _to_the_microsecond(value: float | None) -> float | None:
     """Drop digits that no clock measures: they only widen the UI's tables."""
     return round(value, 6) if isinstance(value, float) else value
+
+
+# --- lineage -----------------------------------------------------------------------------------------------
+
+
+def column_lineage(
+    asset: dg.AssetKey, mapping: RecordMapping = DEFAULT_RECORD, *, generate: bool = True
+) -> dict[str, dg.MetadataValue]:
+    """Return what an asset's columns follow from; nothing for what comes from the API."""
+    *prefix, name = asset.path
+    if name == "clean_customers":
+        source, columns = "raw_customers", clean_from_raw(mapping, generate=generate)
+    elif name == "customer_export":
+        source, columns = "clean_customers", {field.name: (field.name,) for field in mapping.clean_fields}
+    else:
+        return {}
+    key = dg.AssetKey([*prefix, source])
+    deps = {
+        name: [dg.TableColumnDep(asset_key=key, column_name=column) for column in from_columns]
+        for name, from_columns in columns.items()
+    }
+    return {"dagster/column_lineage": dg.MetadataValue.column_lineage(dg.TableColumnLineage(deps))}
+
+
+def clean_from_raw(mapping: RecordMapping = DEFAULT_RECORD, *, generate: bool = True) -> Mapping[str, Sequence[str]]:
+    """Return what each clean column is computed from; generated values follow from the id (and the seed)."""
+    return lineage(CleaningOptions(datetime.now(UTC), generate=generate, mapping=mapping))
+
+
+_EXPORTED_TYPES = {
+    Kind.INTEGER: "Int64",
+    Kind.NUMBER: "Float64",
+    Kind.BOOLEAN: "Boolean",
+}
+
+
+def exported_type(field: FieldDefinition) -> str:
+    """Name the type of a field in the published document, where ids are written `cust_001` and instants are text."""
+    return "String" if field.name == "customer_id" else _EXPORTED_TYPES.get(field.kind, "String")
 
 
 # --- while a crawl runs --------------------------------------------------------------------------------------

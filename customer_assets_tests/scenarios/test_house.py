@@ -20,8 +20,6 @@ MOST_ENTRIES = 12
 FULLER_ROOMS = {
     "customer_assets": 20,  # the rooms themselves, and the vocabulary that they share
     "customer_assets/api": 13,
-    "customer_assets/defs": 13,
-    "customer_assets/storage": 13,
 }
 
 PRIVATE_DAGSTER = "customer_assets/defs/operations/"

@@ -294,7 +294,7 @@ def test_a_field_that_the_api_has_not_is_missing() -> None:
 
 def test_two_fields_may_be_one() -> None:
     """A name in full as the first name, the login as the id."""
-    mapping = RecordMapping(id="login", first_name="name", last_name="name")
+    mapping = RecordMapping.model_validate({"id": "login", "first_name": "name", "last_name": "name"})
     page = RecordParser(mapping).parse_page(1, b'[{"login": "7", "name": "Ada"}]')
     (landed,) = raw_batch([page], mapping).to_pylist()
     assert (landed["id"], landed["first_name"], landed["last_name"]) == (7, "Ada", "Ada")
