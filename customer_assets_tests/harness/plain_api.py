@@ -28,7 +28,7 @@ class PlainAPI:
 
     Attributes:
         records: All records, in order.
-        per_page: TableVersions a page.
+        per_page: Records a page.
         statuses: Statuses to answer with, in turn, before any page is served.
     """
 

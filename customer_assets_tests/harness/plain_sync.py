@@ -63,10 +63,13 @@ class PlainSync:
         raw = self._load("raw_customers", self.directory.raw)
         staged = self.directory.staged_file("clean_customers.parquet")
         try:
-            self.engine.sink(CustomerDataProcessor(0, AS_OF, self.engine).process(raw), staged)
+            processor = CustomerDataProcessor(0, AS_OF, self.engine)
+            self.engine.sink(processor.process(raw), staged)
             with self.directory.last_export() as last_export:
                 changes = changes_since(last_export, self.engine.scan(staged), self.engine)
-            facts = cleaning_summary(count_defects(raw, AS_OF), AS_OF, changes, self.directory.crawl_summary(raw))
+            facts = cleaning_summary(
+                count_defects(raw, processor.options), processor.options, changes, self.directory.crawl_summary(raw)
+            )
             self.directory.commit_clean(staged, facts)
         finally:
             staged.unlink(missing_ok=True)

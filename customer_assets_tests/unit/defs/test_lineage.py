@@ -52,7 +52,7 @@ WORLDS: tuple[dict[str, Any], ...] = (
     {"last_active_at": None, "last_active_at_supplied": False},
     {"engagement_score": None, "last_active_at": None},
 )
-"""TableVersions whose fields are supplied, absent or null: each rule's branches."""
+"""Records whose fields are supplied, absent or null: each rule's branches."""
 
 
 def cleaned(record: dict[str, Any]) -> dict[str, Any]:

@@ -244,7 +244,7 @@ def test_rejected_records_are_warned_of_once(as_of: datetime, caplog: pytest.Log
 
 def test_a_raw_table_of_another_mapping_is_refused(as_of: datetime) -> None:
     """With the column that it lacks, before anything is computed."""
-    processor = CustomerDataProcessor(as_of=as_of, mapping=RecordMapping(fields={"country": {}}))
+    processor = CustomerDataProcessor(as_of=as_of, mapping=RecordMapping.model_validate({"fields": {"country": {}}}))
     raw = processor.engine.from_arrow(pa.Table.from_batches([landed_objects([GEORGE])[0]]))
     with pytest.raises(ConfigurationError, match=r"no column country.*Materialise raw_customers"):
         processor.process(raw)
