@@ -51,7 +51,7 @@ class EnvelopeFields:
 
     Attributes:
         page: The page's number; None: it is not told.
-        per_page: TableVersions on a full page; None: it is not told.
+        per_page: Records on a full page; None: it is not told.
         total: Customers in all.
         total_pages: Pages in all; None: it is not told, and follows from the total.
         data: The records.

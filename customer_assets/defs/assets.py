@@ -10,7 +10,6 @@ from customer_assets.defs.data_directory import DataDirectory, with_committed
 from customer_assets.defs.errors import as_dagster_failures
 from customer_assets.defs.metadata import (
     clean_metadata,
-    column_lineage,
     crawl_metadata,
     export_metadata,
     exported_columns,
@@ -149,8 +148,7 @@ def _customer_export(sync: Sync) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 **export_metadata(exported, data_directory.export_file),
-                **exported_columns(cleaning.mapping),
-                **column_lineage(context.asset_key, cleaning.mapping),
+                **exported_columns(context.asset_key, cleaning),
             },
             data_version=dg.DataVersion(exported.digest),
         )

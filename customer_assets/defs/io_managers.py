@@ -11,11 +11,12 @@ from typing import Any
 import dagster as dg
 import narwhals as nw
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 from upath import UPath
 
 from customer_assets.defs.data_directory import CLEAN, RAW, committed, with_committed
 from customer_assets.defs.errors import as_dagster_failures
-from customer_assets.defs.metadata import column_lineage, column_schema
+from customer_assets.defs.metadata import table_columns
 from customer_assets.defs.sync import Sync
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.schemas import CLEAN_SCHEMA, RAW_SCHEMA
@@ -65,7 +66,7 @@ class ParquetIOManager(dg.UPathIOManager):
                 allow_retries=False,
             )
         else:
-            described = self._describe(context, found.staged)
+            described = self._describe(context, found.staged, found.facts)
             context.add_output_metadata({"path": dg.MetadataValue.path(table.file), **described})
             found.staged.unlink()
 
@@ -146,15 +147,16 @@ class ParquetIOManager(dg.UPathIOManager):
         self._fetched.append(local)
         return local
 
-    def _describe(self, context: dg.OutputContext, path: UPath | Path) -> dict[str, dg.MetadataValue]:
+    def _describe(
+        self, context: dg.OutputContext, path: UPath | Path, facts: BaseModel | None = None
+    ) -> dict[str, dg.MetadataValue]:
         with path.open("rb") as file:
             parquet = pq.ParquetFile(file)
             rows, columns = parquet.metadata.num_rows, parquet.schema_arrow.empty_table()
-        schema = column_schema(nw.from_native(columns, eager_only=True).schema)
+        types = nw.from_native(columns, eager_only=True).schema
         return {
             "dagster/row_count": dg.MetadataValue.int(rows),
-            "dagster/column_schema": dg.MetadataValue.table_schema(schema),
-            **column_lineage(context.asset_key),
+            **table_columns(context.asset_key, types, facts),
             "size_bytes": dg.MetadataValue.int(path.stat().st_size),
         }
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -17,24 +18,56 @@ from customer_assets.api import CrawlStats, CustomerAPIClient
 from customer_assets.api.crawl.events import Snapshot
 from customer_assets.api.progress import OnProgress, line, summary
 from customer_assets.export import ExportFigures
-from customer_assets.fields import CLEAN_FIELDS, RAW_FIELDS, RECORD_COLUMNS, Kind
+from customer_assets.fields import RAW_FIELDS, RECORD_COLUMNS, Kind
 from customer_assets.fields import Field as FieldDefinition
 from customer_assets.models import Changes, CleaningSummary, CrawlSummary
 from customer_assets.processing.quality import CheckResult, QualityMetrics, Severity
-from customer_assets.processing.rules import CleaningOptions, lineage
+from customer_assets.processing.rules import CleaningOptions
+from customer_assets.processing.rules import lineage as rule_lineage
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.markdown import markdown
 
-ALL_FIELDS = (*RAW_FIELDS, *CLEAN_FIELDS)
-"""Those of both tables; a field that both have is described as in the clean customers."""
 
-
-def column_schema(types: Mapping[str, object], fields: Sequence[FieldDefinition] = ALL_FIELDS) -> dg.TableSchema:
-    """Describe columns by name and type, with personal data tagged.
+def table_columns(asset: dg.AssetKey, types: Mapping[str, object], facts: object = None) -> dict[str, dg.MetadataValue]:
+    """Describe the columns of an asset's table, and what they follow from.
 
     Args:
-        types: The columns' types, by name.
-        fields: The fields that describe them: those of the table, see `table_fields`.
+        asset: The asset.
+        types: Its columns, in order.
+        facts: The facts that were committed with its rows; None: it is not a table of this package.
+    """
+    fields: Sequence[FieldDefinition] = ()
+    noted: Mapping[str, str] = {}
+    lineage: dict[str, dg.MetadataValue] = {}
+    if isinstance(facts, CrawlSummary):
+        fields, noted = (*RAW_FIELDS, *facts.mapping.extra_fields), RECORD_COLUMNS
+    elif isinstance(facts, CleaningSummary):
+        generate = bool(facts.generated)
+        fields = facts.mapping.describe_clean_fields(generated=generate)
+        lineage = column_lineage(asset, facts.mapping, generate=generate)
+    schema = column_schema(types, fields, noted)
+    return {"dagster/column_schema": dg.MetadataValue.table_schema(schema), **lineage}
+
+
+def exported_columns(asset: dg.AssetKey, facts: CleaningSummary) -> dict[str, dg.MetadataValue]:
+    """Describe the customers of the published document, and what their fields follow from."""
+    fields = facts.mapping.describe_clean_fields(generated=bool(facts.generated))
+    types = {field.name: exported_type(field) for field in fields}
+    return {
+        "dagster/column_schema": dg.MetadataValue.table_schema(column_schema(types, fields)),
+        **column_lineage(asset, facts.mapping),
+    }
+
+
+def column_schema(
+    types: Mapping[str, object], fields: Sequence[FieldDefinition], noted: Mapping[str, str] = MappingProxyType({})
+) -> dg.TableSchema:
+    """Describe columns by name and type, personal data tagged.
+
+    Args:
+        types: The columns, in order.
+        fields: The fields among them.
+        noted: What the others are.
     """
     known = {field.name: field for field in fields}
     return dg.TableSchema(
@@ -42,21 +75,12 @@ def column_schema(types: Mapping[str, object], fields: Sequence[FieldDefinition]
             dg.TableColumn(
                 name=name,
                 type=str(dtype),
-                description=known[name].description if name in known else RECORD_COLUMNS.get(name),
+                description=known[name].description if name in known else noted.get(name),
                 tags={"pii": "true"} if name in known and known[name].pii else {},
             )
             for name, dtype in types.items()
         ]
     )
-
-
-def table_fields(
-    asset: str, mapping: RecordMapping = DEFAULT_RECORD, *, generate: bool = True
-) -> Sequence[FieldDefinition]:
-    """Return the fields of an asset's table."""
-    if asset == "raw_customers":
-        return (*RAW_FIELDS, *mapping.extra_fields)
-    return mapping.describe_clean_fields(generated=generate)
 
 
 def check_result(
@@ -116,13 +140,6 @@ def progress_metadata(snapshot: Snapshot, running_s: float) -> dict[str, dg.Meta
 def crawl_summary_metadata(record: CrawlSummary) -> dict[str, dg.MetadataValue]:
     """Return the summary of a crawl."""
     return numeric(record.model_dump(exclude={"number", "fingerprint", "rejected_by_reason", "mapping"}))
-
-
-def exported_columns(mapping: RecordMapping = DEFAULT_RECORD, *, generate: bool = True) -> dict[str, dg.MetadataValue]:
-    """Describe the customers of the published document."""
-    types = {field.name: exported_type(field) for field in mapping.clean_fields}
-    schema = column_schema(types, mapping.describe_clean_fields(generated=generate))
-    return {"dagster/column_schema": dg.MetadataValue.table_schema(schema)}
 
 
 def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.MetadataValue]:
@@ -205,7 +222,7 @@ def column_lineage(
 
 def clean_from_raw(mapping: RecordMapping = DEFAULT_RECORD, *, generate: bool = True) -> Mapping[str, Sequence[str]]:
     """Return what each clean column is computed from; generated values follow from the id (and the seed)."""
-    return lineage(CleaningOptions(datetime.now(UTC), generate=generate, mapping=mapping))
+    return rule_lineage(CleaningOptions(datetime.now(UTC), generate=generate, mapping=mapping))
 
 
 _EXPORTED_TYPES = {

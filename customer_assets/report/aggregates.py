@@ -130,7 +130,7 @@ def _extra_fields(customers: Frame, fields: Sequence[Field]) -> dict[str, dict[s
     """Count the customers that have each extra field, and those with each value if it has few and is not personal."""
     if not fields:
         return {}
-    filled = customers.select(**{field.name: _count_where(~nw.col(field.name).is_null()) for field in fields})
+    filled = customers.select(*(_count_where(~nw.col(field.name).is_null()).alias(field.name) for field in fields))
     counts = filled.collect().rows(named=True)[0]
     return {
         field.name: {"filled": int(counts[field.name] or 0), "values": _vocabulary(customers, field)}

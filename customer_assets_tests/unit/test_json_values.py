@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customer_assets.json_values import (
@@ -57,6 +57,7 @@ def test_canonical_text(given_text: object, canonical: str | None) -> None:
     assert canonical_text(given_text, MISSING) == canonical
 
 
+@settings(deadline=None)
 @given(value=any_text)
 def test_canonical_text_is_final(value: str) -> None:
     """It is its own canonical form, and what the reference says."""
@@ -127,6 +128,7 @@ def test_minus_zero_is_zero() -> None:
         pytest.param("boolean", boolean, reference.boolean, id="boolean"),
     ],
 )
+@settings(deadline=None)
 @given(value=st.one_of(any_value, st.integers(-3, 3), st.sampled_from(["TRUE", "0", "1.0", "-7", " 5 ", "1e2", "N/A"])))
 def test_every_kind_is_what_the_reference_says(kind: str, mine: Any, theirs: Any, value: object) -> None:
     """Whatever the value, of whatever type."""
@@ -135,6 +137,7 @@ def test_every_kind_is_what_the_reference_says(kind: str, mine: Any, theirs: Any
 
 
 @pytest.mark.parametrize("id_type", ["integer", "text"])
+@settings(deadline=None)
 @given(value=st.one_of(st.sampled_from([*IDS, *NO_IDS]), any_value))
 def test_an_id_is_what_the_reference_says(id_type: Any, value: object) -> None:
     """Or it names nobody, for a reason."""

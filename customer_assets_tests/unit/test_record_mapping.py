@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -90,6 +90,7 @@ def test_following_a_path(path: str, found: object) -> None:
     assert follow(RECORD, parse_path(path)) is found or follow(RECORD, parse_path(path)) == found
 
 
+@settings(deadline=None)
 @given(any_record)
 def test_paths_are_followed_as_the_reference_follows_them(record: Any) -> None:
     """In any record."""
@@ -124,6 +125,7 @@ def test_a_record_is_given_our_names(record: Any, known: Any) -> None:
     assert record_mapper(NESTED)(record) == known
 
 
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
 def test_our_own_names_change_nothing(record: Any) -> None:
     """The record itself comes back."""

@@ -105,7 +105,7 @@ def test_nothing_landed_fails() -> None:
 
 @pytest.mark.smoke
 def test_all_rejected_fails() -> None:
-    """TableVersions that were all rejected leave nothing to publish, whatever share is allowed."""
+    """Records that were all rejected leave nothing to publish, whatever share is allowed."""
     thresholds = QualityThresholds(max_rejected_share=1.0)
     found = _by_name(replace(EMPTY, landed=3, rejected=3), thresholds)
     assert found["rejected_share_within_limit"].passed

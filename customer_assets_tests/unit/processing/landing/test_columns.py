@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from customer_assets.fields import Kind
@@ -51,6 +51,7 @@ any_scalars = st.one_of(
 
 
 @pytest.mark.parametrize("missing", [NO_MISSING_VALUES, MISSING], ids=["none missing", "some missing"])
+@settings(deadline=None)
 @given(values=any_texts)
 @example(values=["a b", "a  b", " a", "a ", "", "é"])
 @example(values=MISSING_TEXTS)
@@ -59,6 +60,7 @@ def test_texts(missing: MissingValues, values: list[str | None]) -> None:
     assert texts(values, missing).to_pylist() == [canonical_text(value, missing) for value in values]
 
 
+@settings(deadline=None)
 @given(values=st.lists(st.one_of(st.none(), any_text, any_email), max_size=12))
 @example(values=["A@x.org", "a@X.org", None])
 @example(values=["a@x.org", "b@y.org"])
@@ -90,6 +92,7 @@ FUNCTIONS: dict[Kind, Any] = {
 
 
 @pytest.mark.parametrize("kind", Kind)
+@settings(deadline=None)
 @given(values=any_scalars)
 @example(values=[*DATES, None])
 @example(values=[1_764_000_000, 1_764_000_000_000, 10**8, 10**8 - 1, 10**11 - 1, 10**11, 253_402_300_800_000])

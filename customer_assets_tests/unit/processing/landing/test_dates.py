@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from customer_assets.processing.landing.columns import instants
@@ -94,6 +94,7 @@ def test_instant_us(date: str, moment: str | None) -> None:
     assert _moment(date) == moment
 
 
+@settings(deadline=None)
 @given(date=st.one_of(any_date, any_text))
 @example(date="2026-W53-1")
 def test_agrees_with_the_reference(date: str) -> None:
@@ -103,6 +104,7 @@ def test_agrees_with_the_reference(date: str) -> None:
     assert (None if canonical is None else _moment(canonical)) == (None if expected is None else expected.isoformat())
 
 
+@settings(deadline=None)
 @given(dates=st.lists(st.one_of(st.none(), any_date, any_text), max_size=20))
 @example(dates=[*DATES, None])
 @example(dates=["\ud800", "2026-11-24"])

@@ -1,7 +1,7 @@
 """Email addresses: what is well-formed, and which domain it has."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from customer_assets.processing.landing.emails import canonical_domain, email_domain
 from customer_assets_tests.harness import reference
@@ -49,6 +49,7 @@ def test_email_domain(address: str | None, domain: str | None) -> None:
     assert email_domain(address) == domain == reference.email_domain(address)
 
 
+@settings(deadline=None)
 @given(any_email)
 def test_agrees_with_the_reference(address: str) -> None:
     """Whatever the address; and a domain is its own canonical form."""

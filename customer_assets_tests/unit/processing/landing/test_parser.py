@@ -188,6 +188,7 @@ def test_all_at_once_and_one_by_one_agree(records: list[Any]) -> None:
     assert landed.equals(raw_batch(alone).drop_columns("position"))
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=64))
 def test_any_bytes_are_accepted(data: bytes) -> None:
     """Whatever bytes come, they are typed or rejected."""
@@ -243,8 +244,8 @@ def _landed_alike(ours: ParsedPage, others: ParsedPage, mapping: RecordMapping) 
 
 
 @pytest.mark.parametrize("names", [pytest.param(FLAT, id="flat"), pytest.param(NESTED, id="nested")])
+@settings(deadline=None, max_examples=60)
 @given(st.lists(any_record, max_size=6))
-@settings(max_examples=60)
 def test_other_names_land_as_ours_do(names: dict[str, str], objects: list[Any]) -> None:
     """Whatever records there are; those that are rejected are kept as they came, by their own names."""
     mapping = RecordMapping.model_validate(names)
