@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from customer_assets.api.crawl.events import RateLimitHints, RequestFailed
-from customer_assets.api.crawl.rate_limiter import LONGEST_PAUSE_S, RateLimiter
+from customer_assets.api.crawl.policy import PacePolicy
+from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.api.http.base import RawResponse
 from customer_assets.api.rate_limit_headers import LONGEST_WAIT_S, parse_http_date, parse_retry_after
 from customer_assets.api.responses import parse_response
@@ -28,7 +29,7 @@ def check(data: bytes) -> None:
     pacer = RateLimiter()
     pacer.on_send(0.0)
     pacer.on_outcome(outcome, 0.1)
-    assert 0.1 <= pacer.next_send_s(0.1) <= 0.1 + LONGEST_WAIT_S + LONGEST_PAUSE_S
+    assert 0.1 <= pacer.next_send_s(0.1) <= 0.1 + LONGEST_WAIT_S + PacePolicy().longest_pause_s
 
 
 def _headers(text: str) -> Mapping[str, str]:

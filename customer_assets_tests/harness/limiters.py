@@ -45,17 +45,58 @@ class TokenBucket:
 
 
 @dataclass
+class Gcra:
+    """The same limit kept as one time stamp, when the next request would be on schedule (ATM's generic cell rate)."""
+
+    rate: float
+    burst: float
+    due_s: float = -math.inf
+
+    def refusal_s(self, now_s: float, in_flight: int) -> float | None:
+        """Move the stamp on, unless it lies too far ahead."""
+        del in_flight
+        early_s = self.due_s - now_s - (self.burst - 1) / self.rate
+        if early_s > 1e-9:
+            return early_s
+        self.due_s = max(self.due_s, now_s) + 1 / self.rate
+        return None
+
+
+@dataclass
+class NginxLimitReq:
+    """nginx's `limit_req zone=… rate=…r/s burst=… nodelay`, counted in milliseconds as it does."""
+
+    rate: float
+    burst: float
+    excess: float = 0.0
+    last_s: float = -math.inf
+
+    def refusal_s(self, now_s: float, in_flight: int) -> float | None:
+        """Count the excess; a refused request leaves it as it was."""
+        del in_flight
+        now_s = math.floor(now_s * 1000) / 1000
+        is_first = self.last_s == -math.inf
+        excess = 0.0 if is_first else max(self.excess - self.rate * (now_s - self.last_s) + 1, 0.0)
+        if excess > self.burst:
+            return (excess - self.burst) / self.rate
+        self.excess, self.last_s = excess, now_s
+        return None
+
+
+@dataclass
 class FixedWindow:
-    """Accepts `quota` requests in each window; windows are counted from time zero."""
+    """Accepts `quota` requests in each window; windows are counted from `phase_s`."""
 
     quota: int
     window_s: float
+    phase_s: float = 0.0
     window: int = -1
     used: int = 0
 
     def refusal_s(self, now_s: float, in_flight: int) -> float | None:
         """Count in the current window."""
         del in_flight
+        now_s -= self.phase_s
         window = math.floor(now_s / self.window_s)
         if window != self.window:
             self.window, self.used = window, 0
@@ -84,6 +125,29 @@ class SlidingWindow:
         if not refused or self.counts_refused:
             self.log.append(now_s)
         return wait_s
+
+
+@dataclass
+class SlidingCounter:
+    """`quota` in any window, estimated from the counts of this fixed window and the one before, as CDNs do."""
+
+    quota: int
+    window_s: float
+    window: int = -1
+    used: int = 0
+    used_before: int = 0
+
+    def refusal_s(self, now_s: float, in_flight: int) -> float | None:
+        """Weigh the count of the window before by how much of it is still within reach."""
+        del in_flight
+        window, share = math.floor(now_s / self.window_s), now_s / self.window_s % 1
+        if window != self.window:
+            self.used_before = self.used if window == self.window + 1 else 0
+            self.window, self.used = window, 0
+        if self.used_before * (1 - share) + self.used >= self.quota:
+            return self.window_s * (1 - share)
+        self.used += 1
+        return None
 
 
 @dataclass

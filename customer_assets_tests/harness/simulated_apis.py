@@ -57,6 +57,7 @@ class World:
         short: Pages that come short, and how often.
         beyond_is_404: Pages behind the last are not found, rather than empty.
         lie: What a page claims in place of the truth.
+        lateness_s: By how much the crawl wakes up late, each time.
     """
 
     pages: tuple[tuple[float, int], ...] = ((0.0, 10),)
@@ -79,6 +80,7 @@ class World:
     policy: CrawlPolicy = field(default_factory=CrawlPolicy)
     requests_per_second: float | None = None
     crashes_s: tuple[float, ...] = ()
+    lateness_s: Callable[[random.Random], float] = lambda _dice: 0.0
 
     def pages_at(self, now_s: float) -> int:
         """How many pages there are at an instant."""
@@ -158,13 +160,14 @@ def live(api: Api, witness: Witness, crash_s: float) -> None:
         elif isinstance(action, Done | GiveUp):
             return
         elif answers and answers[0][0] <= action.instant_s:
-            witness.now_s, _, outcome = heapq.heappop(answers)
+            arrived_s, _, outcome = heapq.heappop(answers)
+            witness.now_s = max(witness.now_s, arrived_s + api.world.lateness_s(api.dice))
             api.in_flight -= 1
             witness.tell(outcome)
         else:
             assert isinstance(action, WaitUntil)
             assert witness.now_s < action.instant_s < inf, "a wait for nothing"
-            witness.now_s = action.instant_s
+            witness.now_s = action.instant_s + api.world.lateness_s(api.dice)
 
 
 # --- random worlds -----------------------------------------------------------------------------------------

@@ -1,85 +1,77 @@
-"""Learns how many requests a second an API bears, from what it accepts and what it refuses. No clock.
+"""Learns how many requests a second an API takes, from what it accepts and what it refuses. No clock.
 
-From one refusal to the next a limiter's store runs from empty to empty: what was accepted meanwhile is what the limit
-let through, and what it saved up while nothing was sent. In the long run that is the limit; in the short, a bracket.
-The numbers below were found on simulated limiters (token buckets, fixed and sliding windows, limits on concurrency):
-few refusals are worth more than a fast approach, for each costs everyone the `Retry-After`, mostly a whole second.
+Before the first refusal the pace grows slowly from below. Each refusal narrows the bracket in which the limit must be
+(`limit_evidence.py`); the pace moves there and climbs through what is left open, as long as another refusal costs less
+than the faster pace gains. After that a higher limit is looked for seldom, and more seldom each time it is not found.
 """
 
-from dataclasses import dataclass
-from math import inf, sqrt
+from collections import deque
+from enum import Enum, auto
+from itertools import dropwhile, takewhile
+from math import ceil, inf
 
-INITIAL_WINDOW_SHARE = 0.625
-"""Share of the allowed concurrency to open with: a slow approach from below makes the first refusal tell the limit."""
-
-OPENING_GROWTH = 0.10
-"""Growth a second before the first refusal."""
-
-SHORT_CRAWL_GROWTH = 0.01
-"""The same where a crawl ends within `SOON_S` anyway: a refusal costs more than a faster pace gains."""
-
-SOON_S = 6.0
-PROBING_PAYS_S = 15.0
-"""Once a refusal told the limit, looking for a higher one only pays in a crawl that goes on for longer than this."""
-
-UNPACED_RATE = 500.0
-"""Requests a second above which no pace is kept before the first refusal: `max_concurrency` is limit enough."""
-
-UNCERTAINTY = 0.7
-"""Growth a second after a refusal, times the requests that the estimate rests on."""
-
-LEAST_GROWTH, MOST_GROWTH = 0.0005, 0.25
-GROWTH_DOUBLES_S = 20.0
-"""Seconds without a refusal after which growth doubles: the limit may have been raised."""
-
-BURST_S = 0.2
-"""How much of its rate a limiter may save up, in seconds, where nothing is known of it: between none and one."""
-
-FEW = 30
-"""An estimate from fewer requests than this is a guess."""
+from customer_assets.api.crawl.limit_evidence import SHORTEST_S, Interval, LimitEvidence, burst_beyond, roundest
+from customer_assets.api.crawl.policy import PacePolicy
 
 SLOWEST_RATE = 0.1
-SHORTEST_S = 1e-3
+"""One request in ten seconds: slower, nothing is learned."""
+
+FASTEST_GROWTH = 0.25
+"""A second: faster, a pace is far beyond the limit before the refusal of it arrives."""
+
+MEANINGFUL = 3
+"""Accepted requests below which an interval says only: too fast."""
+
+SHORTEST_TRIAL_S = 1.0
+"""Seconds for which a pace must have been kept before its refusal counts against it: there can be a backlog."""
+
+SENDS_KEPT = 2_048
+"""A second or two of the fastest crawls, minutes of the slower ones."""
+
+OUTAGE_SHARE = 0.5
+"""An API that just broke down gets half the pace when it is back."""
 
 
-@dataclass(slots=True)
-class Interval:
-    """What happened since the limiter's store was last empty, or since the first request.
+class _Stage(Enum):
+    """How sure the pace is."""
 
-    Attributes:
-        since_s: When it began.
-        accepted: Answers other than 429.
-        paused_s: Seconds for which nothing was sent.
-    """
-
-    since_s: float
-    accepted: int = 0
-    paused_s: float = 0.0
-
-    def rates(self, until_s: float) -> tuple[float, float]:
-        """What was accepted a second: over all, and while something was sent. The limit lies between."""
-        took_s = max(until_s - self.since_s, SHORTEST_S)
-        return self.accepted / took_s, self.accepted / max(took_s - self.paused_s, SHORTEST_S)
+    OPENING = auto()
+    """Nothing was refused yet."""
+    GUESS = auto()
+    """One refusal: the kind of limiter is unknown."""
+    BRACKET = auto()
+    """Several refusals agree on a bracket."""
+    ROUND_NUMBER = auto()
+    """A round number is in the bracket."""
 
 
 class RateEstimator:
-    """The pace that an API is found to bear.
+    """The pace that an API takes.
 
     Args:
-        max_concurrency: How many requests may be in flight.
+        max_concurrency: How many requests can be in flight.
+        policy: How it is learned.
     """
 
-    def __init__(self, max_concurrency: int) -> None:
-        self._places = max_concurrency
-        self._window = max(INITIAL_WINDOW_SHARE * max_concurrency, 1.0)
+    def __init__(self, max_concurrency: int, policy: PacePolicy | None = None) -> None:
+        self._policy = policy or PacePolicy()
+        self._max_concurrency = max_concurrency
+        self._window = max(self._policy.opening_share * max_concurrency, 1.0)
         self._round_trip_s: float | None = None
         self._rate: float | None = None
-        self._growth, self._evidence = 0.0, 0
+        self._stage = _Stage.OPENING
+        self._evidence = LimitEvidence(self._policy)
+        self._target = self._ceiling = 0.0
+        self._burst = 0.0
+        self._catch_up_s = self._policy.catch_up_s
         self._pages_left = 0
-        self._sent_s = self._open_s = self._reacted_s = -inf
-        self._interval: Interval | None = None
-        self._first: tuple[int, float] | None = None
-        self._least = 0.0
+        self._refused_at_once = self._confirmations = 0
+        self._probing_s, self._pause_s = 0.0, self._policy.first_pause_s
+        self._sent_s = self._resumed_s = self._reacted_s = -inf
+        # The interval since the last refusal: `_sends_s` also holds the sends before it, for `sent_before`.
+        self._sends_s: deque[float] = deque(maxlen=SENDS_KEPT)
+        self._since_s: float | None = None
+        self._sent = self._refused = 0
 
     @property
     def rate(self) -> float | None:
@@ -87,115 +79,169 @@ class RateEstimator:
         if self._rate is not None or self._round_trip_s is None:
             return self._rate
         rate = self._window / self._round_trip_s
-        return rate if self._window < self._places and rate < UNPACED_RATE else None
+        return rate if self._window < self._max_concurrency and rate < self._policy.unpaced_rate else None
 
     @property
     def has_learned(self) -> bool:
         """Whether the pace rests on a refusal."""
         return self._rate is not None
 
+    @property
+    def catch_up_s(self) -> float:
+        """For how many seconds of lateness requests can be made up for."""
+        return self._catch_up_s if self.has_learned else self._policy.timer_slack_s
+
+    def full_until_s(self) -> float:
+        """The instant before which another request would be more than the limit allows in one second.
+
+        Only this holds against a window, however late requests are made up for; a bucket's burst allows for more.
+        """
+        if self._rate is None or not self._evidence.refusals:
+            return -inf
+        most = max(ceil(self._rate), 1)
+        period_s = most / self._rate
+        most += int(max(self._burst / self._rate - self._policy.sure_burst_s, 0.0) * self._rate / 2)
+        return self._sends_s[-most] + period_s if len(self._sends_s) >= most else -inf
+
     def set_remaining(self, pages_left: int) -> None:
-        """Tell how many pages are still to be read."""
+        """Note how many pages are still to be read."""
         self._pages_left = pages_left
 
     def on_send(self, now_s: float) -> None:
-        """Tell that a request has gone."""
-        if self._interval is None:
-            self._interval = Interval(now_s)
-        since_s = now_s - max(self._sent_s, self._open_s)
+        """Note that a request is sent."""
+        since_s = now_s - max(self._sent_s, self._resumed_s)
         self._sent_s = now_s
-        if self._round_trip_s is None or since_s == inf:
-            return
-        idle_s = since_s - 2 * self._round_trip_s - 2 / (self.rate or inf)
-        if idle_s <= 0:
-            self._grow(max(since_s, 0.0), self._round_trip_s)
-        elif self._rate is None:
-            self._interval = Interval(now_s)
-        else:
-            self._interval.paused_s += idle_s
+        self._sends_s.append(now_s)
+        self._sent += 1
+        if self._round_trip_s is not None and since_s < inf:
+            idle_after_s = 2 * self._round_trip_s + 2 / (self.rate or inf)
+            self._grow(min(max(since_s, 0.0), idle_after_s), self._round_trip_s)
 
     def on_pause(self, seconds: float, until_s: float) -> None:
-        """Tell that nothing is sent until an instant, so many seconds more than was known."""
-        self._open_s = until_s
-        if self._interval is not None:
-            self._interval.paused_s += seconds
+        """Note that nothing is sent until an instant, `seconds` longer than was known."""
+        self._resumed_s = until_s
+        self._pause_s = seconds if self._reacted_s == -inf else until_s - self._reacted_s
 
     def on_answer(self, latency_s: float) -> None:
-        """Tell of an answer other than 429."""
-        if self._interval is not None:
-            self._interval.accepted += 1
+        """Note an answer other than a 429."""
         known_s = self._round_trip_s or max(latency_s, SHORTEST_S)
         latency_s = min(max(latency_s, SHORTEST_S), 4 * known_s)  # one slow answer must not slow the rest
         self._round_trip_s = known_s + (latency_s - known_s) / 10
 
     def on_refusal(self, latency_s: float, now_s: float) -> bool:
-        """Tell of a 429; return whether it is news: of what was on its way at the last news, it is none."""
+        """Record a 429. Return False if its request was sent before the last slow-down, which already covers it."""
         sent_s = now_s - latency_s
-        interval = self._interval or Interval(sent_s)
         if sent_s <= self._reacted_s:
-            self._refine(interval, sent_s)
+            self._refused += 1
             return False
-        if interval.accepted == 0:
-            rate = (self._rate or 1 / max(latency_s, SHORTEST_S)) / 2
-        elif self._rate is None or self._first is None:
-            rate = self._first_estimate(interval, sent_s)
+        interval = self._interval(sent_s)
+        top = self.rate or 1 / max(latency_s, SHORTEST_S)
+        self._probing_s = 0.0
+        if interval.accepted < MEANINGFUL:
+            self._retreat(top)
+        elif self._is_clump(interval):
+            self._catch_up_s = max(self._catch_up_s / self._policy.clump_penalty, self._policy.least_catch_up_s)
         else:
-            rate = self._estimate(interval, sent_s, self._rate, self._first)
-        is_new_limit = self._rate is None or rate < 0.75 * self._rate
-        self._evidence = interval.accepted + (0 if is_new_limit else self._evidence)
-        self._growth = min(max(UNCERTAINTY / max(self._evidence, 1), LEAST_GROWTH), MOST_GROWTH)
-        self._rate = max(rate, SLOWEST_RATE)
-        self._interval, self._reacted_s = Interval(sent_s), now_s
+            self._learn(interval, top)
+        self._since_s, self._reacted_s = sent_s, now_s
+        self._sent = sum(1 for _ in takewhile(lambda each_s: each_s >= sent_s, reversed(self._sends_s)))
+        self._refused = 1
         return True
 
     def on_outage(self) -> None:
-        """Tell that the API broke down: come back at half the pace, and grow soon."""
+        """Note that the API broke down."""
         pace = self._rate or self._window / (self._round_trip_s or 1.0)
-        self._rate = max(pace / 2, SLOWEST_RATE)
-        self._growth, self._evidence = UNCERTAINTY / 10, FEW
+        self._rate = max(OUTAGE_SHARE * pace, SLOWEST_RATE)
+        self._target = max(self._target, self._rate)
+        self._ceiling = max(self._ceiling, pace)
+
+    def _interval(self, until_s: float) -> Interval:
+        """What was accepted since the last refusal: those refused after it were sent right behind it."""
+        since_s = -inf if self._since_s is None else self._since_s
+        sends_s = list(dropwhile(lambda each_s: each_s < since_s, self._sends_s))
+        later = sum(1 for _ in takewhile(lambda each_s: each_s >= until_s, reversed(sends_s)))
+        accepted_s = sends_s[self._refused : len(sends_s) - later]
+        accepted = max(self._sent - later - self._refused, 0)
+        return Interval(accepted_s, accepted if accepted_s else 0, until_s, self._since_s)
+
+    def _is_clump(self, interval: Interval) -> bool:
+        """Whether a request was refused within the pace: a few came too close together."""
+        if self._stage is _Stage.OPENING or self._catch_up_s <= self._policy.least_catch_up_s:
+            return False
+        begin_s = max(interval.until_s - 1.0, self._resumed_s)
+        sent = sum(1 for _ in takewhile(lambda each_s: each_s >= begin_s, reversed(interval.sends_s)))
+        return sent + 1 < (interval.until_s - begin_s) * self._target
+
+    def _retreat(self, top: float) -> None:
+        """Slow down, since nearly everything is refused."""
+        self._refused_at_once += 1
+        if self._refused_at_once > 1:
+            self._evidence.forget()
+        self._rate = max(self._policy.retreat * top, SLOWEST_RATE)
+        if not self._evidence.refusals:
+            self._stage, self._target, self._ceiling, self._burst = _Stage.GUESS, self._rate, top, 0.0
+
+    def _learn(self, interval: Interval, refused_rate: float) -> None:
+        """Choose a new pace from what was accepted since the last refusal."""
+        policy, before = self._policy, self._stage
+        self._refused_at_once = 0
+        self._evidence.add(interval)
+        low, high = self._evidence.bracket()
+        is_narrow = high < policy.round_ratio * low and self._evidence.requests >= policy.round_requests
+        round_number = roundest(0.99 * low, 1.01 * high) if is_narrow else None
+        limit = round_number or (low * high) ** 0.5
+        if before is _Stage.OPENING or interval.duration_s < SHORTEST_TRIAL_S:
+            refused_rate = max(refused_rate, high)  # it overran, or there was a backlog: that pace was not tried
+        target = max(min(policy.used_share * limit, self._safe_rate(interval, refused_rate)), SLOWEST_RATE)
+        self._confirmations += abs(target - self._target) < policy.probe_step * target
+        self._rate = self._target = target
+        first = self._evidence.refusals == 1
+        if round_number is not None:
+            self._stage, self._ceiling = _Stage.ROUND_NUMBER, target
+        elif first:
+            self._stage, self._ceiling = _Stage.GUESS, high
+        else:
+            self._stage, self._ceiling = _Stage.BRACKET, min(high, (target + refused_rate) / 2)
+        burst = burst_beyond(interval, limit)
+        self._burst = burst if first else min(burst, self._burst)
+
+    def _safe_rate(self, interval: Interval, refused_rate: float) -> float:
+        """A rate below the refused one; below the last target, too, if that was refused before it had settled."""
+        policy = self._policy
+        is_settled = interval.duration_s >= policy.settled_s or self._stage in (_Stage.OPENING, _Stage.GUESS)
+        if not is_settled and refused_rate < self._target * (1 + 2 * policy.probe_step):
+            return policy.step_back * min(refused_rate, self._target)
+        return policy.used_share * refused_rate
 
     def _grow(self, since_s: float, round_trip_s: float) -> None:
+        policy = self._policy
         pace = self._rate or self._window / round_trip_s
         left_s = self._pages_left / pace
         if self._rate is None:
-            self._window *= 1 + since_s * (OPENING_GROWTH if left_s > SOON_S else SHORT_CRAWL_GROWTH)
-        elif left_s > PROBING_PAYS_S and pace * round_trip_s < 1.25 * self._places:
-            self._growth = min(self._growth * 2 ** (since_s / GROWTH_DOUBLES_S), MOST_GROWTH)
-            self._rate = pace * (1 + since_s * self._growth)
+            growth = policy.opening_growth if left_s > policy.short_crawl_s else policy.short_crawl_growth
+            self._window *= 1 + since_s * growth
+        elif pace * round_trip_s < 1.25 * self._max_concurrency:  # a little beyond what the concurrency allows
+            self._rate = pace * (1 + since_s * min(self._growth(pace, left_s, since_s), FASTEST_GROWTH))
 
-    def _first_estimate(self, interval: Interval, until_s: float) -> float:
-        """The store was full at the start: what came out of it must not be taken for the limit."""
-        _, rate = interval.rates(until_s)
-        active_s = interval.accepted / rate
-        self._first, self._least = (interval.accepted, active_s), 0.0
-        return rate * (1 - min(max(BURST_S / max(active_s, SHORTEST_S), 0.03), 0.1))
+    def _growth(self, pace: float, left_s: float, since_s: float) -> float:
+        """Growth a second of a learned pace."""
+        policy = self._policy
+        if pace < self._target:
+            return max(self._target / pace - 1, policy.least_climb) / policy.climb_s
+        room = self._ceiling / pace - 1
+        pauses = 1 if self._stage is _Stage.GUESS else 2  # after several refusals the limit is rather at the bottom
+        if room > 0 and room * left_s / 2 > pauses * self._pause_s:
+            return max(room, policy.least_climb) / policy.climb_s
+        probe_s = self._probe_s()
+        if left_s < probe_s:
+            return 0.0
+        self._probing_s += since_s
+        return policy.probe_step / probe_s * 2 ** min(self._probing_s / probe_s, 6)
 
-    def _estimate(self, interval: Interval, until_s: float, top: float, first: tuple[int, float]) -> float:
-        """Narrow the bracket, from a little below the rate at which the store ran empty.
-
-        Args:
-            interval: What happened since it was empty before.
-            until_s: When it was found empty.
-            top: The rate at that instant.
-            first: Accepted, and in how many seconds, until it was empty for the first time.
-        """
-        least, most = interval.rates(until_s)
-        self._least = least
-        more, longer_s = interval.accepted - first[0], interval.accepted / most - first[1]
-        if least > 0.9 * most:  # a long interval: the pace grew slowly, and only its end was too fast
-            rate = max(0.985 * most, top * (0.99 - sqrt(2 * BURST_S * self._growth)))
-        elif more > FEW and longer_s > first[1]:  # the store, full both times, cancels out
-            rate = 0.96 * min(max(more / longer_s, least), most)
-        else:
-            rate = sqrt(least * most)
-        if interval.accepted < most * 3 * (self._round_trip_s or 0.0):  # refused again at once
-            rate = min(rate, 0.7 * top)
-        if interval.accepted < FEW:
-            rate = max(rate, 0.5 * top)
-        return max(min(rate, 0.985 * top), 0.9 * least)
-
-    def _refine(self, interval: Interval, until_s: float) -> None:
-        """Of requests that met an empty store the API accepts just its rate: better than a guess."""
-        took_s = until_s - interval.since_s
-        if self._evidence < FEW and self._rate is not None and interval.accepted and took_s > 0:
-            self._rate = max(min(self._rate, (interval.accepted + 1) / took_s), self._least, SLOWEST_RATE)
+    def _probe_s(self) -> float:
+        """In how many seconds to look for a higher limit."""
+        policy = self._policy
+        probe_s = max(policy.probe_pauses * self._pause_s, policy.least_probe_s)
+        if self._stage is not _Stage.ROUND_NUMBER:
+            probe_s *= min(self._evidence.requests / policy.probe_requests, 1.0)
+        return max(probe_s, 1.0) * min(policy.confirmed**self._confirmations, policy.most_confirmed)

@@ -1,45 +1,44 @@
-"""When the next request may be sent: the given rate or the learned one, and one gate for all. No clock.
+"""When the next request can be sent: at the given, stated or learned rate, and never during a pause. No clock.
 
-The gate shuts for a 429's `Retry-After`, for a quota that the headers call used up, and when one answer after the other
-asks for a pause. It opens by itself; nothing opens it earlier.
+A 429's `Retry-After` pauses all requests. So does a quota that is used up by what the headers say, and a row of answers
+that each ask for a pause. Nothing ends a pause early.
 """
 
 from math import inf
 
 from customer_assets.api.crawl.events import Outcome, RateLimitHints, RequestFailed
+from customer_assets.api.crawl.policy import PacePolicy
 from customer_assets.api.crawl.rate_estimator import RateEstimator
 from customer_assets.metrics import FailureCause
 
-BUSY_IN_A_ROW = 3
-"""So many answers in a row with `Retry-After`, other than 429: the API is busy, not one page flaky."""
-
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
-"""Pauses after a 429 that names none; they double while nothing is accepted in between."""
-
-STATED_SHARE = 0.98
-"""Share of the rate that the headers state which is used: two clocks never agree."""
-
-SLACK_S, IDLE_S = 0.02, 0.2
-"""A request that goes late puts off the next by less: timers are late. After a pause nothing is made up for."""
-
 
 class RateLimiter:
-    """Says when the next request may go; told of every request and every answer.
+    """Decides when the next request can go.
+
+    Requests follow a schedule: one that goes late does not delay the next, as far as the limit allows catching up.
 
     Args:
         requests_per_second: The rate to keep at most; None learns it.
-        max_concurrency: How many requests the crawl may have in flight.
+        max_concurrency: How many requests the crawl can have in flight.
+        policy: How a rate is learned and kept.
     """
 
-    def __init__(self, requests_per_second: float | None = None, *, max_concurrency: int = 8) -> None:
+    def __init__(
+        self,
+        requests_per_second: float | None = None,
+        *,
+        max_concurrency: int = 8,
+        policy: PacePolicy | None = None,
+    ) -> None:
+        self._policy = policy or PacePolicy()
         self._given = requests_per_second
         self._stated: float | None = None
-        self._estimator = RateEstimator(max_concurrency)
+        self._estimator = RateEstimator(max_concurrency, self._policy)
         self._in_flight = 0
         self._quota_left: int | None = None
         self._quota_ends_s = self._blocked_until_s = self._next_s = -inf
         self._busy_in_a_row = 0
-        self._pause_s = FIRST_PAUSE_S
+        self._pause_s = self._policy.first_pause_s
 
     @property
     def requests_per_second(self) -> float | None:
@@ -51,25 +50,25 @@ class RateLimiter:
 
     @property
     def blocked_until_s(self) -> float:
-        """The instant before which nothing may be sent; in the past if the gate is open."""
+        """When the present pause ends; in the past if there is none."""
         return self._blocked_until_s
 
     @property
     def paused_until_s(self) -> float:
-        """The instant before which the API wants no request: the gate's, or the end of a quota that is used up."""
+        """When the present pause ends, or a quota that is used up is renewed."""
         is_used_up = self._quota_left is not None and self._quota_left <= 0
         return max(self._blocked_until_s, self._quota_ends_s) if is_used_up else self._blocked_until_s
 
     def next_send_s(self, now_s: float) -> float:
-        """The earliest instant at which a request may go: `now_s` or later."""
+        """The earliest instant at which a request can go: `now_s` or later."""
         return max(now_s, self._next_s, self.paused_until_s)
 
     def set_remaining(self, pages_left: int) -> None:
-        """Tell how many pages are still to be read."""
+        """Note how many pages are still to be read."""
         self._estimator.set_remaining(pages_left)
 
     def on_send(self, now_s: float) -> None:
-        """Tell that a request has gone."""
+        """Note that a request is sent."""
         self._in_flight += 1
         if self._quota_left is not None:
             self._quota_left -= 1
@@ -77,10 +76,16 @@ class RateLimiter:
         rate = self.requests_per_second
         if rate is not None:
             late_s = now_s - self._next_s
-            self._next_s = now_s - (min(late_s, SLACK_S) if late_s < IDLE_S else 0.0) + 1 / rate
+            made_up_s = min(late_s, self._catch_up_s()) if late_s < self._policy.idle_s else 0.0
+            self._next_s = max(now_s - made_up_s + 1 / rate, self._estimator.full_until_s())
+
+    def _catch_up_s(self) -> float:
+        """A rate that somebody stated is kept strictly."""
+        is_stated = self._given is not None or self._stated is not None
+        return self._policy.timer_slack_s if is_stated else self._estimator.catch_up_s
 
     def on_outcome(self, outcome: Outcome, now_s: float) -> None:
-        """Tell what came back of a request, or that nothing did."""
+        """Note the outcome of a request."""
         self._in_flight = max(self._in_flight - 1, 0)
         advice = outcome.advice
         self._apply_hints(advice, now_s)
@@ -89,20 +94,20 @@ class RateLimiter:
             return
         if not isinstance(outcome, RequestFailed) or outcome.status is not None:
             self._estimator.on_answer(outcome.latency_s)
-        self._pause_s = FIRST_PAUSE_S
+        self._pause_s = self._policy.first_pause_s
         asked_s = advice.retry_after_s if isinstance(outcome, RequestFailed) else None
         self._busy_in_a_row = 0 if asked_s is None else self._busy_in_a_row + 1
-        if asked_s is not None and self._busy_in_a_row >= BUSY_IN_A_ROW:
+        if asked_s is not None and self._busy_in_a_row >= self._policy.busy_in_a_row:
             self._block(now_s, asked_s)
 
     def on_outage(self) -> None:
-        """Tell that the API broke down: it gets half the pace when it is back."""
+        """Note that the API broke down."""
         self._estimator.on_outage()
 
     def _apply_hints(self, advice: RateLimitHints, now_s: float) -> None:
-        """Take over what the headers say: a rate, and what is left of a quota until it is renewed."""
+        """Apply what the headers say: a rate, and what is left of a quota until it is renewed."""
         if advice.requests_per_second is not None:
-            self._stated = STATED_SHARE * advice.requests_per_second
+            self._stated = self._policy.stated_share * advice.requests_per_second
         if advice.remaining is None or advice.reset_after_s is None:
             return
         self._quota_left = advice.remaining - self._in_flight
@@ -116,11 +121,12 @@ class RateLimiter:
             self._block(now_s, advice.retry_after_s)
         elif is_news:
             self._block(now_s, self._pause_s)
-            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+            self._pause_s = min(2 * self._pause_s, self._policy.longest_pause_s)
 
     def _block(self, now_s: float, wait_s: float) -> None:
         until_s = now_s + wait_s
         more_s = until_s - max(self._blocked_until_s, now_s)
         if more_s > 0:
             self._blocked_until_s = until_s
+            self._next_s = max(self._next_s, until_s)  # a pause is no lateness
             self._estimator.on_pause(more_s, until_s)

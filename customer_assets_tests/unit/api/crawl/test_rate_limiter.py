@@ -1,6 +1,5 @@
 """When the next request goes: given, stated and learned rates, quotas, and the gate."""
 
-from collections.abc import Callable
 from math import inf
 
 import pytest
@@ -8,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customer_assets.api.crawl.events import NO_HINTS, Done, PageReceived, RateLimitHints, RequestFailed
-from customer_assets.api.crawl.rate_estimator import Interval, RateEstimator
-from customer_assets.api.crawl.rate_limiter import SLACK_S, RateLimiter
+from customer_assets.api.crawl.policy import PacePolicy
+from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
-from customer_assets_tests.harness import limiters
-from customer_assets_tests.harness.limiters import Limiter
 from customer_assets_tests.harness.simulated_apis import World, visit
+
+SLACK_S = PacePolicy().timer_slack_s
 
 
 def good(latency_s: float = 0.1, **advice: float) -> PageReceived:
@@ -310,236 +309,6 @@ def test_no_request_goes_inside_a_pause(
         assert now_s <= pacer.next_send_s(now_s) < inf
         rate = pacer.requests_per_second
         assert rate is None or rate > 0
-
-
-# --- learning, by hand -------------------------------------------------------------------------------------
-
-
-def learner(latency_s: float = 0.1, places: int = 8) -> RateEstimator:
-    """Make a learner that has seen one answer."""
-    made = RateEstimator(places)
-    made.on_send(0.0)
-    made.on_answer(latency_s)
-    return made
-
-
-def test_it_opens_with_five_eighths_of_the_places() -> None:
-    """Once a round trip is known; before, there is no pace."""
-    assert RateEstimator(8).rate is None
-    opening = learner()
-    assert opening.rate == pytest.approx(50.0)
-    assert not opening.has_learned
-
-
-@pytest.mark.parametrize(("latency_s", "places"), [(0.01, 8), (0.001, 8), (0.0, 8), (0.1, 1)])
-def test_a_fast_api_or_a_single_place_needs_no_pace(latency_s: float, places: int) -> None:
-    """The number of places is limit enough."""
-    assert learner(latency_s, places).rate is None
-
-
-def test_one_slow_answer_does_not_slow_the_rest() -> None:
-    """The round trip is a running mean; what takes four times as long counts as four times."""
-    opening = learner()
-    opening.on_answer(60.0)
-    assert opening.rate == pytest.approx(5 / 0.13)
-    opening = learner()
-    opening.on_answer(0.2)
-    assert opening.rate == pytest.approx(5 / 0.11)
-
-
-@pytest.mark.parametrize(("pages_left", "growth"), [(10_000, 0.10), (10, 0.01), (301, 0.10), (299, 0.01)])
-def test_the_pace_grows_before_the_first_refusal(pages_left: int, growth: float) -> None:
-    """A tenth a second; a hundredth where the crawl ends within six seconds anyway."""
-    opening = learner()
-    opening.set_remaining(pages_left)
-    opening.on_send(0.1)
-    assert opening.rate == pytest.approx(50.0 * (1 + 0.1 * growth))
-
-
-def test_a_pace_that_fills_every_place_is_none() -> None:
-    """It has grown up to them: they are limit enough."""
-    opening = learner()
-    opening.set_remaining(100_000)
-    for tick in range(1, 51):
-        opening.on_send(tick / 10)
-    assert opening.rate is None
-
-
-def crawled(requests: int, every_s: float = 0.02) -> RateEstimator:
-    """Make a learner that was accepted so many times, then refused."""
-    taught = learner()
-    for number in range(1, requests):
-        taught.on_send(number * every_s)
-        taught.on_answer(0.1)
-    assert taught.on_refusal(0.1, requests * every_s + 0.1)
-    return taught
-
-
-def test_the_first_refusal_tells_the_limit() -> None:
-    """Accepted by the seconds it took, less what the store may have held: a tenth for a short time, 3 % for a long."""
-    assert crawled(50).rate == pytest.approx(50.0 * 0.9)
-    assert crawled(200).rate == pytest.approx(50.0 * 0.95)
-    assert crawled(5_000).rate == pytest.approx(50.0 * 0.97)
-    assert crawled(50).has_learned
-
-
-def test_a_refusal_before_any_answer_halves_a_guess() -> None:
-    """One request a round trip, half of that; then half again."""
-    first = RateEstimator(8)
-    first.on_send(0.0)
-    assert first.on_refusal(0.1, 0.1)
-    assert first.rate == pytest.approx(5.0)
-    first.on_send(0.2)
-    assert first.on_refusal(0.05, 0.25)
-    assert first.rate == pytest.approx(2.5)
-    assert RateEstimator(8).on_refusal(0.1, 0.1)
-
-
-def test_the_pace_never_falls_below_one_request_in_ten_seconds() -> None:
-    """However often it is refused."""
-    slow, now_s = RateEstimator(8), 0.0
-    for _ in range(50):
-        slow.on_send(now_s)
-        slow.on_refusal(0.1, now_s + 0.1)
-        now_s += 1.0
-    assert slow.rate == 0.1
-
-
-def test_a_429_of_a_request_sent_before_the_last_news_is_none() -> None:
-    """Sent at the very instant still, a moment later not."""
-    taught = crawled(50)
-    assert not taught.on_refusal(0.5, 1.2)
-    assert not taught.on_refusal(0.5, 1.6)
-    assert taught.on_refusal(0.5, 1.625)
-
-
-def test_after_a_breakdown_half_the_pace_is_kept() -> None:
-    """Of the learned one, or of the opening; never less than one in ten seconds."""
-    taught = crawled(50)
-    taught.on_outage()
-    assert taught.rate == pytest.approx(22.5)
-    opening = learner()
-    opening.on_outage()
-    assert opening.rate == pytest.approx(25.0)
-    unknown = RateEstimator(8)
-    unknown.on_outage()
-    assert unknown.rate == pytest.approx(2.5)
-    for _ in range(9):
-        unknown.on_outage()
-    assert unknown.rate == 0.1
-
-
-def test_a_learned_pace_grows_only_in_a_long_crawl() -> None:
-    """Another refusal costs more than a faster pace gains in the last fifteen seconds."""
-    for pages_left, grows in ((100_000, True), (700, True), (600, False), (0, False)):
-        taught = crawled(50)
-        taught.set_remaining(pages_left)
-        taught.on_send(1.2)
-        assert taught.rate is not None
-        assert (taught.rate > 45.0 + 1e-9) == grows
-
-
-def test_a_learned_pace_grows_no_faster_than_its_places_allow() -> None:
-    """A quarter more than the places can use is enough."""
-    taught = crawled(50)
-    taught.set_remaining(10**9)
-    for tick in range(2_000):
-        taught.on_send(1.2 + tick / 10)
-    assert taught.rate is not None
-    assert 1.25 * 80 <= taught.rate < 1.30 * 80
-
-
-def test_pauses_are_no_time_in_which_the_limit_was_met() -> None:
-    """The rate of an interval lies between that over all and that while something was sent."""
-    assert Interval(10.0, accepted=30, paused_s=5.0).rates(20.0) == (3.0, 6.0)
-    assert Interval(10.0, accepted=3).rates(10.0) == (3_000.0, 3_000.0)
-
-
-def test_an_idle_driver_before_the_first_refusal_begins_anew() -> None:
-    """A store has filled up meanwhile: what came before says nothing."""
-    opening = learner()
-    opening.on_send(0.02)
-    opening.on_answer(0.1)
-    opening.on_send(60.0)
-    for _ in range(10):
-        opening.on_answer(0.1)
-    opening.on_refusal(0.1, 60.6)
-    assert opening.rate == pytest.approx(10 / 0.5 * 0.9)
-
-
-def test_an_idle_driver_later_counts_as_a_pause() -> None:
-    """The limit lies between what was accepted over all and while something was sent: the pace is put between them."""
-    idle, busy = crawled(50), crawled(50)
-    for taught, gap_s in ((idle, 30.0), (busy, 0.02)):
-        now_s = 1.2 + gap_s
-        for number in range(40):
-            taught.on_send(now_s + number * 0.02)
-            taught.on_answer(0.1)
-        taught.on_refusal(0.1, now_s + 0.9)
-    assert idle.rate is not None
-    assert busy.rate is not None
-    assert 40 / 31 < idle.rate < busy.rate < 45.0
-
-
-def test_late_refusals_correct_a_guess() -> None:
-    """What an empty store still accepts is just its rate; a guess is lowered to it, never raised."""
-    guess = learner()
-    for number in range(1, 5):
-        guess.on_send(number * 0.02)
-        guess.on_answer(0.1)
-    assert guess.on_refusal(0.1, 0.2)
-    before = guess.rate
-    assert before == pytest.approx(45.0)
-    guess.on_answer(0.1)
-    assert not guess.on_refusal(0.05, 0.25)
-    assert guess.rate == pytest.approx(2 / 0.1, rel=0.2)
-
-
-# --- learning, against every kind of limiter ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("told", [limiters.whole_seconds, limiters.exact, limiters.silent])
-@pytest.mark.parametrize(
-    ("limiter", "limit", "throttles"),
-    [
-        pytest.param(lambda: limiters.TokenBucket(20, 20), 20, 30, id="bucket"),
-        pytest.param(lambda: limiters.TokenBucket(50, 5), 50, 15, id="small-bucket"),
-        pytest.param(lambda: limiters.TokenBucket(5, 1), 5, 35, id="slow-bucket"),
-        pytest.param(lambda: limiters.FixedWindow(20, 1.0), 20, 35, id="fixed-window"),
-        pytest.param(lambda: limiters.SlidingWindow(20, 1.0), 20, 30, id="sliding-window"),
-        pytest.param(lambda: limiters.SlidingWindow(20, 1.0, counts_refused=True), 20, 60, id="strict-window"),
-        pytest.param(lambda: limiters.FixedWindow(100, 10.0), 10, 75, id="long-window"),
-        pytest.param(lambda: limiters.ConcurrencyLimit(3), 60, 15, id="places"),
-    ],
-)
-def test_every_limit_is_learned_with_few_refusals(
-    limiter: Callable[[], Limiter], limit: float, throttles: int, told: Callable[[float], float | None]
-) -> None:
-    """A thousand pages at half the limit's rate or more, mostly at nearly all of it."""
-    witness = visit(World(pages=((0.0, 1_000),), limiter=limiter, retry_after=told))
-    assert witness.end == Done(1_000)
-    assert witness.throttled <= throttles
-    assert 0.5 * limit < 1_000 / witness.now_s < 1.1 * limit
-
-
-def test_a_bucket_is_used_nearly_in_full() -> None:
-    """Where the API names its pauses exactly, 95 % of what it allows is used."""
-    world = World(pages=((0.0, 2_000),), limiter=lambda: limiters.TokenBucket(50, 5), retry_after=limiters.exact)
-    witness = visit(world)
-    assert 2_000 / witness.now_s > 0.95 * 50
-
-
-def test_an_api_without_a_limit_is_read_at_full_width() -> None:
-    """The slow opening costs little."""
-    witness = visit(World(pages=((0.0, 1_000),)))
-    assert witness.throttled == 0
-    assert 1_000 / witness.now_s > 0.75 * 8 / 0.05
-
-
-def test_a_short_crawl_of_a_limited_api_meets_few_refusals() -> None:
-    """A hundred pages against a quota of twenty a second."""
-    witness = visit(World(pages=((0.0, 100),), limiter=lambda: limiters.TokenBucket(20, 20)))
-    assert witness.throttled <= 8
 
 
 def test_no_advice_is_all_none() -> None:
