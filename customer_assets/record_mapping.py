@@ -276,7 +276,7 @@ class RecordMapping(_Specification):
             if name.lower() in _RESERVED:
                 raise ValueError(f"fields: {name!r} is a column already; choose another name and say `from: {name}`")
             if name.lower() in seen:
-                raise ValueError(f"fields: {name!r} is there twice; engines do not tell upper from lower case")
+                raise ValueError(f"fields: {name!r} is there twice; engines do not distinguish upper from lower case")
             seen.add(name.lower())
         return self
 

@@ -35,7 +35,7 @@ class HashingWriter:
     Used as a context; at its end the file is whole and on the disk.
 
     Raises:
-        OSError: It could not be written or flushed; told by a later call, at the latest at the end.
+        OSError: It could not be written or flushed; raised by a later call, at the latest when the block ends.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,7 +56,7 @@ class HashingWriter:
         self._waiting.append(self._writer.submit(self._write, piece))
 
     def hexdigest(self) -> str:
-        """Tell the hash of what was handed over so far."""
+        """Return the hash of what was written so far."""
         return self._digest.hexdigest()
 
     def _write(self, piece: bytes | memoryview) -> None:

@@ -73,7 +73,7 @@ def count_defects(raw: Frame, options: CleaningOptions) -> DefectCounts:
 
 
 def _count_respelled_ids(kept: Frame, options: CleaningOptions) -> int:
-    """Count ids that were written in more than one way; as a rule all are written alike, and one look tells."""
+    """Count ids that were written in more than one way; usually all are written alike, and one look is enough."""
     if options.mapping.id_type == "text":
         return 0
     spelling = nw.col("id_spelling")

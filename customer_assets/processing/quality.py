@@ -43,7 +43,7 @@ class Severity(StrEnum):
     """How bad a failed check is."""
 
     WARN = "WARN"
-    """Published, and told."""
+    """Published, with a warning."""
     ERROR = "ERROR"
     """Not published."""
 

@@ -54,7 +54,7 @@ def atomic_write(path: Path, succession: Succession | None = None) -> Iterator[P
                 _keep_mode_and_group(temporary, target)
                 _put_in_place(temporary, target)
         finally:
-            with suppress(OSError):  # the file is in place, or its own error tells more
+            with suppress(OSError):  # the file is in place, or its own error says more
                 temporary.unlink(missing_ok=True)
             os.close(lock)
 

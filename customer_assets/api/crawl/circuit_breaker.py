@@ -1,4 +1,4 @@
-"""Tells an outage from a flaky API, and how long to ask a broken one: counts and instants, no clock."""
+"""Distinguishes an outage from a flaky API, and says how long to probe a broken one. Counts and instants, no clock."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class CircuitBreaker:
         return self._next_probe_s
 
     def record_success(self) -> None:
-        """Tell of an answer that held a page."""
+        """Count an answer that held a page."""
         if self.is_open:
             self._probes_failed = None
             self._latest.clear()
@@ -60,7 +60,7 @@ class CircuitBreaker:
         self._record(failed=False)
 
     def record_failure(self, now_s: float) -> bool:
-        """Tell of a failure that may be an outage's, not of a 429 or a refusal; return whether it opens the breaker."""
+        """Count a failure that an outage can cause, never a 429 or a refusal. Return whether it opens the breaker."""
         self._in_a_row += 1
         self._record(failed=True)
         if self._probes_failed is None:

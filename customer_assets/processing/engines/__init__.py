@@ -22,7 +22,7 @@ _INSTALLED_BY = {
 AMOUNT = re.compile(
     r"\s*(-1|none|null|\d+(\.\d+)?\s*(%|b|bytes?|[kmgt](i?b)?|(kilo|mega|giga|tera)bytes?))\s*", re.IGNORECASE
 )
-"""An amount of memory as DuckDB reads it (`DBConfig::ParseMemoryLimit`), told without importing DuckDB."""
+"""An amount of memory as DuckDB reads it (`DBConfig::ParseMemoryLimit`) and without importing DuckDB."""
 
 _registered: "dict[str, Callable[[], Engine]]" = {}
 

@@ -137,7 +137,7 @@ def domains(addresses: Column) -> Column:
 
 
 def _is_plain_address(addresses: Column) -> Column:
-    """Tell the addresses with one `@` and nothing that could wrap or quote: their domain is what follows the `@`."""
+    """Find the addresses with one `@` and nothing that could wrap or quote: their domain is what follows the `@`."""
     single = pc.equal(pc.count_substring(addresses, "@"), 1)
     if _holds_only(addresses, _USUAL_IN_AN_ADDRESS):
         return single
@@ -177,7 +177,7 @@ def _canonical(
 
 
 def _is_canonical(column: Column, missing: MissingValues) -> Column:
-    """Tell the values that are canonical for sure: NFC, no white space but single blanks within, not missing."""
+    """Find the values that are certainly canonical: NFC, no white space but single blanks within, not missing."""
     plain = pc.ascii_is_printable(column)
     others = pc.fill_null(pc.invert(plain), FALSE)
     if others.true_count:  # names repeat: each is looked at once
@@ -196,7 +196,7 @@ def _is_composed(column: Column) -> Column:
 
 
 def _is_trimmed(column: Column) -> Column:
-    """Tell the values that are not empty, with no blank at either end and no two in a row."""
+    """Find the values that are not empty, with no blank at either end and no two in a row."""
     filled = pc.greater(pc.binary_length(column), 0)
     if not _has_blanks(column):
         return filled
@@ -205,7 +205,7 @@ def _is_trimmed(column: Column) -> Column:
 
 
 def _may_be_missing(column: Column, missing: MissingValues) -> Column:
-    """Tell the values that `missing` may hold; `_is_canonical` sends them the long way."""
+    """Find the values that `missing` can hold; `_is_canonical` sends them the long way."""
     if not missing.values:
         return pa.repeat(FALSE, len(column))
     whole, first_word, has_all_of_ascii = _missing_patterns(missing)
