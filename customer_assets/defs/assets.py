@@ -66,7 +66,7 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
         with (
             as_dagster_failures(),
             customer_api.client(data_directory.page_store_url, observer(context)) as client,
-            data_directory.landing(customer_api.settings().record) as landing,
+            data_directory.landing(customer_api.settings().record, customer_api.source) as landing,
             log_crawl_summary(context, client),
         ):
             figures = client.crawl(landing.writer)
@@ -142,7 +142,10 @@ def _customer_export(sync: Sync) -> dg.AssetsDefinition:
         with as_dagster_failures():
             crawl = data_directory.crawl_summary(raw_customers)
             cleaning = data_directory.cleaning_summary(clean_customers)
-            quality_thresholds.require(measure_quality(raw_customers, clean_customers, crawl, cleaning), crawl)
+            published = data_directory.published()
+            quality_thresholds.require(
+                measure_quality(raw_customers, clean_customers, crawl, cleaning, published), crawl
+            )
             exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
             exported = data_directory.publish_export(exporter, clean_customers, cleaning)
         return dg.MaterializeResult(

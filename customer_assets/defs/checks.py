@@ -28,11 +28,13 @@ def build_checks(sync: Sync) -> list[dg.AssetChecksDefinition]:
 def _check_of_raw_customers(sync: Sync) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=sync.key("raw_customers"), blocking=True)
     @with_resource_keys(sync)
-    def every_customer_was_fetched(raw_customers: nw.LazyFrame, data_directory: DataDirectory) -> dg.AssetCheckResult:
+    def every_customer_was_fetched(
+        raw_customers: nw.LazyFrame, data_directory: DataDirectory, quality_thresholds: ThresholdsResource
+    ) -> dg.AssetCheckResult:
         """The API returned as many customers as it says it has."""
         with as_dagster_failures():
             crawl = data_directory.crawl_summary(raw_customers)
-        return check_result(completeness(crawl), metadata=crawl_summary_metadata(crawl))
+        return check_result(completeness(crawl, quality_thresholds), metadata=crawl_summary_metadata(crawl))
 
     return every_customer_was_fetched
 
@@ -61,7 +63,8 @@ def _checks_of_clean_customers(sync: Sync) -> dg.AssetChecksDefinition:
         with as_dagster_failures():
             crawl = data_directory.crawl_summary(raw_customers)
             cleaning = data_directory.cleaning_summary(clean_customers)
-            figures = measure_quality(raw_customers, clean_customers, crawl, cleaning)
+            published = data_directory.published()
+            figures = measure_quality(raw_customers, clean_customers, crawl, cleaning, published)
         selected = {key.name for key in context.selected_asset_check_keys}
         for verdict in quality_thresholds.evaluate(figures):
             if verdict.name in selected:

@@ -168,11 +168,10 @@ class DataDirectory(StorageOptions, Resource):
             staged.unlink(missing_ok=True)
             raise
 
-    def landing(self, mapping: RecordMapping = DEFAULT_RECORD) -> "Landing":
-        """Begin to land a crawl of records that look like this."""
-        return Landing(
-            self.staged_file(f"{RAW}.parquet"), self.staged_file(f"{REJECTED}.parquet"), mapping, self._next_number()
-        )
+    def landing(self, mapping: RecordMapping = DEFAULT_RECORD, source: str = "") -> "Landing":
+        """Begin to land a crawl of records that look like this and come from there."""
+        raw, rejected = self.staged_file(f"{RAW}.parquet"), self.staged_file(f"{REJECTED}.parquet")
+        return Landing(raw, rejected, mapping, self._next_number(), source)
 
     def commit_landing(self, landing: "Landing", figures: CrawlStats) -> CrawlSummary:
         """Commit what landed: the raw customers, the quarantine and the facts of the crawl.
@@ -211,12 +210,16 @@ class DataDirectory(StorageOptions, Resource):
             with Succession(_edition(facts.crawl), self._published_edition) as succession:
                 with ExportBaseline(staged, mapping=facts.mapping) as baseline:
                     figures = exporter.export_customers(customers, self.export_file, baseline, succession)
-                self.exported.commit(staged, facts)
+                self.exported.commit(staged, facts.model_copy(update={"customers": figures.total_customers}))
         finally:
             staged.unlink(missing_ok=True)
         self.exported.remove_set_aside()
         keep_export(self.export_file, self.keep_exports)
         return figures
+
+    def published(self) -> CleaningSummary | None:
+        """Return the facts of the last export's customers; None if there was none, or they cannot be read."""
+        return _facts_of(self.exported)
 
     @contextmanager
     def last_export(self) -> Iterator[Path | None]:
@@ -292,11 +295,14 @@ class Landing:
 
     Attributes:
         number: The crawl's number.
+        source: Where the records come from, without a secret.
     """
 
-    def __init__(self, raw_file: Path, quarantine_file: Path, mapping: RecordMapping, number: int) -> None:
+    def __init__(
+        self, raw_file: Path, quarantine_file: Path, mapping: RecordMapping, number: int, source: str = ""
+    ) -> None:
         """Open a writer on the two files."""
-        self.raw_file, self.quarantine_file, self.number = raw_file, quarantine_file, number
+        self.raw_file, self.quarantine_file, self.number, self.source = raw_file, quarantine_file, number, source
         self.writer = LandingWriter(raw_file, quarantine_file, mapping=mapping)
 
     def __enter__(self) -> Self:
@@ -310,6 +316,7 @@ class Landing:
 
 def crawl_summary(landing: Landing, figures: CrawlStats, reasons: Mapping[str, int]) -> CrawlSummary:
     """Sum up a crawl for the checks."""
+    sample = landing.writer.sample()
     return CrawlSummary(
         number=landing.number,
         fingerprint=landing.writer.fingerprint(),
@@ -317,6 +324,9 @@ def crawl_summary(landing: Landing, figures: CrawlStats, reasons: Mapping[str, i
         rejected=figures.rejected,
         rejected_by_reason=dict(reasons),
         mapping=landing.writer.mapping,
+        source=landing.source,
+        absent_paths=sample.absent_paths,
+        keys=sample.keys,
         total=figures.total,
         missing_customers=figures.missing_customers,
         source_duplicates=figures.source_duplicates,

@@ -16,9 +16,6 @@ from customer_assets.report.history import compare, extend_history
 SCHEMA_FILE = "summary_report.schema.json"
 """Describes a report as JSON Schema; published beside each report."""
 
-SIMULATOR = "embedded simulator"
-"""The `source` of customers who are not real."""
-
 CRAWL_FACTS = {
     "total",
     "missing_customers",
