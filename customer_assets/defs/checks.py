@@ -17,7 +17,7 @@ from customer_assets.defs.resources import ProcessingResource, ThresholdsResourc
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export import DataExporter
 from customer_assets.export.verify import UnreadableExportError, read_export
-from customer_assets.processing.quality import CHECK_DESCRIPTIONS, completeness, measure_quality
+from customer_assets.processing.quality import CHECK_DESCRIPTIONS, blocking_failures, completeness, measure_quality
 
 
 def build_checks(sync: Sync) -> list[dg.AssetChecksDefinition]:
@@ -57,16 +57,26 @@ def _checks_of_clean_customers(sync: Sync) -> dg.AssetChecksDefinition:
         raw_customers: nw.LazyFrame,
         clean_customers: nw.LazyFrame,
         data_directory: DataDirectory,
+        processing: ProcessingResource,
         quality_thresholds: ThresholdsResource,
     ) -> Iterator[dg.AssetCheckResult]:
-        """Judge the clean customers by the thresholds, each score beside its threshold."""
+        """Judge the clean customers by the thresholds, each score beside its threshold.
+
+        If that holds them back, `summary_report` does not run: the report that says why is made here.
+        """
         with as_dagster_failures():
             crawl = data_directory.crawl_summary(raw_customers)
             cleaning = data_directory.cleaning_summary(clean_customers)
             published = data_directory.published()
             figures = measure_quality(raw_customers, clean_customers, crawl, cleaning, published)
+            verdicts = quality_thresholds.judge(figures, crawl)
+            if blocking_failures(verdicts):
+                exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
+                sums = exporter.generate_summary_report(clean_customers)
+                _, report = data_directory.publish_report(sums, cleaning, verdicts)
+                context.log.warning("Not published; the report is %s.", report.with_suffix(".html"))
         selected = {key.name for key in context.selected_asset_check_keys}
-        for verdict in quality_thresholds.evaluate(figures):
+        for verdict in verdicts:
             if verdict.name in selected:
                 yield check_result(verdict)
 

@@ -6,10 +6,11 @@ belongs in `storage/`; what a frame holds, in `processing/`.
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from os.path import relpath
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -32,10 +33,11 @@ from customer_assets.export.history import keep_export
 from customer_assets.models import CleaningSummary, CrawlSummary
 from customer_assets.processing.defects import rejected_by_reason
 from customer_assets.processing.landing.writer import LandingWriter
+from customer_assets.processing.quality import CheckResult
 from customer_assets.processing.rules import Frame
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.document import build_report
-from customer_assets.report.files import last_report, publish_report
+from customer_assets.report.files import FORMATS, last_report, publish_report
 from customer_assets.storage.folders import open_folder
 from customer_assets.storage.layout import Layout
 from customer_assets.storage.object_store import check_store
@@ -234,17 +236,41 @@ class DataDirectory(StorageOptions, Resource):
             if file is not None:
                 file.unlink(missing_ok=True)
 
-    def publish_report(self, sums: Mapping[str, Any], facts: CleaningSummary) -> dict[str, Any]:
-        """Build a report from the customers' sums and the facts about them, publish it, and return it."""
+    def publish_report(
+        self, sums: Mapping[str, Any], facts: CleaningSummary, verdicts: Sequence[CheckResult] = ()
+    ) -> tuple[dict[str, Any], Path]:
+        """Build a report from the customers' sums and the facts about them; publish it, and say where.
+
+        A report on customers that the gate holds back has a file of its own: the published one describes the export.
+
+        Args:
+            sums: What `generate_summary_report` counted.
+            facts: What cleaning noted.
+            verdicts: What the checks found.
+        """
         report = build_report(
             sums,
             crawl=facts.crawl,
             clean=facts,
             previous=last_report(self.report_file),
             generated_at=datetime.now(UTC),
+            verdicts=[asdict(verdict) for verdict in verdicts],
+            source=facts.crawl.source,
         )
-        publish_report(report, self.report_file)
-        return report
+        path, unpublished = self.report_file, self.layout.unpublished_report_file
+        if not report["published"]:
+            path = unpublished
+        publish_report(report, path, self._report_links())
+        if report["published"]:
+            for suffix in FORMATS:
+                unpublished.with_suffix(suffix).unlink(missing_ok=True)
+        return report, path
+
+    def _report_links(self) -> dict[str, str]:
+        """Return what a report links to, of what there is, by its path from the report."""
+        places = {"the export": self.export_file, "rejected records": self.layout.quarantine_file}
+        here = self.report_file.parent
+        return {label: Path(relpath(path, here)).as_posix() for label, path in places.items() if path.exists()}
 
     def crawl_summary(self, raw: Frame) -> CrawlSummary:
         """Return the facts of just the raw customers that a frame holds.

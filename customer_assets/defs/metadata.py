@@ -27,7 +27,6 @@ from customer_assets.processing.rules import lineage as rule_lineage
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.markdown import markdown
 
-
 NOT_NUMBERS = {"number", "fingerprint", "rejected_by_reason", "mapping", "source", "absent_paths", "keys"}
 """What a crawl's summary has besides the figures that are plotted."""
 

@@ -30,7 +30,7 @@ def last_export(published: CleaningSummary, cleaning: CleaningSummary, customers
     """Sum up what to compare with; where customers cannot be matched, fewer of them means that the others are gone."""
     customers, changes = published.customers, cleaning.changes
     gone = max(customers - customers_now, 0)
-    if changes is not None:
+    if changes is not None and published.crawl != cleaning.crawl:  # else these very customers are published by now
         customers, gone = changes.gone + changes.changed + changes.unchanged, changes.gone
     # By another mapping, a key need not be missing from where it was.
     unsent = shares(published.unsent, published.records) if published.mapping == cleaning.mapping else {}

@@ -343,7 +343,7 @@ def _verdict(name: str, severity: Severity | None, score: float, threshold: floa
 
 
 def measure_quality(
-    raw: Frame,
+    raw: Frame | None,
     clean: Frame,
     crawl: CrawlSummary,
     cleaning: CleaningSummary,
@@ -352,7 +352,7 @@ def measure_quality(
     """Count the raw table and the clean customers, beside what the crawl and cleaning noted.
 
     Args:
-        raw: The raw table.
+        raw: The raw table; None: that is gone, and what the crawl and cleaning noted of it counts.
         clean: The clean customers.
         crawl: What the crawl noted.
         cleaning: What cleaning noted.
@@ -361,18 +361,20 @@ def measure_quality(
     score = nw.col("data_quality_score")
     counted = clean.select(rows=nw.len(), mean=score.mean(), low=(score < MEDIUM_FROM).cast(nw.Int64).sum())
     customers, mean, low = counted.collect().row(0)
-    rows, kept = _rows(raw), raw
-    if "excluded" in raw.collect_schema().names():
-        kept = raw.filter(~nw.col("excluded"))
-    left = rows if kept is raw else _rows(kept)
+    distinct = _distinct(clean, "customer_id")
+    rows, left, merged = crawl.landed - crawl.rejected, cleaning.records, cleaning.records - distinct
+    if raw is not None:
+        kept = raw.filter(~nw.col("excluded")) if "excluded" in raw.collect_schema().names() else raw
+        rows, left = _rows(raw), _rows(kept)
+        merged = left - _distinct(kept, "id")
     return QualityMetrics(
         landed=crawl.landed,
         rejected=crawl.rejected,
         in_lake=rows,
         excluded=rows - left,
-        merged=left - _distinct(kept, "id"),
+        merged=merged,
         clean=int(customers),
-        distinct_customers=_distinct(clean, "customer_id"),
+        distinct_customers=distinct,
         mean_quality=math.nan if mean is None else float(mean),
         low_quality=int(low or 0),
         of_this_crawl=cleaning.crawl.fingerprint == crawl.fingerprint,

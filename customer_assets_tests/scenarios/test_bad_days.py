@@ -130,6 +130,38 @@ def test_a_source_that_shrinks_overnight_is_not_published(
     assert len(exported(made)) == 10
 
 
+def test_a_report_says_what_was_held_back_and_why(
+    serve_api: Serve, resources: Resources, instance: dg.DagsterInstance
+) -> None:
+    """Beside the published report, which stays with the published export, however the report is made."""
+    api = serve_api(PlainAPI([customer(number) for number in range(1, 11)], per_page=10))
+    made = resources(api)
+    assert run(made, instance).success
+    published = made["data_directory"].report_file.with_suffix(".json")
+    held_back = made["data_directory"].layout.unpublished_report_file.with_suffix(".json")
+    good = published.read_bytes()
+    verdicts = json.loads(good)["checks"]
+    assert json.loads(good)["published"] is True
+    assert json.loads(good)["source"] == api.url.removesuffix("/api")
+    assert (len(verdicts), [each["name"] for each in verdicts if not each["passed"]]) == (9, [])
+    assert not held_back.exists()
+    records, api.records = api.records, api.records[:2]
+    for selected in ((), ("summary_report",)):
+        held_back.unlink(missing_ok=True)
+        run(made, instance, *selected)
+        report = json.loads(held_back.read_bytes())
+        assert report["published"] is False
+        (failed,) = (each for each in report["checks"] if not each["passed"])
+        assert (failed["name"], failed["score"], failed["threshold"]) == ("no_mass_deletion", 0.8, 0.3)
+        page = held_back.with_suffix(".html").read_text(encoding="utf-8")
+        assert "(not published)" in page
+        assert 'href="customers.json"' in page
+        assert published.read_bytes() == good
+    api.records = records
+    assert run(made, instance).success
+    assert not list(held_back.parent.glob(f"{held_back.stem}*"))
+
+
 def test_the_simulator_never_replaces_a_real_export(
     serve_api: Serve, resources: Resources, instance: dg.DagsterInstance
 ) -> None:

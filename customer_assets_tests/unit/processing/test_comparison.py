@@ -13,9 +13,12 @@ PUBLISHED = CleaningSummary(
 def test_customers_are_matched() -> None:
     """By what the comparison of each customer with the last export found."""
     changes = Changes(since="", added=1, changed=2, gone=3, unchanged=4)
-    assert last_export(PUBLISHED, PUBLISHED.model_copy(update={"changes": changes}), 7) == LastExport(
-        "https://x.org", customers=9, gone=3, missing={"email": 0.5, "engagement_score": 0.2}
-    )
+    next_crawl = CRAWL.model_copy(update={"number": 2})
+    cleaning = PUBLISHED.model_copy(update={"changes": changes, "crawl": next_crawl})
+    missing = {"email": 0.5, "engagement_score": 0.2}
+    assert last_export(PUBLISHED, cleaning, 7) == LastExport("https://x.org", 9, gone=3, missing=missing)
+    published = PUBLISHED.model_copy(update={"changes": changes})
+    assert last_export(published, published, 8) == LastExport("https://x.org", 8, gone=0, missing=missing)
 
 
 def test_customers_who_cannot_be_matched_are_counted() -> None:
