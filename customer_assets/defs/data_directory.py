@@ -260,17 +260,13 @@ class DataDirectory(StorageOptions, Resource):
         path, unpublished = self.report_file, self.layout.unpublished_report_file
         if not report["published"]:
             path = unpublished
-        publish_report(report, path, self._report_links())
+        places = {"the export": self.export_file, "rejected records": self.layout.quarantine_file}
+        links = {label: relpath(place, path.parent) for label, place in places.items() if place.exists()}
+        publish_report(report, path, links)
         if report["published"]:
             for suffix in FORMATS:
                 unpublished.with_suffix(suffix).unlink(missing_ok=True)
         return report, path
-
-    def _report_links(self) -> dict[str, str]:
-        """Return what a report links to, of what there is, by its path from the report."""
-        places = {"the export": self.export_file, "rejected records": self.layout.quarantine_file}
-        here = self.report_file.parent
-        return {label: Path(relpath(path, here)).as_posix() for label, path in places.items() if path.exists()}
 
     def crawl_summary(self, raw: Frame) -> CrawlSummary:
         """Return the facts of just the raw customers that a frame holds.

@@ -39,11 +39,11 @@ def sample_page(data: bytes, mapping: RecordMapping) -> PageSample:
     records = records[:RECORDS_AT_MOST]
     if not records:
         return PageSample()
-    absent = {
-        column.name: _written(mapping, column.name)
-        for column in mapping.raw_columns
-        if column.path and not any(_occurs(column.path, record) for record in records)
-    }
+    absent = {}
+    for column in mapping.raw_columns:
+        if column.path and not any(_occurs(column.path, record) for record in records):
+            source = mapping.fields.get(column.name) or getattr(mapping, column.name)
+            absent[column.name] = source.path or column.name
     found = Counter(key for record in records for key in _keys(record))
     keys = [key for key, count in found.items() if 2 * count >= len(records)]
     return PageSample(absent, tuple(keys[:KEYS_AT_MOST]))
@@ -55,12 +55,6 @@ def _occurs(path: Path, record: object) -> bool:
     if value is None:  # null, or the path leads through a value that has no parts
         return isinstance(follow(record, path[:-1]), dict | list)
     return value is not ABSENT
-
-
-def _written(mapping: RecordMapping, name: str) -> str:
-    """Return a field's path as the mapping has it."""
-    source = mapping.fields[name] if name in mapping.fields else getattr(mapping, name)
-    return source.path or name
 
 
 def _keys(value: dict[str, object], before: str = "", depth: int = 1) -> Iterator[str]:
