@@ -15,6 +15,9 @@ from customer_assets.fields import Field as FieldDefinition
 from customer_assets.json_values import LARGEST_INTEGER, LONGEST_TEXT_ID, SMALLEST_INTEGER
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 
+SIMULATOR = "embedded simulator"
+"""The source of customers who are not real."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -128,6 +131,11 @@ class CrawlSummary(BaseModel):
         dict[str, int], Field(description="The same by reason, the most frequent first.")
     ] = {}
     mapping: Annotated[RecordMapping, Field(description="How the records were read.")] = DEFAULT_RECORD
+    source: Annotated[str, Field(description="Where they come from: the API's host, or `SIMULATOR`; no secret.")] = ""
+    absent_paths: Annotated[
+        dict[str, str], Field(description="Paths of the mapping that no record of a page has, by field.")
+    ] = {}
+    keys: Annotated[tuple[str, ...], Field(description="The keys that at least half of that page's records have.")] = ()
     total: Annotated[int, Field(ge=0, description="Customers in all, according to the API's last answer.")]
     missing_customers: Annotated[int, Field(description="Customers that the API counts and did not hand over.")]
     source_duplicates: Annotated[int, Field(description="Records that repeat a customer at the source itself.")] = 0
@@ -162,8 +170,13 @@ class CleaningSummary(BaseModel):
         dict[str, int],
         Field(description="Of these, how many have a generated value, by field."),
     ] = {}
+    unsent: Annotated[
+        dict[str, int],
+        Field(description="Of these, how many lack a key that need not be there, by field."),
+    ] = {}
     respelled_ids: Annotated[int, Field(ge=0, description="Ids written in more than one way, such as 7 and 007.")] = 0
     changes: Annotated[Changes | None, Field(description="Null before anything was published.")] = None
+    customers: Annotated[int, Field(ge=0, description="How many an export of them holds; 0 until there is one.")] = 0
     crawl: Annotated[CrawlSummary, Field(description="The crawl they were made from.")]
 
     @property

@@ -31,7 +31,7 @@ _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 class CustomerSyncComponent(ProcessingOptions, StorageOptions, SyncOptions, dg.Component, dg.Resolvable, dg.Model):
     """Sync the customers of a paginated REST API: fetch, clean, check, export and report them.
 
-    Its four assets, seven checks, job, schedule, sensor, resources and pool are named after `name`, so that one project
+    Its four assets, ten checks, job, schedule, sensor, resources and pool are named after `name`, so that one project
     can hold several. Text may hold templates such as `{{ env.ACME_URL }}`.
     """
 

@@ -27,7 +27,7 @@ from customer_assets.processing.rules import RULES_VERSION
 from customer_assets.report.document import report_version
 
 EXPORT_VERSION = f"1, rules {RULES_VERSION}"
-REPORT_VERSION = f"2, rules {RULES_VERSION}"
+REPORT_VERSION = f"3, rules {RULES_VERSION}"
 """Dagster marks an asset as stale when its code version changes: other rules change even what people read."""
 PERSONAL_DATA = {"pii": "true"}
 
@@ -66,7 +66,7 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
         with (
             as_dagster_failures(),
             customer_api.client(data_directory.page_store_url, observer(context)) as client,
-            data_directory.landing(customer_api.settings().record) as landing,
+            data_directory.landing(customer_api.settings().record, customer_api.source) as landing,
             log_crawl_summary(context, client),
         ):
             figures = client.crawl(landing.writer)
@@ -142,7 +142,10 @@ def _customer_export(sync: Sync) -> dg.AssetsDefinition:
         with as_dagster_failures():
             crawl = data_directory.crawl_summary(raw_customers)
             cleaning = data_directory.cleaning_summary(clean_customers)
-            quality_thresholds.require(measure_quality(raw_customers, clean_customers, crawl, cleaning), crawl)
+            published = data_directory.published()
+            quality_thresholds.require(
+                measure_quality(raw_customers, clean_customers, crawl, cleaning, published), crawl
+            )
             exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
             exported = data_directory.publish_export(exporter, clean_customers, cleaning)
         return dg.MaterializeResult(
@@ -167,16 +170,26 @@ def _summary_report(sync: Sync) -> dg.AssetsDefinition:
     )
     @with_resource_keys(sync)
     def summary_report(
-        clean_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
+        clean_customers: nw.LazyFrame,
+        data_directory: DataDirectory,
+        processing: ProcessingResource,
+        quality_thresholds: ThresholdsResource,
     ) -> dg.MaterializeResult[None]:
-        """What the customers look like in numbers, and what changed: as HTML, Markdown and JSON; no personal data."""
+        """What the customers look like in numbers, and what changed: as HTML, Markdown and JSON; no personal data.
+
+        On customers that the gate holds back, a report of another name says that they are not published, and why.
+        """
         with as_dagster_failures():
             cleaning = data_directory.cleaning_summary(clean_customers)
+            metrics = measure_quality(None, clean_customers, cleaning.crawl, cleaning, data_directory.published())
             exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
-            report = data_directory.publish_report(exporter.generate_summary_report(clean_customers), cleaning)
+            report, path = data_directory.publish_report(
+                exporter.generate_summary_report(clean_customers),
+                cleaning,
+                quality_thresholds.judge(metrics, cleaning.crawl),
+            )
         return dg.MaterializeResult(
-            metadata=report_metadata(report, data_directory.report_file),
-            data_version=dg.DataVersion(report_version(report)),
+            metadata=report_metadata(report, path), data_version=dg.DataVersion(report_version(report))
         )
 
     return summary_report

@@ -17,7 +17,7 @@ from customer_assets.defs.resources import ProcessingResource, ThresholdsResourc
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export import DataExporter
 from customer_assets.export.verify import UnreadableExportError, read_export
-from customer_assets.processing.quality import CHECK_DESCRIPTIONS, completeness, measure_quality
+from customer_assets.processing.quality import CHECK_DESCRIPTIONS, blocking_failures, completeness, measure_quality
 
 
 def build_checks(sync: Sync) -> list[dg.AssetChecksDefinition]:
@@ -28,11 +28,13 @@ def build_checks(sync: Sync) -> list[dg.AssetChecksDefinition]:
 def _check_of_raw_customers(sync: Sync) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=sync.key("raw_customers"), blocking=True)
     @with_resource_keys(sync)
-    def every_customer_was_fetched(raw_customers: nw.LazyFrame, data_directory: DataDirectory) -> dg.AssetCheckResult:
+    def every_customer_was_fetched(
+        raw_customers: nw.LazyFrame, data_directory: DataDirectory, quality_thresholds: ThresholdsResource
+    ) -> dg.AssetCheckResult:
         """The API returned as many customers as it says it has."""
         with as_dagster_failures():
             crawl = data_directory.crawl_summary(raw_customers)
-        return check_result(completeness(crawl), metadata=crawl_summary_metadata(crawl))
+        return check_result(completeness(crawl, quality_thresholds), metadata=crawl_summary_metadata(crawl))
 
     return every_customer_was_fetched
 
@@ -55,15 +57,26 @@ def _checks_of_clean_customers(sync: Sync) -> dg.AssetChecksDefinition:
         raw_customers: nw.LazyFrame,
         clean_customers: nw.LazyFrame,
         data_directory: DataDirectory,
+        processing: ProcessingResource,
         quality_thresholds: ThresholdsResource,
     ) -> Iterator[dg.AssetCheckResult]:
-        """Judge the clean customers by the thresholds, each score beside its threshold."""
+        """Judge the clean customers by the thresholds, each score beside its threshold.
+
+        If that holds them back, `summary_report` does not run: the report that says why is made here.
+        """
         with as_dagster_failures():
             crawl = data_directory.crawl_summary(raw_customers)
             cleaning = data_directory.cleaning_summary(clean_customers)
-            figures = measure_quality(raw_customers, clean_customers, crawl, cleaning)
+            published = data_directory.published()
+            figures = measure_quality(raw_customers, clean_customers, crawl, cleaning, published)
+            verdicts = quality_thresholds.judge(figures, crawl)
+            if blocking_failures(verdicts):
+                exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
+                sums = exporter.generate_summary_report(clean_customers)
+                _, report = data_directory.publish_report(sums, cleaning, verdicts)
+                context.log.warning("Not published; the report is %s.", report.with_suffix(".html"))
         selected = {key.name for key in context.selected_asset_check_keys}
-        for verdict in quality_thresholds.evaluate(figures):
+        for verdict in verdicts:
             if verdict.name in selected:
                 yield check_result(verdict)
 

@@ -6,10 +6,11 @@ belongs in `storage/`; what a frame holds, in `processing/`.
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from os.path import relpath
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -32,10 +33,11 @@ from customer_assets.export.history import keep_export
 from customer_assets.models import CleaningSummary, CrawlSummary
 from customer_assets.processing.defects import rejected_by_reason
 from customer_assets.processing.landing.writer import LandingWriter
+from customer_assets.processing.quality import CheckResult
 from customer_assets.processing.rules import Frame
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.document import build_report
-from customer_assets.report.files import last_report, publish_report
+from customer_assets.report.files import FORMATS, last_report, publish_report
 from customer_assets.storage.folders import open_folder
 from customer_assets.storage.layout import Layout
 from customer_assets.storage.object_store import check_store
@@ -168,11 +170,10 @@ class DataDirectory(StorageOptions, Resource):
             staged.unlink(missing_ok=True)
             raise
 
-    def landing(self, mapping: RecordMapping = DEFAULT_RECORD) -> "Landing":
-        """Begin to land a crawl of records that look like this."""
-        return Landing(
-            self.staged_file(f"{RAW}.parquet"), self.staged_file(f"{REJECTED}.parquet"), mapping, self._next_number()
-        )
+    def landing(self, mapping: RecordMapping = DEFAULT_RECORD, source: str = "") -> "Landing":
+        """Begin to land a crawl of records that look like this and come from there."""
+        raw, rejected = self.staged_file(f"{RAW}.parquet"), self.staged_file(f"{REJECTED}.parquet")
+        return Landing(raw, rejected, mapping, self._next_number(), source)
 
     def commit_landing(self, landing: "Landing", figures: CrawlStats) -> CrawlSummary:
         """Commit what landed: the raw customers, the quarantine and the facts of the crawl.
@@ -211,12 +212,16 @@ class DataDirectory(StorageOptions, Resource):
             with Succession(_edition(facts.crawl), self._published_edition) as succession:
                 with ExportBaseline(staged, mapping=facts.mapping) as baseline:
                     figures = exporter.export_customers(customers, self.export_file, baseline, succession)
-                self.exported.commit(staged, facts)
+                self.exported.commit(staged, facts.model_copy(update={"customers": figures.total_customers}))
         finally:
             staged.unlink(missing_ok=True)
         self.exported.remove_set_aside()
         keep_export(self.export_file, self.keep_exports)
         return figures
+
+    def published(self) -> CleaningSummary | None:
+        """Return the facts of the last export's customers; None if there was none, or they cannot be read."""
+        return _facts_of(self.exported)
 
     @contextmanager
     def last_export(self) -> Iterator[Path | None]:
@@ -231,17 +236,37 @@ class DataDirectory(StorageOptions, Resource):
             if file is not None:
                 file.unlink(missing_ok=True)
 
-    def publish_report(self, sums: Mapping[str, Any], facts: CleaningSummary) -> dict[str, Any]:
-        """Build a report from the customers' sums and the facts about them, publish it, and return it."""
+    def publish_report(
+        self, sums: Mapping[str, Any], facts: CleaningSummary, verdicts: Sequence[CheckResult] = ()
+    ) -> tuple[dict[str, Any], Path]:
+        """Build a report from the customers' sums and the facts about them; publish it, and say where.
+
+        A report on customers that the gate holds back has a file of its own: the published one describes the export.
+
+        Args:
+            sums: What `generate_summary_report` counted.
+            facts: What cleaning noted.
+            verdicts: What the checks found.
+        """
         report = build_report(
             sums,
             crawl=facts.crawl,
             clean=facts,
             previous=last_report(self.report_file),
             generated_at=datetime.now(UTC),
+            verdicts=[asdict(verdict) for verdict in verdicts],
+            source=facts.crawl.source,
         )
-        publish_report(report, self.report_file)
-        return report
+        path, unpublished = self.report_file, self.layout.unpublished_report_file
+        if not report["published"]:
+            path = unpublished
+        places = {"the export": self.export_file, "rejected records": self.layout.quarantine_file}
+        links = {label: relpath(place, path.parent) for label, place in places.items() if place.exists()}
+        publish_report(report, path, links)
+        if report["published"]:
+            for suffix in FORMATS:
+                unpublished.with_suffix(suffix).unlink(missing_ok=True)
+        return report, path
 
     def crawl_summary(self, raw: Frame) -> CrawlSummary:
         """Return the facts of just the raw customers that a frame holds.
@@ -292,11 +317,14 @@ class Landing:
 
     Attributes:
         number: The crawl's number.
+        source: Where the records come from, without a secret.
     """
 
-    def __init__(self, raw_file: Path, quarantine_file: Path, mapping: RecordMapping, number: int) -> None:
+    def __init__(
+        self, raw_file: Path, quarantine_file: Path, mapping: RecordMapping, number: int, source: str = ""
+    ) -> None:
         """Open a writer on the two files."""
-        self.raw_file, self.quarantine_file, self.number = raw_file, quarantine_file, number
+        self.raw_file, self.quarantine_file, self.number, self.source = raw_file, quarantine_file, number, source
         self.writer = LandingWriter(raw_file, quarantine_file, mapping=mapping)
 
     def __enter__(self) -> Self:
@@ -310,6 +338,7 @@ class Landing:
 
 def crawl_summary(landing: Landing, figures: CrawlStats, reasons: Mapping[str, int]) -> CrawlSummary:
     """Sum up a crawl for the checks."""
+    sample = landing.writer.sample()
     return CrawlSummary(
         number=landing.number,
         fingerprint=landing.writer.fingerprint(),
@@ -317,6 +346,9 @@ def crawl_summary(landing: Landing, figures: CrawlStats, reasons: Mapping[str, i
         rejected=figures.rejected,
         rejected_by_reason=dict(reasons),
         mapping=landing.writer.mapping,
+        source=landing.source,
+        absent_paths=sample.absent_paths,
+        keys=sample.keys,
         total=figures.total,
         missing_customers=figures.missing_customers,
         source_duplicates=figures.source_duplicates,

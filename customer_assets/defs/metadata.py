@@ -27,6 +27,9 @@ from customer_assets.processing.rules import lineage as rule_lineage
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.markdown import markdown
 
+NOT_NUMBERS = {"number", "fingerprint", "rejected_by_reason", "mapping", "source", "absent_paths", "keys"}
+"""What a crawl's summary has besides the figures that are plotted."""
+
 
 def table_columns(asset: dg.AssetKey, types: Mapping[str, object], facts: object = None) -> dict[str, dg.MetadataValue]:
     """Describe the columns of an asset's table, and what they follow from.
@@ -139,7 +142,7 @@ def progress_metadata(snapshot: Snapshot, running_s: float) -> dict[str, dg.Meta
 
 def crawl_summary_metadata(record: CrawlSummary) -> dict[str, dg.MetadataValue]:
     """Return the summary of a crawl."""
-    return numeric(record.model_dump(exclude={"number", "fingerprint", "rejected_by_reason", "mapping"}))
+    return numeric(record.model_dump(exclude=NOT_NUMBERS))
 
 
 def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.MetadataValue]:

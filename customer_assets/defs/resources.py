@@ -20,7 +20,7 @@ from customer_assets.configuration import NO_VARIABLE, SECRET, Variable, configu
 from customer_assets.defs.operations.terminal import TERMINAL
 from customer_assets.defs.run_config import Resource, secret_value
 from customer_assets.errors import ConfigurationError, QualityGateError
-from customer_assets.models import CrawlSummary
+from customer_assets.models import SIMULATOR, CrawlSummary
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine, check_engine, open_engine
 from customer_assets.processing.options import ProcessingOptions
@@ -35,6 +35,7 @@ from customer_assets.processing.quality import (
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets.simulator.settings import FailureRate, RateLimit
+from customer_assets.urls import redact_url
 
 EMBEDDED_KEY = "embedded-simulator"
 """The key that is sent to the simulator, which takes any."""
@@ -109,6 +110,11 @@ class CustomerAPIResource(ApiOptions, Resource):
         ):
             yield client
 
+    @property
+    def source(self) -> str:
+        """Where the customers come from: the API's scheme and host, or `SIMULATOR`. No secret."""
+        return redact_url(self.base_url).lower() if self.base_url else SIMULATOR
+
     def _key(self) -> Secret:
         key = secret_value(self, "api_key") or dg.EnvVar(self.key_variable).get_value()
         if not key:
@@ -179,13 +185,17 @@ class ThresholdsResource(QualityThresholds, Resource):
         """Judge figures by these thresholds."""
         return evaluate(figures, self)
 
-    def require(self, figures: QualityMetrics, record: CrawlSummary) -> None:
+    def judge(self, figures: QualityMetrics, crawl: CrawlSummary) -> list[CheckResult]:
+        """Return the verdict of every check that decides whether data is published."""
+        return [completeness(crawl, self), *self.evaluate(figures)]
+
+    def require(self, figures: QualityMetrics, crawl: CrawlSummary) -> None:
         """Let data pass only if every blocking check would.
 
         Raises:
             QualityGateError: Some checks fail; names them.
         """
-        failed = blocking_failures([completeness(record), *self.evaluate(figures)])
+        failed = blocking_failures(self.judge(figures, crawl))
         if failed:
             raise QualityGateError([each.name for each in failed], [each.description for each in failed])
 

@@ -6,7 +6,7 @@ Which figures forbid publishing belongs in `quality.py`.
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import narwhals as nw
@@ -36,6 +36,7 @@ class DefectCounts:
         records: Records, duplicates included.
         defects: How many have a defect, by field.
         generated: How many have nothing to judge by, so that the field is generated; by field.
+        unsent: How many lack the key of a field that need not be there, by field.
         inactive: How many were last active too long ago.
         undated: How many have a date of last activity that is unusable or lies ahead.
         respelled_ids: Ids that were written in more than one way, such as `7` and `"007"`.
@@ -47,6 +48,7 @@ class DefectCounts:
     inactive: int
     undated: int
     respelled_ids: int = 0
+    unsent: Mapping[str, int] = field(default_factory=dict)
 
 
 def count_defects(raw: Frame, options: CleaningOptions) -> DefectCounts:
@@ -69,6 +71,7 @@ def count_defects(raw: Frame, options: CleaningOptions) -> DefectCounts:
         inactive=found["_inactive"],
         undated=found["_undated"],
         respelled_ids=_count_respelled_ids(kept, options),
+        unsent={source: found[f"_unsupplied_{name}"] for name, source in JUDGED_BY.items()},
     )
 
 
@@ -93,6 +96,7 @@ def cleaning_summary(
         records=figures.records,
         defects=dict(figures.defects),
         generated=dict(figures.generated),
+        unsent=dict(figures.unsent),
         respelled_ids=figures.respelled_ids,
         changes=changes,
         crawl=crawl,

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, Literal, Self, get_args
 
@@ -10,7 +10,8 @@ import narwhals as nw
 from pydantic import Field, model_validator
 
 from customer_assets.configuration import SettingError, Settings
-from customer_assets.models import CleaningSummary, CrawlSummary
+from customer_assets.models import SIMULATOR, CleaningSummary, CrawlSummary
+from customer_assets.processing.comparison import LastExport, add_shares, last_export, shares, unmapped
 from customer_assets.processing.rules import Frame
 
 QualityBand = Literal["high", "medium", "low"]
@@ -30,12 +31,19 @@ CHECK_DESCRIPTIONS: Mapping[str, str] = {
     "mean_quality_meets_threshold": "The mean quality score reaches the target; below the floor nothing is published.",
     "low_quality_share_within_limit": f"The share of customers that score below {MEDIUM_FROM} is within its limit.",
     "rejected_share_within_limit": "The share of records without a usable id is within its limit.",
+    "no_field_is_lost": "No expected field is missing from nearly all records, or from many more than last time.",
+    "no_mass_deletion": "Few enough customers of the last export are gone.",
+    "source_is_the_same": "The customers come from where those of the last export came from.",
     "customer_id_is_unique": "Each customer is there once.",
     "every_record_is_accounted_for": "Each record of this very crawl is a clean customer, was merged into one, was "
     "excluded by the filter, or was rejected.",
 }
 """The checks by name, and the claim that each makes."""
 
+MOSTLY_MISSING = 0.5
+"""A field that is missing from a larger share of the records is worth a warning, however it was before."""
+
+NOTHING_TO_COMPARE = "there is no earlier export of this source to compare with"
 MADE_FROM_ANOTHER_CRAWL = "clean_customers were made from an earlier crawl: materialise clean_customers"
 
 
@@ -62,6 +70,22 @@ class QualityThresholds(Settings):
     )
     max_rejected_share: Share = Field(
         default=0.05, description="A larger share of records without a usable id is an error."
+    )
+    max_unfetched_share: Share = Field(
+        default=0.0, description="A larger share of the customers that the API counts and does not send is an error."
+    )
+    lost_field_share: Share = Field(
+        default=0.99,
+        description="A field that is missing or unusable in this share of the records is lost: an error. 1: none is.",
+    )
+    max_missing_increase: Share = Field(
+        default=0.30, description="A field missing from more records than in the last export by more is an error."
+    )
+    max_gone_share: Share = Field(
+        default=0.30, description="A larger share of the last export's customers that are gone is an error."
+    )
+    allow_other_source: bool = Field(
+        default=False, description="Whether another API's customers, or the simulator's, can replace a real API's."
     )
 
     @model_validator(mode="after")
@@ -91,6 +115,11 @@ class QualityMetrics:
         mean_quality: Mean score; NaN of no customers.
         low_quality: Customers of low quality.
         of_this_crawl: Whether the clean customers were made from the crawl that is on record.
+        source: Where the customers come from, without a secret.
+        missing: Share of the records in which an expected field is missing or unusable, by field.
+        unsent: Share of the records without the key of a field that need not be there, by field.
+        unmapped: Fields whose path is in no record that was looked at, each with what to say about it.
+        last_export: What to compare with; None: nothing was published yet.
     """
 
     landed: int
@@ -103,6 +132,17 @@ class QualityMetrics:
     low_quality: int
     of_this_crawl: bool
     excluded: int = 0
+    source: str = ""
+    missing: Mapping[str, float] = field(default_factory=dict)
+    unsent: Mapping[str, float] = field(default_factory=dict)
+    unmapped: Mapping[str, str] = field(default_factory=dict)
+    last_export: LastExport | None = None
+
+    @property
+    def baseline(self) -> LastExport | None:
+        """The last export, if its customers came from the same source."""
+        last = self.last_export
+        return last if last is not None and last.source in ("", self.source) else None
 
     @property
     def low_quality_share(self) -> float:
@@ -116,7 +156,9 @@ class QualityMetrics:
 
     def as_dict(self) -> dict[str, float]:
         """Name what is worth plotting, the shares included."""
-        plotted = {name: value for name, value in asdict(self).items() if name not in ("in_lake", "of_this_crawl")}
+        is_number = {name: isinstance(value, float | int) for name, value in asdict(self).items()}
+        unplotted = ("in_lake", "of_this_crawl")
+        plotted = {name: getattr(self, name) for name, plots in is_number.items() if plots and name not in unplotted}
         return {**plotted, "low_quality_share": self.low_quality_share, "rejected_share": self.rejected_share}
 
 
@@ -171,6 +213,9 @@ def evaluate(figures: QualityMetrics, thresholds: QualityThresholds) -> list[Che
             thresholds.max_rejected_share,
             "of the records have no usable id",
         ),
+        _no_field_is_lost(figures, thresholds),
+        _no_mass_deletion(figures, thresholds),
+        _source_is_the_same(figures, thresholds),
         _equal(
             "customer_id_is_unique",
             figures.distinct_customers,
@@ -181,12 +226,17 @@ def evaluate(figures: QualityMetrics, thresholds: QualityThresholds) -> list[Che
     ]
 
 
-def completeness(crawl: CrawlSummary) -> CheckResult:
-    """Judge whether the API handed over as many customers as it says it has."""
+def completeness(crawl: CrawlSummary, thresholds: QualityThresholds) -> CheckResult:
+    """Judge whether the API returned as many customers as it says it has, but for a shortfall that is known."""
+    name, fetched = "every_customer_was_fetched", crawl.total - crawl.missing_customers
     reason = f"{crawl.missing_customers} of {crawl.total} customers are missing"
     if crawl.missing_customers < 0:
         reason = f"{-crawl.missing_customers} customers more came than the {crawl.total} that the API counts"
-    return _equal("every_customer_was_fetched", crawl.total - crawl.missing_customers, crawl.total, reason)
+    at_least = crawl.total - math.floor(crawl.total * thresholds.max_unfetched_share)
+    if at_least <= fetched < crawl.total:
+        text = f"{reason}, {crawl.total - at_least} may be"
+        return _verdict(name, None, fetched, at_least, text)
+    return replace(_equal(name, fetched, crawl.total, reason), threshold=float(at_least))
 
 
 def blocking_failures(found: Sequence[CheckResult]) -> list[CheckResult]:
@@ -210,49 +260,129 @@ def _accounted_for(figures: QualityMetrics) -> CheckResult:
     return replace(verdict, passed=False, severity=Severity.ERROR, description=MADE_FROM_ANOTHER_CRAWL)
 
 
+def _no_field_is_lost(figures: QualityMetrics, thresholds: QualityThresholds) -> CheckResult:
+    """Name every field that is lost: by what is missing now, and by what was there in the last export."""
+    name, limit, rise_limit = "no_field_is_lost", thresholds.lost_field_share, thresholds.max_missing_increase
+    lost = {each: share for each, share in figures.missing.items() if share >= limit and limit < 1}
+    rises = {each: rise for each, rise in _increases(figures).items() if rise > rise_limit}
+    worst = max(figures.missing.values(), default=0.0)
+    if lost or rises:
+        text = "; ".join(_loss(each, figures) for each in dict.fromkeys([*lost, *rises]))
+        score, threshold = (max(lost.values()), limit) if lost else (max(rises.values()), rise_limit)
+        return _verdict(name, Severity.ERROR, score, threshold, text)
+    mostly = [each for each, share in figures.missing.items() if share > MOSTLY_MISSING]
+    if mostly:
+        text = "; ".join(_loss(each, figures) for each in mostly)
+        return _verdict(name, Severity.WARN, worst, MOSTLY_MISSING, text)
+    text = f"every expected field is there in {1 - worst:.2%} of the records or more"
+    return _verdict(name, None, worst, limit, text)
+
+
+def _increases(figures: QualityMetrics) -> dict[str, float]:
+    """Return by how much each field's missing share has risen, whether it need be there or not."""
+    now, before = add_shares(figures.missing, figures.unsent), (figures.baseline or LastExport()).missing
+    return {name: share - before[name] for name, share in now.items() if name in before}
+
+
+def _loss(name: str, figures: QualityMetrics) -> str:
+    before = (figures.baseline or LastExport()).missing
+    text = f"{name} is missing or unusable in {add_shares(figures.missing, figures.unsent)[name]:.2%} of the records"
+    if name in before:
+        text += f", after {before[name]:.2%} in the last export"
+    return text + (f": {figures.unmapped[name]}" if name in figures.unmapped else "")
+
+
+def _no_mass_deletion(figures: QualityMetrics, thresholds: QualityThresholds) -> CheckResult:
+    name, limit, last = "no_mass_deletion", thresholds.max_gone_share, figures.baseline
+    if last is None or not last.customers:
+        return _verdict(name, None, 0.0, limit, NOTHING_TO_COMPARE)
+    what = f"of the last export's {last.customers} customers are gone"
+    return _at_most(name, _share(last.gone, last.customers), limit, what)
+
+
+def _source_is_the_same(figures: QualityMetrics, thresholds: QualityThresholds) -> CheckResult:
+    """Let a real API follow the simulator, but nothing else take a real API's place unless that is allowed."""
+    name, last = "source_is_the_same", figures.last_export
+    now, before = figures.source or "unknown", last.source if last else ""
+    is_same = before in ("", figures.source)
+    passed = is_same or before == SIMULATOR or thresholds.allow_other_source
+    text = f"the customers come from {now}"
+    if not is_same:
+        text += f", those of the last export came from {before}"
+    if not passed:
+        text += "; set allow_other_source for one run if that is meant"
+    return _verdict(name, None if passed else Severity.ERROR, not is_same, thresholds.allow_other_source, text)
+
+
 def _mean_quality(figures: QualityMetrics, thresholds: QualityThresholds) -> CheckResult:
     mean, floor, target = figures.mean_quality, thresholds.min_mean_quality, thresholds.target_mean_quality
-    if mean >= target:
+    if math.isnan(mean):
+        severity, text = Severity.ERROR, "there is no customer to score"
+    elif mean >= target:
         severity, text = None, f"the mean score {mean:.2f} meets the target {target:g}"
     elif mean >= floor:
         severity, text = Severity.WARN, f"the mean score {mean:.2f} is below the target {target:g}"
     else:
         severity, text = Severity.ERROR, f"the mean score {mean:.2f} is below the floor {floor:g}"
     threshold = target if severity is not Severity.ERROR else floor
-    return CheckResult("mean_quality_meets_threshold", severity is None, severity, mean, threshold, text)
+    return _verdict("mean_quality_meets_threshold", severity, mean, threshold, text)
 
 
 def _at_most(name: str, score: float, limit: float, what: str) -> CheckResult:
-    passed = score <= limit  # False for NaN
-    severity = None if passed else Severity.ERROR
-    return CheckResult(name, passed, severity, score, limit, f"{score:.2%} {what}, {limit:.2%} are allowed")
+    severity = None if score <= limit else Severity.ERROR  # also of NaN
+    measured = "there is nothing to judge:" if math.isnan(score) else f"{score:.2%} {what},"
+    return _verdict(name, severity, score, limit, f"{measured} {limit:.2%} are allowed")
 
 
 def _equal(name: str, score: int, expected: int, text: str) -> CheckResult:
-    passed = score == expected
-    return CheckResult(name, passed, None if passed else Severity.ERROR, float(score), float(expected), text)
+    return _verdict(name, None if score == expected else Severity.ERROR, score, expected, text)
 
 
-def measure_quality(raw: Frame, clean: Frame, crawl: CrawlSummary, cleaning: CleaningSummary) -> QualityMetrics:
-    """Count the raw table and the clean customers, beside what the crawl and cleaning noted."""
+def _verdict(name: str, severity: Severity | None, score: float, threshold: float, text: str) -> CheckResult:
+    return CheckResult(name, severity is None, severity, float(score), float(threshold), text)
+
+
+def measure_quality(
+    raw: Frame | None,
+    clean: Frame,
+    crawl: CrawlSummary,
+    cleaning: CleaningSummary,
+    published: CleaningSummary | None = None,
+) -> QualityMetrics:
+    """Count the raw table and the clean customers, beside what the crawl and cleaning noted.
+
+    Args:
+        raw: The raw table; None: that is gone, and what the crawl and cleaning noted of it counts.
+        clean: The clean customers.
+        crawl: What the crawl noted.
+        cleaning: What cleaning noted.
+        published: What was noted of the last export's customers; None: nothing was published yet.
+    """
     score = nw.col("data_quality_score")
     counted = clean.select(rows=nw.len(), mean=score.mean(), low=(score < MEDIUM_FROM).cast(nw.Int64).sum())
     customers, mean, low = counted.collect().row(0)
-    rows, kept = _rows(raw), raw
-    if "excluded" in raw.collect_schema().names():
-        kept = raw.filter(~nw.col("excluded"))
-    left = rows if kept is raw else _rows(kept)
+    distinct = _distinct(clean, "customer_id")
+    rows, left, merged = crawl.landed - crawl.rejected, cleaning.records, cleaning.records - distinct
+    if raw is not None:
+        kept = raw.filter(~nw.col("excluded")) if "excluded" in raw.collect_schema().names() else raw
+        rows, left = _rows(raw), _rows(kept)
+        merged = left - _distinct(kept, "id")
     return QualityMetrics(
         landed=crawl.landed,
         rejected=crawl.rejected,
         in_lake=rows,
         excluded=rows - left,
-        merged=left - _distinct(kept, "id"),
+        merged=merged,
         clean=int(customers),
-        distinct_customers=_distinct(clean, "customer_id"),
+        distinct_customers=distinct,
         mean_quality=math.nan if mean is None else float(mean),
         low_quality=int(low or 0),
         of_this_crawl=cleaning.crawl.fingerprint == crawl.fingerprint,
+        source=crawl.source,
+        missing=shares(cleaning.defects, cleaning.records),
+        unsent=shares(cleaning.unsent, cleaning.records),
+        unmapped=unmapped(crawl),
+        last_export=None if published is None else last_export(published, cleaning, int(customers)),
     )
 
 

@@ -16,9 +16,6 @@ from customer_assets.report.history import compare, extend_history
 SCHEMA_FILE = "summary_report.schema.json"
 """Describes a report as JSON Schema; published beside each report."""
 
-SIMULATOR = "embedded simulator"
-"""The `source` of customers who are not real."""
-
 CRAWL_FACTS = {
     "total",
     "missing_customers",
@@ -31,7 +28,7 @@ CRAWL_FACTS = {
 }
 """What a report says of the crawl. The schema of the report lists them, too."""
 
-RUN_SECTIONS = ("$schema", "generated_at", "crawl", "changes", "since_last_report", "history")
+RUN_SECTIONS = ("$schema", "generated_at", "checks", "crawl", "changes", "since_last_report", "history")
 """Sections that differ from run to run even if the data is the same."""
 
 

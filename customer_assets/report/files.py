@@ -13,6 +13,8 @@ from customer_assets.storage.publish import atomic_write
 
 SCHEMA = Path(__file__).parent / SCHEMA_FILE
 ENCODING = "utf-8"
+FORMATS = (".json", ".md", ".html")
+"""The suffixes of a report's files."""
 
 
 def publish_report(report: Mapping[str, Any], base: Path, links: Mapping[str, str] = MappingProxyType({})) -> None:

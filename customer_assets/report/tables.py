@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from customer_assets.fields import UNKNOWN
+from customer_assets.models import SIMULATOR
 from customer_assets.processing.quality import BANDS, HIGH_FROM, MEDIUM_FROM, quality_band
 from customer_assets.processing.rules import JUDGED_BY
 from customer_assets.report import formats
 from customer_assets.report.aggregates import BREAKDOWNS, FEWEST_PER_VALUE, OTHER
-from customer_assets.report.document import SIMULATOR
 from customer_assets.report.formats import pluralize, sentence, words
 
 NOTHING_BEFORE = "Nothing was published before, so there is nothing to compare with yet."

@@ -58,3 +58,8 @@ class Layout:
     def report_file(self) -> Path:
         """The summary report, without an ending: one file per format."""
         return self.root / "export" / "summary_report"
+
+    @property
+    def unpublished_report_file(self) -> Path:
+        """The report on customers that the gate held back, likewise."""
+        return self.root / "export" / "summary_report_not_published"

@@ -88,7 +88,9 @@ class PlainSync:
         """Publish what was loaded before, if it passes the gate."""
         raw, clean = self.frames["raw_customers"], self.frames["clean_customers"]
         crawl, cleaning = self.directory.crawl_summary(raw), self.directory.cleaning_summary(clean)
-        ThresholdsResource().require(measure_quality(raw, clean, crawl, cleaning), crawl)
+        ThresholdsResource(max_gone_share=1).require(
+            measure_quality(raw, clean, crawl, cleaning, self.directory.published()), crawl
+        )
         self.directory.publish_export(DataExporter(self.engine), clean, cleaning)
 
     def report(self) -> None:

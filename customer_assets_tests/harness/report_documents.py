@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from customer_assets.export import DataExporter
-from customer_assets.models import Changes, CleaningSummary, CrawlSummary
-from customer_assets.report.document import SIMULATOR, build_report
+from customer_assets.models import SIMULATOR, Changes, CleaningSummary, CrawlSummary
+from customer_assets.report.document import build_report
 from customer_assets_tests.harness.clean_customers import clean_customer
 
 NOW = datetime(2026, 11, 25, 3, 0, 7, tzinfo=UTC)

@@ -98,7 +98,7 @@ def materialize_all(page: Page) -> None:
     page.get_by_role("button", name="Materialize all").click()
     graph = page.locator("foreignObject")
     expect(graph.get_by_text("Materialized", exact=True)).to_have_count(4, timeout=A_RUN_MS)
-    for checks in ("5 / 5 Passed", "1 / 1 Passed"):
+    for checks in ("8 / 8 Passed", "1 / 1 Passed"):
         expect(graph.get_by_text(checks).first).to_be_visible(timeout=A_RUN_MS)
     expect(graph.get_by_text("1 / 1 Passed")).to_have_count(2)
     keep_screenshot(page, "lineage")

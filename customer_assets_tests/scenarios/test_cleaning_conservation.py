@@ -15,7 +15,9 @@ from customer_assets.processing.quality import QualityThresholds, evaluate, meas
 from customer_assets_tests.harness.engines import AS_OF
 from customer_assets_tests.harness.record_worlds import Record, pages
 
-LENIENT = QualityThresholds(min_mean_quality=0, target_mean_quality=0, max_low_quality_share=1, max_rejected_share=1)
+LENIENT = QualityThresholds(
+    min_mean_quality=0, target_mean_quality=0, max_low_quality_share=1, max_rejected_share=1, lost_field_share=1
+)
 
 
 WORLDS = {"pyspark": 6}

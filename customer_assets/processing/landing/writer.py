@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from customer_assets.models import Page, RejectedRecord
 from customer_assets.processing.landing.batches import quarantine_batch, raw_batch
 from customer_assets.processing.landing.parser import ParsedPage, RecordParser
+from customer_assets.processing.landing.sample import PageSample, sample_page
 from customer_assets.processing.schemas import QUARANTINE_SCHEMA, raw_schema
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.storage.private_files import make_private, with_filename
@@ -74,7 +75,7 @@ class LandingWriter:
         mapping: RecordMapping = DEFAULT_RECORD,
     ) -> None:
         self.mapping = mapping
-        self._digest = 0
+        self._digest, self._sampled = 0, b""
         self._raw = _ParquetFile(Path(raw_path), raw_schema(mapping))
         self._quarantine = _ParquetFile(Path(quarantine_path), QUARANTINE_SCHEMA)
         self.raw_path, self.quarantine_path = self._raw.path, self._quarantine.path
@@ -114,6 +115,7 @@ class LandingWriter:
         if not self._raw.is_open:
             raise ValueError("No pass is open: call start_pass() first.")
         parsed = self._parser.parse_page(page.number, page.data)
+        self._sampled = self._sampled or page.data
         self._digest = (self._digest + int.from_bytes(page.digest)) % 2**_FINGERPRINT_BITS
         rows = len(parsed.positions)
         self._landed += rows
@@ -130,6 +132,10 @@ class LandingWriter:
     def rejected_records(self) -> int:
         """Count the records of this pass without a usable id."""
         return self._rejected_count
+
+    def sample(self) -> PageSample:
+        """Say how the mapping fits the records of the page that came first."""
+        return sample_page(self._sampled, self.mapping)
 
     def unique_ids(self) -> int:
         """Complete both files, and count the distinct ids of this pass, out of core."""
@@ -161,6 +167,7 @@ class LandingWriter:
         self._waiting_rejected_bytes = 0
         self._landed = 0
         self._rejected_count = 0
+        self._sampled = b""
         self._digest = _mapping_digest(self.mapping)
 
     def _reject(self, rejected: Sequence[RejectedRecord]) -> None:

@@ -246,7 +246,7 @@ def test_an_api_of_another_shape_is_synced(tmp_path: Path) -> None:
     job = component.build_defs(ComponentTree.for_test().load_context).resolve_job_def("acme_job")
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance)
-    assert len(result.get_asset_check_evaluations()) == 7
+    assert len(result.get_asset_check_evaluations()) == 10
     document = json.loads((tmp_path / "export" / "customers.json").read_text(encoding="utf-8"))
     assert {each["customer_id"] for each in document["customers"]} == {f"cust_{n:03}" for n in range(1, 26)}
     first = next(each for each in document["customers"] if each["customer_id"] == "cust_001")

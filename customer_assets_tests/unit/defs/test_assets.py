@@ -26,13 +26,13 @@ def test_values_can_be_read_as_frames(serve_api: Serve, resources: Resources, in
     assert sorted(clean.collect()["customer_id"].to_list()) == [1, 2, 3, 4, 5, 6, 7]
     raw: nw.LazyFrame[Any] = result.output_for_node("raw_customers")
     assert min(raw.collect()["email"].to_list()) == "person1@example.org"
-    assert len(result.get_asset_check_evaluations()) == 7
+    assert len(result.get_asset_check_evaluations()) == 10
     assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
 
 
 @pytest.mark.smoke
 def test_the_job_publishes_the_export(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:
-    """All four assets and seven checks, through the IO manager."""
+    """All four assets and ten checks, through the IO manager."""
     made = resources(serve_api(PlainAPI([customer(number) for number in range(1, 8)])))
     result = run(made, instance)
     assert result.success

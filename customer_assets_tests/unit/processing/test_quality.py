@@ -10,7 +10,8 @@ import pytest
 
 from customer_assets.configuration import by_variable, configuration_errors, rename_fields
 from customer_assets.errors import ConfigurationError
-from customer_assets.models import CleaningSummary, CrawlSummary
+from customer_assets.models import SIMULATOR, CleaningSummary, CrawlSummary
+from customer_assets.processing.comparison import LastExport, unmapped
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.batches import landed_objects
 from customer_assets.processing.quality import (
@@ -40,7 +41,10 @@ GOOD = QualityMetrics(
     mean_quality=95.0,
     low_quality=8,
     of_this_crawl=True,
+    source="https://x.org",
 )
+LAST = LastExport("https://x.org", customers=100, gone=30, missing={"email": 0.25})
+SIMULATED, OTHER = replace(LAST, source=SIMULATOR, gone=99), replace(LAST, source="https://y.org", gone=99)
 EMPTY = QualityMetrics(
     landed=0,
     rejected=0,
@@ -78,6 +82,19 @@ def test_good_data_passes_every_check() -> None:
         pytest.param({"low_quality": 9}, "low_quality_share_within_limit", Severity.ERROR, id="too much low quality"),
         pytest.param({"rejected": 5}, "rejected_share_within_limit", None, id="rejected at the limit"),
         pytest.param({"rejected": 6}, "rejected_share_within_limit", Severity.ERROR, id="too many rejected"),
+        pytest.param({"missing": {"email": 0.5}}, "no_field_is_lost", None, id="a field missing from half"),
+        pytest.param({"missing": {"email": 0.51}}, "no_field_is_lost", Severity.WARN, id="a field mostly missing"),
+        pytest.param({"missing": {"email": 0.98}}, "no_field_is_lost", Severity.WARN, id="a field nearly lost"),
+        pytest.param({"missing": {"email": 0.99}}, "no_field_is_lost", Severity.ERROR, id="a field lost"),
+        pytest.param({"last_export": LAST}, "no_mass_deletion", None, id="gone at the limit"),
+        pytest.param({"last_export": replace(LAST, gone=31)}, "no_mass_deletion", Severity.ERROR, id="too many gone"),
+        pytest.param({"source": ""}, "source_is_the_same", None, id="nothing was published yet"),
+        pytest.param({"last_export": LAST}, "source_is_the_same", None, id="the same API"),
+        pytest.param({"last_export": SIMULATED}, "source_is_the_same", None, id="a real API after the simulator"),
+        pytest.param({"last_export": OTHER}, "source_is_the_same", Severity.ERROR, id="another API"),
+        pytest.param(
+            {"last_export": LAST, "source": SIMULATOR}, "source_is_the_same", Severity.ERROR, id="the simulator"
+        ),
         pytest.param({"distinct_customers": 79}, "customer_id_is_unique", Severity.ERROR, id="a customer twice"),
         pytest.param({"landed": 101}, "every_record_is_accounted_for", Severity.ERROR, id="a record lost"),
         pytest.param({"landed": 99}, "every_record_is_accounted_for", Severity.ERROR, id="a record too many"),
@@ -92,6 +109,66 @@ def test_each_check_judges_its_own_figure(change: dict[str, Any], name: str, sev
     verdict = _by_name(replace(GOOD, **change))[name]
     assert (verdict.severity, verdict.passed) == (severity, severity is None)
     assert verdict.blocks is (severity is Severity.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("now", "unsent", "severity"),
+    [
+        pytest.param(0.5, 0.0, None, id="less than 30 points more"),
+        pytest.param(0.56, 0.0, Severity.ERROR, id="more"),
+        pytest.param(0.0, 0.56, Severity.ERROR, id="no longer sent"),
+    ],
+)
+def test_a_field_is_compared_with_the_last_export(now: float, unsent: float, severity: Severity | None) -> None:
+    """A field that many more records lack was lost; the figures are the increase and what is allowed."""
+    figures = replace(GOOD, missing={"email": now}, unsent={"email": unsent}, last_export=LAST)
+    verdict = _by_name(figures)["no_field_is_lost"]
+    assert verdict.severity == severity
+    if severity:
+        assert verdict.figures == {"score": pytest.approx(0.31), "threshold": 0.3}
+        assert verdict.description == (
+            "email is missing or unusable in 56.00% of the records, after 25.00% in the last export"
+        )
+
+
+def test_another_source_is_no_baseline() -> None:
+    """Neither its customers nor its fields are compared; which source it was is in the sentence."""
+    found = _by_name(replace(GOOD, missing={"email": 0.5}, last_export=replace(OTHER, missing={"email": 0.0})))
+    assert found["no_mass_deletion"].description == "there is no earlier export of this source to compare with"
+    assert found["no_field_is_lost"].passed
+    assert found["source_is_the_same"].description == (
+        "the customers come from https://x.org, those of the last export came from https://y.org; "
+        "set allow_other_source for one run if that is meant"
+    )
+
+
+def test_one_run_can_allow_what_the_gate_refuses() -> None:
+    """A lost field, deleted customers and another source, each by a setting of its own."""
+    allowed = QualityThresholds(
+        lost_field_share=1, max_missing_increase=1, max_gone_share=1, allow_other_source=True, max_unfetched_share=0.3
+    )
+    assert not blocking_failures(evaluate(replace(GOOD, missing={"email": 1.0}, last_export=LAST), allowed))
+    assert not blocking_failures(evaluate(replace(GOOD, last_export=OTHER), allowed))
+    crawl = CrawlSummary(fingerprint="", landed=7, rejected=0, total=10, missing_customers=3)
+    verdict = completeness(crawl, allowed)
+    assert (verdict.passed, verdict.score, verdict.threshold) == (True, 7.0, 7.0)
+    assert verdict.description == "3 of 10 customers are missing, 3 may be"
+    assert completeness(crawl, QualityThresholds(max_unfetched_share=0.29)).blocks
+
+
+def test_a_path_that_leads_nowhere_is_named_with_the_keys_there_are() -> None:
+    """Names only: whoever mistyped a path sees what to write."""
+    crawl = _crawl(2, 0).model_copy(update={"absent_paths": {"email": "contact.mail"}, "keys": ("id", "contact.email")})
+    figures = replace(GOOD, missing={"email": 1.0}, unmapped=unmapped(crawl))
+    assert _by_name(figures)["no_field_is_lost"].description == (
+        "email is missing or unusable in 100.00% of the records: no record looked at has contact.mail; the keys there "
+        "are id, contact.email; correct the mapping, or set the field to null if the API does not have it"
+    )
+
+
+def test_no_sentence_says_nan() -> None:
+    """Where there is nothing to judge, that is what is said."""
+    assert not [verdict for verdict in evaluate(EMPTY, QualityThresholds()) if "nan" in verdict.description]
 
 
 def test_nothing_landed_fails() -> None:
@@ -175,7 +252,7 @@ def test_a_raw_lake_that_lacks_records_is_told() -> None:
 def test_completeness(missing: int, description: str) -> None:
     """A crawl that brought fewer customers than the API counts, or more, is not complete."""
     crawl = CrawlSummary(fingerprint="", landed=10, rejected=0, total=10, missing_customers=missing)
-    verdict = completeness(crawl)
+    verdict = completeness(crawl, QualityThresholds())
     assert (verdict.name, verdict.passed, verdict.blocks) == ("every_customer_was_fetched", missing == 0, missing != 0)
     assert (verdict.score, verdict.threshold) == (10 - missing, 10)
     assert verdict.description == description

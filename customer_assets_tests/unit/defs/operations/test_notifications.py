@@ -91,7 +91,7 @@ def test_a_run_ends_with_a_summary(api: PlainAPI, instance: dg.DagsterInstance, 
     assert re.search(r"^Done in \d+\.\d s\.$", log, re.MULTILINE)
     assert "  fetched   7 records on 3 pages; 3 requests (100.0% successful)" in log
     assert "  cleaned   7 customers, mean quality 100.0 of 100; 0 merged, 0 rejected" in log
-    assert "  checks    7 of 7 passed" in log
+    assert "  checks    10 of 10 passed" in log
     assert f"  export    {tmp_path}/data/export/customers.json" in log
     assert not {METRICS_TAG, ALERT_TAG} & set(run.tags)
     assert sorted(api.asked) == [1, 2, 3]
@@ -130,7 +130,7 @@ def test_bad_data_alerts_once(api: PlainAPI, instance: dg.DagsterInstance, hook:
     assert alert["run_id"] == run.run_id
     assert alert["job"] == "customer_sync_job"
     failed = {check["check"]: check for check in alert["failed_checks"]}
-    assert set(failed) == {"mean_quality_meets_threshold"}
+    assert set(failed) == {"mean_quality_meets_threshold", "no_field_is_lost"}
     assert failed["mean_quality_meets_threshold"]["score"] == 70.0
     assert failed["mean_quality_meets_threshold"]["threshold"] == 80.0
     assert [step["step"] for step in alert["failed_steps"]] == ["clean_customers_are_fit_to_publish"]
