@@ -98,7 +98,7 @@ def test_what_a_killed_run_left_goes_with_the_next(tmp_path: Path) -> None:
         shutil.rmtree(history)
         publish(export, 1)
         number += 1
-    assert number > 10
+    assert number > 9
 
 
 def test_a_linked_export_is_kept_as_a_file(tmp_path: Path) -> None:

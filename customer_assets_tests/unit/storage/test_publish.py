@@ -17,7 +17,7 @@ from customer_assets.errors import PublishError
 from customer_assets.storage.publish import atomic_move, atomic_write, link_or_copy, publish_link, publish_to
 from customer_assets_tests.harness import file_operations
 from customer_assets_tests.harness.disks import refuse_link
-from customer_assets_tests.harness.services import missing
+from customer_assets_tests.harness.services import skip_or_fail
 
 HOLD_A_TEMPORARY_FILE = """
 import sys
@@ -145,7 +145,7 @@ def test_a_group_that_cannot_be_kept_gives_no_other_group_access(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if os.geteuid() != 0:
-        missing("a file cannot be given to another group: run the tests as root")
+        skip_or_fail("a file cannot be given to another group: run the tests as root")
     path = tmp_path / "out"
     write(path, "first")
     os.chown(path, -1, 12345)
@@ -271,7 +271,7 @@ def test_a_file_system_that_flushes_no_directories_does_without(
 def test_another_users_leftover_blocks_nobody() -> None:
     """In a directory that all can write to, but where only owners can remove files."""
     if os.geteuid() != 0:
-        missing("no other user can be taken on: run the tests as root")
+        skip_or_fail("no other user can be taken on: run the tests as root")
     program = (
         "import os, sys\n"
         "from pathlib import Path\n"
@@ -286,7 +286,7 @@ def test_another_users_leftover_blocks_nobody() -> None:
         left = folder / f".out.{'0' * 32}.tmp"
         left.write_text("root's")
         left.chmod(0o600)
-        command = [sys.executable, "-c", program, folder / "out"]
+        command = [sys.executable, "-c", program, str(folder / "out")]
         result = subprocess.run(command, check=False, capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
         assert contents(folder) == {"out": "theirs", left.name: "root's"}

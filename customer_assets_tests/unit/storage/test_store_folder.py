@@ -54,7 +54,7 @@ def test_whatever_a_store_raises_names_the_object(folder: StoreFolder, monkeypat
     assert "secret" not in str(raised.value)
 
 
-class Elsewhere(MemoryFileSystem):
+class Elsewhere(MemoryFileSystem):  # type: ignore[misc] # fsspec has no types
     """A server whose uploads can be seen half done, such as SFTP."""
 
     protocol = "elsewhere"
