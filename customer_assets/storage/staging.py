@@ -28,6 +28,7 @@ class StagingArea:
 
     Attributes:
         directory: Where staged files go.
+        pending: Names of files that this process has begun to commit elsewhere, and not ended to.
     """
 
     def __init__(self, parent: Path) -> None:
@@ -37,6 +38,7 @@ class StagingArea:
         self.directory = parent / uuid.uuid4().hex
         self._lock = locked_file(self.directory.with_suffix(LOCK_SUFFIX))
         self._process = os.getpid()
+        self.pending: set[str] = set()
         self.directory.mkdir(mode=OWNER_ONLY_DIRECTORY)
 
     def file(self, name: str) -> Path:

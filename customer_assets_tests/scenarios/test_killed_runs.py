@@ -216,6 +216,7 @@ def test_a_sync_that_fails_at_any_operation_says_what_is_in_place(
         if isinstance(error, PublishError) and error.path == str(site.directory.export_file):
             assert exported_ids(site.directory) == (NEW_IDS if error.in_place else OLD_IDS), context
         site.check_readers()
+        end_process(site)  # what could not be removed goes once its process is gone
         site.check_next_run()
 
 
