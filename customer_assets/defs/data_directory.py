@@ -42,7 +42,7 @@ from customer_assets.storage.folders import open_folder
 from customer_assets.storage.layout import Layout
 from customer_assets.storage.object_store import check_store
 from customer_assets.storage.private_files import private_directory
-from customer_assets.storage.staging import StagingArea, staging_area
+from customer_assets.storage.staging import StagingArea, staging_area, sweep
 from customer_assets.storage.succession import Edition, Succession, newest_claim
 from customer_assets.storage.versions import Table
 
@@ -171,7 +171,9 @@ class DataDirectory(StorageOptions, Resource):
             raise
 
     def landing(self, mapping: RecordMapping = DEFAULT_RECORD, source: str = "") -> "Landing":
-        """Begin to land a crawl of records that look like this and come from there."""
+        """Begin to land a crawl of records that look like this; first remove what killed runs had staged."""
+        self._staging()
+        sweep(self.layout.staging)
         raw, rejected = self.staged_file(f"{RAW}.parquet"), self.staged_file(f"{REJECTED}.parquet")
         return Landing(raw, rejected, mapping, self._next_number(), source)
 

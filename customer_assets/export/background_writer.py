@@ -1,4 +1,4 @@
-"""How a long file is made: pieces ahead of time, on other threads; flushed as it grows. Knows nothing of the data."""
+"""Writing a long file fast: other threads make its pieces ahead, write and flush them. Knows nothing of customers."""
 
 import hashlib
 import os
@@ -14,11 +14,11 @@ Made = TypeVar("Made")
 WORKERS = 2
 ITEMS_AHEAD = 4
 FLUSH_EVERY_BYTES = 64 * 2**20
-"""The disk works while the file grows, so that little is left to flush at its end."""
+"""The disk works while the file grows, so that little remains to be flushed at the end."""
 
 
 def parallel_map(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
-    """Make something of each item, in order, a few ahead of whoever takes them; like `map`, but on other threads."""
+    """Like `map`, but on other threads: results come in order, and a few are made before they are asked for."""
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting: deque[Future[Made]] = deque()
         for item in items:
@@ -30,12 +30,12 @@ def parallel_map(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterato
 
 
 class HashingWriter:
-    """A new file: hashed by whoever writes, written and flushed on threads of its own meanwhile.
+    """A new file, hashed by its caller's thread while threads of its own write and flush it.
 
-    Used as a context; at its end the file is whole and on the disk.
+    Used as a context. At its end the file is complete and on the disk.
 
     Raises:
-        OSError: It could not be written or flushed; raised by a later call, at the latest when the block ends.
+        OSError: The file could not be written or flushed. A later call raises it, the context's end at the latest.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,7 +48,7 @@ class HashingWriter:
         self._unflushed = 0
 
     def write(self, piece: bytes | memoryview, *, hashed: bool = True) -> None:
-        """Write a piece after those before it; `hashed`: it counts for the hash. A few pieces may wait."""
+        """Write the next piece, and add it to the hash if `hashed`. Waits only if several are still unwritten."""
         if hashed:
             self._digest.update(piece)
         if len(self._waiting) == ITEMS_AHEAD:
@@ -56,7 +56,7 @@ class HashingWriter:
         self._waiting.append(self._writer.submit(self._write, piece))
 
     def hexdigest(self) -> str:
-        """Return the hash of what was written so far."""
+        """Return the hash of the pieces so far."""
         return self._digest.hexdigest()
 
     def _write(self, piece: bytes | memoryview) -> None:

@@ -1,11 +1,17 @@
 """What can be said of a Parquet file from outside: its hash, and whether it can be read as a table of given columns."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+
+def escape_glob(path: Path | str) -> str:
+    """Write a path so that DuckDB takes it for one file, whatever its name: `[a]/b.parquet` → `[[]a]/b.parquet`."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", str(path))
 
 
 def file_digest(path: Path) -> str:

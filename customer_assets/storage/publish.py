@@ -184,11 +184,12 @@ def _keep_mode_and_group(temporary: Path, target: Path) -> None:
     except FileNotFoundError:
         temporary.chmod(OWNER_ONLY)
         return
-    with suppress(OSError):  # only members of a group can give it a file
-        os.chown(temporary, -1, before.st_gid)
-    is_group_kept = temporary.stat().st_gid == before.st_gid
     mode = stat.S_IMODE(before.st_mode) & 0o777
-    temporary.chmod(mode if is_group_kept else mode & ~stat.S_IRWXG)
+    try:
+        os.chown(temporary, -1, before.st_gid)
+    except PermissionError:  # only members of a group can give it a file; another group gets no access
+        mode = mode if temporary.stat().st_gid == before.st_gid else mode & ~stat.S_IRWXG
+    temporary.chmod(mode)
 
 
 def _try_link(source: Path, target: Path) -> bool:

@@ -28,6 +28,7 @@ class StagingArea:
 
     Attributes:
         directory: Where staged files go.
+        pending: Names of files that this process has begun to commit elsewhere, and not ended to.
     """
 
     def __init__(self, parent: Path) -> None:
@@ -36,6 +37,8 @@ class StagingArea:
         sweep(parent)
         self.directory = parent / uuid.uuid4().hex
         self._lock = locked_file(self.directory.with_suffix(LOCK_SUFFIX))
+        self._process = os.getpid()
+        self.pending: set[str] = set()
         self.directory.mkdir(mode=OWNER_ONLY_DIRECTORY)
 
     def file(self, name: str) -> Path:
@@ -62,7 +65,9 @@ class StagingArea:
         return lock is not None
 
     def close(self) -> None:
-        """Remove the area and everything in it."""
+        """Remove the area and everything in it, if it is this process's own."""
+        if self._process != os.getpid():
+            return
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.with_suffix(LOCK_SUFFIX).unlink(missing_ok=True)
         os.close(self._lock)
@@ -74,16 +79,18 @@ class StagingArea:
         self.close()
 
 
-_areas: dict[Path, StagingArea] = {}
+_areas: dict[tuple[int, Path], StagingArea] = {}
+"""By process and parent: a forked process must not use, or close, the area of the process it was forked from."""
 _opening = threading.Lock()
 
 
 def staging_area(parent: Path) -> StagingArea:
     """Return this process's area below `parent`, which is open until the process ends."""
     with _opening:
-        area = _areas.get(parent)
+        key = (os.getpid(), parent)
+        area = _areas.get(key)
         if area is None or not area.directory.is_dir():  # somebody tidied up
-            area = _areas[parent] = StagingArea(parent)
+            area = _areas[key] = StagingArea(parent)
             atexit.register(area.close)
         return area
 

@@ -61,6 +61,7 @@ class Succession:
     def __init__(self, edition: Edition, published: Callable[[], Edition | None]) -> None:
         self._edition, self._published = edition, published
         self._target: Path | None = None
+        self._is_in_place = False
 
     @property
     def mark(self) -> str:
@@ -83,6 +84,7 @@ class Succession:
                 temporary.unlink(missing_ok=True)
         try:
             yield
+            self._is_in_place = True
         except FileNotFoundError as error:
             if self._is_superseded(target):  # by an edition that removed our temporary file
                 raise SupersededError(str(target)) from error
@@ -91,9 +93,13 @@ class Succession:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        """Remove the claim, and those that killed runs left for older editions."""
-        if self._target is not None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Remove the claim, and those that killed runs left for older editions.
+
+        What is in place but not on record keeps its claim: it stays newer than older editions all the same.
+        """
+        is_unrecorded = self._is_in_place and kind is not None
+        if self._target is not None and not is_unrecorded:
             with suppress(OSError):
                 self._claim(self._target).unlink(missing_ok=True)
                 for claim, edition in _claims(self._target):

@@ -156,18 +156,29 @@ class Table(Generic[Facts]):
             PublishError: They could not be committed; says whether the old version is still current.
         """
         files = {self.name: staged, **(more or {})}
+        names = {part: self._new_name(part) for part in files}
+        pending = self._staging().pending
+        pending.update(names.values())
+        try:
+            version = self._commit(files, names, facts)
+        finally:
+            pending.difference_update(names.values())
+        self._show()
+        self._prune(version)
+        return version
+
+    def _commit(self, files: Mapping[str, Path], names: Mapping[str, str], facts: Facts) -> Version[Facts]:
+        """Store the files under new names, and let the pointer name them."""
         parts: dict[str, Part] = {}
         try:
             self._check_replaceable()
             version = Version(parts, facts, self._find_superseded())
             for name, path in files.items():
-                parts[name] = Part(file=self._new_name(name), sha256=file_digest(path))
+                parts[name] = Part(file=names[name], sha256=file_digest(path))
                 self._folder.add(path, parts[name].file)
             self._folder.replace(self._pointer, _document(version))
         except (OSError, PublishError) as error:
             raise self._failed_commit(parts, error) from error
-        self._show()
-        self._prune(version)
         return version
 
     def set_aside(self) -> None:
@@ -306,25 +317,31 @@ class Table(Generic[Facts]):
         return PublishError(self.file, problem, in_place=is_current)
 
     def _prune(self, committed: Version[Facts]) -> None:
-        """Remove what a commit superseded, and what dead runs left behind."""
+        """Remove what a commit superseded, and what runs left behind that cannot commit it any more.
+
+        What is left behind is judged before the pointer is read: whoever commits meanwhile has changed the pointer.
+        """
+        superseded = committed.superseded | committed.files  # by now, another run can have superseded ours
         try:
             names = self._folder.names(VERSIONS)
-            current = self._current()  # read after the names, so that it names whatever was committed meanwhile
+            pending = frozenset(self._staging().pending)
+            removable = [name for name in names if name in superseded or self._is_left(name, pending)]
+            current = self._current()
         except OSError as error:
             logger.warning("%s: old versions were not removed: %s.", self.file, error.strerror or error)
             return
-        kept = current.files if current else frozenset()
-        superseded = committed.superseded | committed.files  # by now, another run can have superseded ours
-        self._remove([name for name in names if name not in kept and (name in superseded or self._is_left(name))])
+        self._remove([name for name in removable if current is None or name not in current.files])
 
-    def _is_left(self, name: str) -> bool:
-        """Whether a file that no pointer names is this table's, and the run that wrote it cannot commit it any more."""
+    def _is_left(self, name: str, pending: frozenset[str]) -> bool:
+        """Whether a file is this table's, and whoever wrote it does not commit it any more; the pointer can name it."""
         parts = "|".join(map(re.escape, (self.name, *self._shown)))
         ours = re.fullmatch(
             rf"{VERSIONS}/(?:{parts})-(\d{{8}}T\d{{6}}Z)-({OWNER.pattern})-[0-9a-f]{{8}}\.parquet", name
         )
         if ours is None:
             return False
+        if ours[2] == self._staging().owner:
+            return name not in pending
         is_gone = self._staging().is_gone(ours[2])
         if is_gone is None:
             written = datetime.strptime(ours[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

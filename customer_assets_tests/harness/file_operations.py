@@ -1,18 +1,24 @@
-"""Every file operation of a piece of work: counted, and the n-th one made to fail, to kill or to wait.
+"""Every file operation of a piece of work: counted, and the n-th one made to fail, to kill, to wait or to take turns.
 
-Python reports its file operations as audit events, so nothing has to be patched but `fsync`, which it does not report.
-An operation is reported just before it happens. Only the thread that does the work is looked at, and only what it does
-below one directory.
+Python reports its file operations as audit events, so nothing has to be patched but `fsync`, which it does not report;
+operations of the object store in memory are reported by `store_operations`. An operation is reported just before it
+happens. Only threads that are watched count, and only what they do below one directory.
 """
 
 import errno
 import os
+import queue
+import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 OPERATIONS = {
     "open",
@@ -30,58 +36,84 @@ OPERATIONS = {
     "shutil.rmtree",
     "fsync",
 }
+STORE_OPERATIONS = ("cat_file", "cp_file", "get_file", "ls", "mv", "pipe_file", "put_file", "rm_file")
 ERRORS = (errno.EIO, errno.ENOSPC, errno.EROFS)
+BLOCKED_AFTER_S = 1.0
+"""A thread that reaches no operation in this time waits for another that waits for its turn."""
 
 Act = Callable[[int, str], None]
 """What to do at an operation, by its number from 0 and its path."""
 
 
-class _Watch:
-    """What is looked at now; the audit hook cannot be removed, so there is one for all tests."""
+@dataclass
+class _Watched:
+    """What is looked at on one thread."""
 
-    def __init__(self) -> None:
-        self.thread: int | None = None
-        self.folder, self.count = "", 0
-        self.act: Act = lambda *_: None
+    folder: str
+    act: Act
+    count: int = 0
 
-    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event not in OPERATIONS or self.thread != threading.get_ident():
-            return
-        paths = [os.fsdecode(each) for each in arguments if isinstance(each, str | bytes | os.PathLike)]
-        below = [path for path in paths if path.startswith(self.folder)]
-        if below:
-            number, self.count = self.count, self.count + 1
-            self.act(number, below[-1])
+    def report(self, path: str) -> None:
+        number, self.count = self.count, self.count + 1
+        self.act(number, path)
 
 
-_watch = _Watch()
+_watched: dict[int, _Watched] = {}
 _installed: list[bool] = []
 
 
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if event not in OPERATIONS or threading.get_ident() not in _watched:
+        return
+    watched_here = _watched[threading.get_ident()]
+    paths = [os.fsdecode(each) for each in arguments if isinstance(each, str | bytes | os.PathLike)]
+    below = [path for path in paths if path.startswith(watched_here.folder)]
+    if below:
+        watched_here.report(below[-1])
+
+
 def _install() -> None:
-    """Add the hook once a process."""
+    """Add the hook, which cannot be removed, once a process."""
     if _installed:
         return
     _installed.append(True)
-    sys.addaudithook(_watch.audit)
+    sys.addaudithook(_audit)
     fsync: Callable[[Any], None] = os.fsync
 
     def audited(descriptor: Any) -> None:
-        _watch.audit("fsync", (Path(f"/proc/self/fd/{descriptor}").readlink(),))
+        _audit("fsync", (Path(f"/proc/self/fd/{descriptor}").readlink(),))
         fsync(descriptor)
 
     os.fsync = audited  # type: ignore[assignment] # it takes whatever fsync does
+
+
+@pytest.fixture
+def store_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Report operations of the object store in memory, too."""
+
+    def reported(name: str) -> Callable[..., Any]:
+        method = getattr(MemoryFileSystem, name)
+
+        def report(store: MemoryFileSystem, path: str, *arguments: Any, **options: Any) -> Any:
+            if threading.get_ident() in _watched:
+                _watched[threading.get_ident()].report(f"memory:/{path}")
+            return method(store, path, *arguments, **options)
+
+        return report
+
+    for name in STORE_OPERATIONS:
+        monkeypatch.setattr(MemoryFileSystem, name, reported(name))
 
 
 @contextmanager
 def watched(folder: Path, act: Act = lambda *_: None) -> Iterator[Callable[[], int]]:
     """Act at each file operation of this thread in the block; gives how many there were so far."""
     _install()
-    _watch.thread, _watch.folder, _watch.count, _watch.act = threading.get_ident(), str(folder), 0, act
+    here = _watched[threading.get_ident()] = _Watched(str(folder), act)
     try:
-        yield lambda: _watch.count
+        yield lambda: here.count
     finally:
-        _watch.thread = None
+        _watched.pop(threading.get_ident(), None)
 
 
 def count(folder: Path, work: Callable[[], object]) -> int:
@@ -126,7 +158,6 @@ def pause_at(folder: Path, number: int, work: Callable[[], object], meanwhile: C
 
     def act(at: int, _: str) -> None:
         if at == number:
-            _watch.thread = None
             reached.set()
             go_on.wait(60)
 
@@ -145,4 +176,49 @@ def pause_at(folder: Path, number: int, work: Callable[[], object], meanwhile: C
     meanwhile()
     go_on.set()
     thread.join(60)
+    return errors
+
+
+def interleave(folder: Path, works: Sequence[Callable[[], object]], dice: random.Random) -> list[Exception | None]:
+    """Do several pieces of work on threads that take turns at every operation, as the dice fall; return their errors."""
+    errors: list[Exception | None] = [None] * len(works)
+    arrived: queue.Queue[tuple[int, bool]] = queue.Queue()
+    turns = [threading.Event() for _ in works]
+
+    def run(worker: int) -> None:
+        def act(_: int, __: str) -> None:
+            arrived.put((worker, True))
+            turns[worker].wait(60)
+            turns[worker].clear()
+
+        try:
+            with watched(folder, act):
+                works[worker]()
+        except Exception as error:  # noqa: BLE001 - the test judges it
+            errors[worker] = error
+        finally:
+            arrived.put((worker, False))
+
+    threads = [threading.Thread(target=run, args=(worker,)) for worker in range(len(works))]
+    for thread in threads:
+        thread.start()
+    waiting: list[int] = []
+    running, ended = len(works), 0
+    while ended < len(works):
+        while running and (len(waiting) + ended < len(works)):
+            try:
+                worker, goes_on = arrived.get(timeout=BLOCKED_AFTER_S if waiting else 60)
+            except queue.Empty:
+                break  # whoever runs is blocked by one that waits
+            running -= 1
+            if goes_on:
+                waiting.append(worker)
+            else:
+                ended += 1
+        if waiting:
+            chosen = waiting.pop(dice.randrange(len(waiting)))
+            running += 1
+            turns[chosen].set()
+    for thread in threads:
+        thread.join(60)
     return errors

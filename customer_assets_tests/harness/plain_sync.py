@@ -18,6 +18,7 @@ from customer_assets.processing.defects import cleaning_summary, count_defects
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.processor import CustomerDataProcessor
 from customer_assets.processing.quality import measure_quality
+from customer_assets.storage.folders import open_folder
 from customer_assets.storage.versions import Table
 
 AS_OF = datetime(2026, 11, 25, 3, 0, 7, tzinfo=UTC)
@@ -88,7 +89,7 @@ class PlainSync:
         """Publish what was loaded before, if it passes the gate."""
         raw, clean = self.frames["raw_customers"], self.frames["clean_customers"]
         crawl, cleaning = self.directory.crawl_summary(raw), self.directory.cleaning_summary(clean)
-        ThresholdsResource(max_gone_share=1).require(
+        ThresholdsResource(max_gone_share=1, max_rejected_share=0.5).require(
             measure_quality(raw, clean, crawl, cleaning, self.directory.published()), crawl
         )
         self.directory.publish_export(DataExporter(self.engine), clean, cleaning)
@@ -117,3 +118,14 @@ def exported_ids(directory: DataDirectory) -> list[str]:
     document = json.loads(directory.export_file.read_bytes())
     assert document["metadata"]["total_customers"] == len(document["customers"])
     return sorted(each["customer_id"] for each in document["customers"])
+
+
+def leftovers(directory: DataDirectory) -> list[str]:
+    """Name what should not be there once nothing runs."""
+    root = Path(directory.path)
+    hidden = [str(path) for path in root.rglob("*") if path.name.endswith((".tmp", ".claim", ".damaged"))]
+    staged = [str(path) for path in (root / "lake" / ".staging").rglob("*") if path.suffix == ".parquet"]
+    tables = (directory.raw, directory.clean, directory.exported)
+    current = {part.file for table in tables for part in table.current().parts.values()}
+    versions = [name for name in open_folder(directory.lake).names("versions") if name not in current]
+    return [*hidden, *staged, *versions]

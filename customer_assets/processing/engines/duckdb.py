@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from customer_assets.errors import ConfigurationError
 from customer_assets.processing.rules import Frame
+from customer_assets.storage.parquet import escape_glob
 from customer_assets.storage.private_files import private_file
 
 _OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
@@ -38,7 +39,7 @@ class DuckDBEngine:
     def scan(self, source: Path | str | Sequence[Path | str]) -> Frame:
         """Read Parquet files lazily, as one frame."""
         paths = [source] if isinstance(source, Path | str) else source
-        return nw.from_native(self.connection.read_parquet([str(path) for path in paths]))
+        return nw.from_native(self.connection.read_parquet([escape_glob(path) for path in paths]))
 
     def from_arrow(self, table: pa.Table) -> Frame:
         """Take a table in memory."""

@@ -19,7 +19,7 @@ class PolarsEngine:
     def scan(self, source: Path | str | Sequence[Path | str]) -> Frame:
         """Read Parquet files lazily, as one frame."""
         paths = [source] if isinstance(source, Path | str) else source
-        return nw.from_native(pl.scan_parquet([str(path) for path in paths]))
+        return nw.from_native(pl.scan_parquet([str(path) for path in paths], glob=False))
 
     def from_arrow(self, table: pa.Table) -> Frame:
         """Take a table in memory."""

@@ -1,6 +1,7 @@
 """Spark (extra `spark`): a local one, or any cluster through a session or a Spark Connect address."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +36,7 @@ class SparkEngine:
         """Read Parquet files, or directories of them, lazily, as one frame."""
         paths = [source] if isinstance(source, Path | str) else source
         reader = self.session.read.option("datetimeRebaseMode", "CORRECTED")  # dates before 1582 are what they say
-        frame: Frame = nw.from_native(reader.parquet(*(_location(path) for path in paths)))
+        frame: Frame = nw.from_native(reader.parquet(*(_pattern(path) for path in paths)))
         return frame
 
     def from_arrow(self, table: pa.Table) -> Frame:
@@ -87,7 +88,14 @@ def _session(spark: Any) -> SparkSession:  # noqa: ANN401 - the same
 
 
 def _location(path: Path | str) -> str:
-    return str(path) if "://" in str(path) else Path(path).absolute().as_uri()
+    """Write a path as Spark wants it: with a scheme, and nothing in it encoded."""
+    return str(path) if "://" in str(path) else f"file://{Path(path).absolute()}"
+
+
+def _pattern(path: Path | str) -> str:
+    """Write a path to read from, so that Spark takes no character of it for a pattern."""
+    location = _location(path)
+    return re.sub(r"[*?\[\]{}\\]", r"\\\g<0>", location) if location.startswith("file://") else location
 
 
 def _join(parts: Sequence[Path], path: Path) -> None:

@@ -17,6 +17,7 @@ from customer_assets.processing.landing.parser import ParsedPage, RecordParser
 from customer_assets.processing.landing.sample import PageSample, sample_page
 from customer_assets.processing.schemas import QUARANTINE_SCHEMA, raw_schema
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
+from customer_assets.storage.parquet import escape_glob
 from customer_assets.storage.private_files import make_private, with_filename
 
 ROWS_PER_GROUP = 32_768
@@ -268,13 +269,14 @@ def _distinct_ids(path: Path, mapping: RecordMapping) -> int:
         if is_text
         else (_BLOCKS, _DISTINCT_IDS, _BLOCKS_COUNTED_AT_ONCE)
     )
+    file = escape_glob(path)
     with TemporaryDirectory(dir=path.parent) as spill_dir:
         settings: dict[str, Any] = {"temp_directory": spill_dir, **_COUNTING}
         with duckdb.connect(config=settings) as connection:
-            ((groups,),) = connection.execute(estimate, [str(path)]).fetchall()
+            ((groups,),) = connection.execute(estimate, [file]).fetchall()
             parts = groups // at_once + 1
             return sum(
                 int(found)
                 for part in range(parts)
-                for (found,) in connection.execute(count, {"path": str(path), "parts": parts, "part": part}).fetchall()
+                for (found,) in connection.execute(count, {"path": file, "parts": parts, "part": part}).fetchall()
             )
