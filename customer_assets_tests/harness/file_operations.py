@@ -180,7 +180,7 @@ def pause_at(folder: Path, number: int, work: Callable[[], object], meanwhile: C
 
 
 def interleave(folder: Path, works: Sequence[Callable[[], object]], dice: random.Random) -> list[Exception | None]:
-    """Do several pieces of work on threads that take turns at every operation, as the dice fall; return their errors."""
+    """Do several pieces of work on threads that take turns at every operation, at random; return their errors."""
     errors: list[Exception | None] = [None] * len(works)
     arrived: queue.Queue[tuple[int, bool]] = queue.Queue()
     turns = [threading.Event() for _ in works]

@@ -100,11 +100,21 @@ class Site:
         assert exported in (OLD_IDS, NEW_IDS)
         raw, clean = self.directory.raw.current(), self.directory.clean.current()
         rows = {(3, 1): OLD_IDS, (4, 0): NEW_IDS}
-        for name, version, ids in (
-            ("raw_customers", raw, rows[raw.facts.landed - raw.facts.rejected, raw.facts.rejected]),
-            ("clean_customers", clean, rows[clean.facts.records, clean.facts.crawl.rejected]),
+        for name, version, fetched, ids in (
+            (
+                "raw_customers",
+                raw,
+                self.directory.raw.fetch(),
+                rows[raw.facts.landed - raw.facts.rejected, raw.facts.rejected],
+            ),
+            (
+                "clean_customers",
+                clean,
+                self.directory.clean.fetch(),
+                rows[clean.facts.records, clean.facts.crawl.rejected],
+            ),
         ):
-            _, file = {"raw_customers": self.directory.raw, "clean_customers": self.directory.clean}[name].fetch()
+            _, file = fetched
             assert pq.read_metadata(file).num_rows == len(ids)
             file.unlink()
             assert name in version.parts
