@@ -12,7 +12,7 @@ import narwhals as nw
 
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.errors import as_dagster_failures
-from customer_assets.defs.metadata import check_result, crawl_summary_metadata, export_metadata
+from customer_assets.defs.metadata import check_result, crawl_summary_metadata, export_metadata, rejected_metadata
 from customer_assets.defs.resources import ProcessingResource, ThresholdsResource
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export import DataExporter
@@ -69,6 +69,7 @@ def _checks_of_clean_customers(sync: Sync) -> dg.AssetChecksDefinition:
             cleaning = data_directory.cleaning_summary(clean_customers)
             published = data_directory.published()
             figures = measure_quality(raw_customers, clean_customers, crawl, cleaning, published)
+            rejected = rejected_metadata(crawl, data_directory.layout.quarantine_file)
             verdicts = quality_thresholds.judge(figures, crawl)
             if blocking_failures(verdicts):
                 exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
@@ -78,7 +79,8 @@ def _checks_of_clean_customers(sync: Sync) -> dg.AssetChecksDefinition:
         selected = {key.name for key in context.selected_asset_check_keys}
         for verdict in verdicts:
             if verdict.name in selected:
-                yield check_result(verdict)
+                is_about_rejected = verdict.name == "rejected_share_within_limit"
+                yield check_result(verdict, metadata=rejected if is_about_rejected else None)
 
     return clean_customers_are_fit_to_publish
 

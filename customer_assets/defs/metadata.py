@@ -145,6 +145,14 @@ def crawl_summary_metadata(record: CrawlSummary) -> dict[str, dg.MetadataValue]:
     return numeric(record.model_dump(exclude=NOT_NUMBERS))
 
 
+def rejected_metadata(crawl: CrawlSummary, quarantine: Path) -> dict[str, dg.MetadataValue]:
+    """Count the rejected records by their reason, and say where they are."""
+    if not crawl.rejected:
+        return {}
+    counts = {f"rejected_{reason}": count for reason, count in crawl.rejected_by_reason.items()}
+    return {**numeric(counts), "quarantine": dg.MetadataValue.path(quarantine)}
+
+
 def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.MetadataValue]:
     """Return what an export holds, and where it is."""
     counts = {name: value for name, value in asdict(figures).items() if isinstance(value, int)}

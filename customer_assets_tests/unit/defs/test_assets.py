@@ -81,6 +81,12 @@ def test_too_many_rejected_records_are_not_published(
     assert not result.success
     failed = {each.check_name for each in result.get_asset_check_evaluations() if not each.passed}
     assert failed == {"rejected_share_within_limit"}
+    (red,) = (each for each in result.get_asset_check_evaluations() if not each.passed)
+    assert {name: red.metadata[name].value for name in ("rejected_id_missing", "rejected_not_an_object")} == {
+        "rejected_id_missing": 1,
+        "rejected_not_an_object": 1,
+    }
+    assert red.metadata["quarantine"].value == str(made["data_directory"].layout.quarantine_file)
     assert not export_of(made).exists()
     assert made["data_directory"].raw.current().facts.rejected == 2
 
