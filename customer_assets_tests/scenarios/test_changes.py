@@ -94,7 +94,7 @@ def test_another_rule_version_marks_what_follows_as_stale(
     made = resources(serve_api(PlainAPI([customer(number) for number in range(1, 8)])))
     assert run(made, instance).success
     assert not any(stale(made, instance).values())
-    monkeypatch.setattr("customer_assets.definitions.ASSETS", assets_by_other_rules(monkeypatch))
+    monkeypatch.setattr("customer_assets.defs.build.build_assets", build_assets_by_other_rules(monkeypatch))
     assert stale(made, instance) == {
         "raw_customers": False,
         "clean_customers": True,
@@ -103,15 +103,15 @@ def test_another_rule_version_marks_what_follows_as_stale(
     }
 
 
-def assets_by_other_rules(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The assets as they are once the rules' version was raised."""
+def build_assets_by_other_rules(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Load the function that builds the assets, as it is once the rules' version was raised."""
     monkeypatch.setattr(rules, "RULES_VERSION", f"{rules.RULES_VERSION} raised")
     spec = importlib.util.spec_from_file_location("assets_by_other_rules", assets.__file__)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.ASSETS
+    return module.build_assets
 
 
 def test_the_report_tells_what_changed_since_the_last_export(
