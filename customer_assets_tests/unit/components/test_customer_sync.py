@@ -12,10 +12,10 @@ import pytest
 from dagster.components.core.component_tree import ComponentTree
 from pydantic import ValidationError
 
+from customer_assets.api.paging import PageNumber
 from customer_assets.components import CustomerSyncComponent
 from customer_assets.defs.resources import CustomerAPIResource
 from customer_assets.errors import ConfigurationError
-from customer_assets.field_mapping import DEFAULT_MAPPING
 from customer_assets.record_mapping import FieldSource
 from customer_assets_tests.harness.acme import ACME_KEY, ACME_YAML, AcmeAPI, serve_acme
 
@@ -43,7 +43,7 @@ def test_a_name_is_enough() -> None:
     assert defs.resolve_schedule_def("shop_schedule").cron_schedule == "0 3 * * *"
     resource = (defs.resources or {})["shop_customer_api"]
     assert isinstance(resource, CustomerAPIResource)
-    assert (resource.base_url, resource.settings().mapping) == ("", DEFAULT_MAPPING)
+    assert (resource.base_url, resource.settings().paging) == ("", PageNumber())
 
 
 def test_each_attribute_reaches_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
