@@ -30,6 +30,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
     variable_prefix: ClassVar[str] = "CUSTOMER"
 
+    def __getitem__(self, key: str) -> object:
+        """Return a field by its key in YAML, which is how Dagster finds each key's line; `from` cannot be a name."""
+        names = {field.alias: name for name, field in type(self).model_fields.items()}
+        return getattr(self, names.get(key, key))
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:

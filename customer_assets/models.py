@@ -137,18 +137,14 @@ class CrawlSummary(BaseModel):
         dict[str, int], Field(description="The same by reason, the most frequent first.")
     ] = {}
     mapping: Annotated[RecordMapping, Field(description="How the records were read.")] = DEFAULT_RECORD
-<<<<<<< HEAD
     source: Annotated[str, Field(description="Where they come from: the API's host, or `SIMULATOR`; no secret.")] = ""
     absent_paths: Annotated[
         dict[str, str], Field(description="Paths of the mapping that no record of a page has, by field.")
     ] = {}
     keys: Annotated[tuple[str, ...], Field(description="The keys that at least half of that page's records have.")] = ()
-    total: Annotated[int, Field(ge=0, description="Customers in all, according to the API's last answer.")]
-=======
     total: Annotated[
         int | None, Field(ge=0, description="Customers in all, by the API's last answer; null: it does not count them.")
     ]
->>>>>>> 2d7cb31 (Any way of paging, by configuration: one class a strategy, chains that resume, unknown totals)
     missing_customers: Annotated[int, Field(description="Customers that the API counts and did not hand over.")]
     source_duplicates: Annotated[int, Field(description="Records that repeat a customer at the source itself.")] = 0
     pages: int = 0

@@ -87,6 +87,10 @@ class AnswerFields(Settings):
                 ) from None
         return self
 
+    def __getitem__(self, key: str) -> object:
+        """Return a field by its key in YAML."""
+        return super().__getitem__("records" if key == "data" else key)
+
     @property
     def list_path(self) -> Path:
         """The way to the list."""

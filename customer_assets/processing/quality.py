@@ -226,17 +226,16 @@ def evaluate(figures: QualityMetrics, thresholds: QualityThresholds) -> list[Che
     ]
 
 
-<<<<<<< HEAD
 def completeness(crawl: CrawlSummary, thresholds: QualityThresholds) -> CheckResult:
-    """Judge whether the API returned as many customers as it says it has, but for a shortfall that is known."""
-    name, fetched = "every_customer_was_fetched", crawl.total - crawl.missing_customers
-=======
-def completeness(crawl: CrawlSummary) -> CheckResult:
-    """Judge whether the API handed over as many customers as it says it has; pass where it does not say."""
+    """Judge whether the API returned as many customers as it says it has, but for a shortfall that is known.
+
+    Where the API does not say how many it has, the check passes and says so.
+    """
+    name = "every_customer_was_fetched"
     if crawl.total is None:
         reason = "the API does not say how many customers it has, so nothing could be compared"
-        return _equal("every_customer_was_fetched", crawl.landed, crawl.landed, reason)
->>>>>>> 2d7cb31 (Any way of paging, by configuration: one class a strategy, chains that resume, unknown totals)
+        return _equal(name, crawl.landed, crawl.landed, reason)
+    fetched = crawl.total - crawl.missing_customers
     reason = f"{crawl.missing_customers} of {crawl.total} customers are missing"
     if crawl.missing_customers < 0:
         reason = f"{-crawl.missing_customers} customers more came than the {crawl.total} that the API counts"

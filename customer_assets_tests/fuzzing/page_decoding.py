@@ -4,12 +4,8 @@ from datetime import UTC, datetime
 
 from customer_assets.api.crawl.events import FetchPage, RequestFailed
 from customer_assets.api.http.base import RawResponse
-<<<<<<< HEAD
-from customer_assets.api.responses import parse_response, records
-from customer_assets.json_values import parse_id
-=======
 from customer_assets.api.responses import PageParser, records
->>>>>>> 2d7cb31 (Any way of paging, by configuration: one class a strategy, chains that resume, unknown totals)
+from customer_assets.json_values import parse_id
 from customer_assets.metrics import FailureCause
 from customer_assets.processing.landing.parser import parse_page
 from customer_assets_tests.fuzzing.running import fuzz

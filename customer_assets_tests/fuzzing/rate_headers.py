@@ -4,14 +4,9 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-<<<<<<< HEAD
-from customer_assets.api.crawl.events import RateLimitHints, RequestFailed
+from customer_assets.api.crawl.events import FetchPage, RateLimitHints, RequestFailed
 from customer_assets.api.crawl.policy import PacePolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
-=======
-from customer_assets.api.crawl.events import FetchPage, RateLimitHints, RequestFailed
-from customer_assets.api.crawl.rate_limiter import LONGEST_PAUSE_S, RateLimiter
->>>>>>> 2d7cb31 (Any way of paging, by configuration: one class a strategy, chains that resume, unknown totals)
 from customer_assets.api.http.base import RawResponse
 from customer_assets.api.rate_limit_headers import LONGEST_WAIT_S, parse_http_date, parse_retry_after
 from customer_assets.api.responses import PageParser

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from customer_assets_tests.harness.services import answer, serving
+from customer_assets_tests.harness.services import respond, serving
 
 Records = list[dict[str, Any]]
 
@@ -117,7 +117,7 @@ def paged(api: PagedAPI) -> Iterator[PagedAPI]:
             answered = api.respond(asked, {name.lower(): value for name, value in self.headers.items()})
             content = b"" if answered.status == 204 else json.dumps(answered.content).encode()
             named = {name.replace("-", "_"): value for name, value in answered.headers.items()}
-            answer(self, answered.status, content, Content_Type="application/json", **named)
+            respond(self, answered.status, content, Content_Type="application/json", **named)
 
         do_POST = do_GET  # noqa: N815 - the names that http.server looks for
 

@@ -281,7 +281,7 @@ def test_a_total_of_a_request_of_its_own_is_compared() -> None:
     def way(asked: Asked, records: Records) -> Answered:
         return Answered({"count": told[0]}) if asked.path == "/count.json" else by_cursor(asked, records)
 
-    settings = {
+    settings: dict[str, Any] = {
         "pages": CURSOR,
         "answer": {"records": "results", "total": {"path": "/count.json", "at": "count"}},
         "retry_waits_s": SHORT,

@@ -197,6 +197,7 @@ class _OpenEnd:
     def __init__(self, numbering: Numbering, page_size: int | None) -> None:
         self._is_by_record, self._page_size = numbering is Numbering.RECORDS, page_size
         self._seen: dict[int, _Seen] = {}
+        self._repeated: dict[bytes, int] = {}
         self._largest = self._with_records = 0
 
     def observe(self, page: Page) -> None:
@@ -205,6 +206,8 @@ class _OpenEnd:
         if page.record_count and page.number not in self._seen:
             self._with_records += 1
         self._seen[page.number] = _Seen(page.record_count, page.has_more, digest)
+        if page.record_count and digest:
+            self._note_repetition(page.number, digest)
         self._largest = max(self._largest, page.record_count)
         if len(self._seen) > REMEMBERED:
             del self._seen[min(self._seen)]
@@ -220,12 +223,14 @@ class _OpenEnd:
         """The last page that can be requested."""
         end, latest, bounds = 0, None, []
         for number, seen in sorted(self._seen.items()):
-            if seen.count == 0 or self._repeats(number):
-                bounds.append(number - 1)
+            if seen.count == 0 or number > self._repeated.get(seen.digest, number):
+                bounds.append(self._repeated.get(seen.digest, number - 1))
                 continue
-            end, latest = number + (seen.count if self._is_by_record else 1) - 1, seen
+            page_end = number + (seen.count if self._is_by_record else 1) - 1
+            if page_end >= end:  # where offsets count, pages can overlap
+                end, latest = page_end, seen
             if seen.has_more is False:
-                bounds.append(end)
+                bounds.append(page_end)
         bounds = [bound for bound in bounds if bound >= end]
         if bounds:
             return min(bounds)
@@ -238,7 +243,7 @@ class _OpenEnd:
     def problem(self) -> str | None:
         """Why the API is not to be believed: its second page is its first, and the first is not its only one."""
         first = self._seen.get(1)
-        if first is None or self._is_by_record or not self._repeats(2):
+        if first is None or self._repeated.get(first.digest) != 1:
             return None
         is_full = self._page_size is None or first.count >= self._page_size
         if (is_full and first.has_more is None) or first.has_more:
@@ -247,7 +252,12 @@ class _OpenEnd:
             )
         return None
 
-    def _repeats(self, number: int) -> bool:
-        """Whether a page repeats the one before it, as some servers do beyond the end (Magento, json-server)."""
-        here, before = self._seen.get(number), self._seen.get(number - 1)
-        return bool(here and before and here.count and here.digest and here.digest == before.digest)
+    def _note_repetition(self, number: int, digest: bytes) -> None:
+        """Note that a page repeats its neighbour, as some servers do beyond the end (Magento, json-server).
+
+        From then on every page with these records is known to lie beyond the first of them, whatever comes first.
+        """
+        neighbours = (self._seen.get(number - 1), self._seen.get(number + 1))
+        if digest in self._repeated or any(seen is not None and seen.digest == digest for seen in neighbours):
+            first = min(each for each, seen in self._seen.items() if seen.digest == digest)
+            self._repeated[digest] = min(first, self._repeated.get(digest, first))

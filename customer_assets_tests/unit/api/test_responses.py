@@ -223,7 +223,9 @@ def test_more_records_than_a_page_should_hold_are_taken() -> None:
     assert outcome.page.record_count == 6
 
 
-SPRING = AnswerFields(page="number", per_page="size", total="totalElements", total_pages="totalPages", data="content")
+SPRING = AnswerFields(
+    page="number", per_page="size", total="totalElements", total_pages="totalPages", records="content"
+)
 FROM_0 = PageNumber(first=0)
 
 
@@ -249,7 +251,7 @@ def received(answer: AnswerFields, content: bytes, page: int = 2, paging: PageNu
                 per_page="meta.of.size",
                 total="meta.of.all",
                 total_pages="meta.pages",
-                data="result.items",
+                records="result.items",
             ),
             PageNumber(),
             b'{"result": {"items": [{"n": 1}]}, "meta": {"at": 2, "of": {"size": 3, "all": 4}, "pages": 2}}',
@@ -409,7 +411,8 @@ def test_an_error_inside_a_200_is_a_failed_request(error: Any, cause: FailureCau
     assert isinstance(outcome, RequestFailed)
     assert outcome.cause is cause
     assert "canary" not in outcome.detail
-    for nothing in (None, [], {}, "", False):
+    nothings: list[Any] = [None, [], {}, "", False]
+    for nothing in nothings:
         content = json.dumps({"data": [1], "errors": nothing}).encode()
         assert received(answer, content).record_count == 1
 

@@ -163,6 +163,14 @@ def test_a_page_that_repeats_the_one_before_is_beyond_the_end() -> None:
     assert seen(Extent(page_size=10), first, again[1], again[0], last).last == 2
 
 
+def test_pages_that_repeat_are_recognised_without_their_neighbours() -> None:
+    """Once two in a row were the same: else the newest, whose neighbours are under way, would always look new."""
+    extent = seen(Extent(page_size=10), page(1, data=b"a"), page(2, data=b"z"), page(3, data=b"z"))
+    assert extent.last == 2
+    for number in range(9, 3_000, 7):
+        assert seen(extent, page(number, data=b"z")).last == 2
+
+
 @pytest.mark.parametrize("asked", [10, None])
 def test_an_api_that_ignores_the_page_number_is_not_believed(asked: int | None) -> None:
     """Its second page is its first one, and full: more customers are likely."""
@@ -218,6 +226,12 @@ def test_offsets_advance_by_what_came() -> None:
     extent = seen(Extent(RECORDS, page_size=500), page(1, 100, total=523))
     assert (extent.step, extent.last, extent.total_pages) == (100, 523, 6)
     assert seen(extent, page(101, 40, total=523)).step == 100
+
+
+def test_pages_that_overlap_reach_as_far_as_the_farthest() -> None:
+    """Whichever begins last."""
+    extent = seen(Extent(RECORDS, page_size=10), page(1, 10), page(11, 6), page(17, 10), page(21, 5))
+    assert extent.last == UNBOUNDED, "record 26 was there, on a full page"
 
 
 def test_only_an_empty_page_is_short_where_offsets_count() -> None:
