@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, get_origin
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -29,6 +29,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
     variable_prefix: ClassVar[str] = "CUSTOMER"
+
+    def __getitem__(self, key: str) -> object:
+        """Return a field by its key in YAML, which is how Dagster finds each key's line; `from` cannot be a name."""
+        names = {field.alias: name for name, field in type(self).model_fields.items()}
+        return getattr(self, names.get(key, key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +213,7 @@ _EXPLANATIONS = {
 
 
 def _configuration_error(model: type[BaseModel], error: ErrorDetails) -> ConfigurationError:
-    place = ".".join(part for part in error["loc"] if isinstance(part, str))
+    place = _place(model, error["loc"])
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, SettingError):
         place = ".".join(part for part in (place, cause.field) if part)
@@ -219,11 +224,34 @@ def _configuration_error(model: type[BaseModel], error: ErrorDetails) -> Configu
     return ConfigurationError(place, problem, remedy)
 
 
+def _place(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    """Where a setting stands, without what pydantic adds: which member of a union it tried."""
+    added = _members(model)
+    return ".".join(part for part in location if isinstance(part, str) and part not in added and "[" not in part)
+
+
+def _members(model: type[BaseModel]) -> set[str]:
+    """The names by which pydantic tells the members of a model's unions apart."""
+    names: set[str] = set()
+    for field in model.model_fields.values():
+        parts = [field.annotation]
+        while parts:
+            part = parts.pop()
+            parts += get_args(part)
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                kind = part.model_fields.get("type")
+                names |= {part.__name__, *([kind.default] if kind is not None else [])} | _members(part)
+    return names
+
+
 def _explanation(model: type[BaseModel], error: ErrorDetails) -> tuple[str, str]:
     kind, value = error["type"], error["input"]
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         *outer, name = error["loc"]
         return "there is no such setting", suggest(str(name), () if outer else model.model_fields, "Leave it out.")
+    if kind == "value_error":
+        problem, _, remedy = error["msg"].removeprefix("Value error, ").partition(". ")
+        return problem, f"{remedy.removesuffix('.')}." if remedy else "Set another value."
     found = _EXPLANATIONS.get(kind) or _EXPLANATIONS.get(kind.partition("_")[0])
     if found is None:
         return error["msg"][:1].lower() + error["msg"][1:], "Set another value."

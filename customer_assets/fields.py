@@ -1,7 +1,7 @@
 """THE field table: every field of a customer, at each stage, defined once.
 
 Landing types, Arrow schemas, mapping keys, column descriptions and tags, defect counts, lineage and the export follow
-from it. Add a field here, its source in `field_mapping.RecordMapping`, and its rule in `processing/rules.py`. What a
+from it. Add a field here, its source in `record_mapping.RecordMapping`, and its rule in `processing/rules.py`. What a
 value of each kind looks like belongs in `json_values.py` and `processing/landing/`, not here.
 """
 

@@ -25,21 +25,27 @@ class Page:
 
     Attributes:
         number: The page's number, from 1.
-        per_page: Records on a full page, as the answer says (servers clamp it).
-        total: Customers in all, according to this answer.
-        total_pages: Pages in all, according to this answer.
+            Where pages are requested by offset, it is the position of the page's first record, from 1.
+        per_page: Records on a full page, as the answer says (servers clamp it); None: it does not say.
+        total: Customers in all, according to this answer; None: it does not say.
+        total_pages: Pages in all, according to this answer; None: it does not say.
         record_count: Records in `data`.
         data: The page's records: a JSON array, UTF-8, byte for byte as it came.
+        next_cursor: What the request for the next page carries (a cursor, an id, an address), where only this page can
+            say so; None: no page follows, or its request needs no cursor.
+        has_more: Whether more pages follow, according to this answer; None: it does not say.
         digest: SHA-256 of number and data. Computed with the page, on whatever thread reads it: hashing releases the
             interpreter, which the crawl's own thread would then wait for.
     """
 
     number: int
-    per_page: int
-    total: int
-    total_pages: int
+    per_page: int | None
+    total: int | None
+    total_pages: int | None
     record_count: int
     data: bytes = field(repr=False)
+    next_cursor: str | None = field(default=None, repr=False)
+    has_more: bool | None = None
     digest: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -136,7 +142,9 @@ class CrawlSummary(BaseModel):
         dict[str, str], Field(description="Paths of the mapping that no record of a page has, by field.")
     ] = {}
     keys: Annotated[tuple[str, ...], Field(description="The keys that at least half of that page's records have.")] = ()
-    total: Annotated[int, Field(ge=0, description="Customers in all, according to the API's last answer.")]
+    total: Annotated[
+        int | None, Field(ge=0, description="Customers in all, by the API's last answer; null: it does not count them.")
+    ]
     missing_customers: Annotated[int, Field(description="Customers that the API counts and did not hand over.")]
     source_duplicates: Annotated[int, Field(description="Records that repeat a customer at the source itself.")] = 0
     pages: int = 0

@@ -2,29 +2,36 @@
 
 import hashlib
 import logging
+import os
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self, TextIO, Unpack
 
+from customer_assets.api.answer import TotalRequest
+from customer_assets.api.auth import AuthContext, Credentials
 from customer_assets.api.clock import Clock
 from customer_assets.api.collector import CustomerCollector
-from customer_assets.api.crawl.consistency import MAX_PASSES, Consistency, PageSink, PassTotals, assess
+from customer_assets.api.crawl.consistency import MAX_PASSES, Consistency, PageSink, PassTotals, TotalIs, assess
 from customer_assets.api.crawl.crawl import Crawl
 from customer_assets.api.crawl.events import GiveUp
+from customer_assets.api.crawl.extent import Extent, Numbering
 from customer_assets.api.crawl.page_ranges import PageRanges
 from customer_assets.api.crawl.policy import BackoffPolicy, CrawlPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
-from customer_assets.api.endpoint import Endpoint
+from customer_assets.api.endpoint import Endpoint, count_endpoint
 from customer_assets.api.http.base import Transport, TransportSettings, open_transport
-from customer_assets.api.options import ApiKeywords, ApiSettings, hide_api_key, validate_api_key
+from customer_assets.api.options import ApiKeywords, ApiSettings
 from customer_assets.api.page_store.base import PageStore, open_store
 from customer_assets.api.page_store.best_effort import BestEffortStore
+from customer_assets.api.paging import PageNumber
 from customer_assets.api.progress import OnProgress, Progress, summary
 from customer_assets.api.responses import records
 from customer_assets.api.runner import CrawlRunner, crawl_error
+from customer_assets.api.secret import Secret, hide_api_key, validate_api_key
 from customer_assets.api.stats import CrawlStats
 from customer_assets.errors import ConfigurationError, IncompleteCrawlError, PageFailedError
-from customer_assets.field_mapping import DEFAULT_MAPPING
 from customer_assets.models import Page
 
 logger = logging.getLogger("customer_assets.api")
@@ -40,12 +47,14 @@ class CustomerAPIClient:
 
     Args:
         base_url: The API, such as `https://reqres.in/api`.
-        api_key: Sent to this API only, in the header `x-api-key` unless `key_header` names another.
+        api_key: Sent to this API only, in the header `x-api-key` unless `key_header` or `auth` says otherwise. Blank
+            where `auth` reads its secrets from variables.
         clock: The time, and how to wait.
         on_progress: Called every few seconds with the crawl's progress and the seconds since its start.
         identity: Names the API in the page store instead of its base URL; for an API whose address changes.
         show_progress: Draw a progress bar while a crawl runs, if standard error is a terminal.
         terminal: Draw it here instead; for programs that redirect standard error.
+        environ: Where `auth` reads its secrets; None: the environment of the process.
         **options: The fields of `ApiSettings`; `transport` may also be a transport of your own, which the client
             closes.
 
@@ -66,6 +75,7 @@ class CustomerAPIClient:
         identity: str | None = None,
         show_progress: bool = True,
         terminal: TextIO | None = None,
+        environ: Mapping[str, str] | None = None,
         **options: Unpack[ApiKeywords],
     ) -> None:
         api_key = hide_api_key(api_key)  # from here on no traceback shows it
@@ -74,19 +84,22 @@ class CustomerAPIClient:
         self.base_url = self.options.base_url
         if not self.base_url:
             raise ConfigurationError("base_url", "it is blank", "Write it like https://reqres.in/api.")
+        settings = self.options
         self._endpoint = Endpoint(
-            url=self.base_url + self.options.path,
-            api_key=validate_api_key(api_key),
-            page_size=self.options.page_size,
-            shape=self.options.mapping,
-            key_header=self.options.key_header,
-            key_scheme=self.options.key_scheme,
+            self.base_url + settings.path,
+            settings.paging,
+            settings.answer,
+            method=settings.method,
+            params=settings.params,
+            headers=settings.headers,
+            body=settings.body,
         )
         self._clock, self._on_progress, self._identity = clock or Clock(), on_progress, identity
         self._show_progress, self._terminal = show_progress, terminal
         self.figures = CrawlStats()
         self._store = BestEffortStore(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
         self._limiter = RateLimiter(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
+        self._credentials = self._open_credentials(api_key, os.environ if environ is None else environ)
 
     def __repr__(self) -> str:
         """Show what it reads and how, but never the key."""
@@ -173,16 +186,17 @@ class CustomerAPIClient:
             CrawlPausedError: The API asked for a longer pause than a crawl waits for.
             RequestRefusedError: The API refused for good.
         """
+        if self._numbering is Numbering.CHAIN and page != 1:
+            raise ConfigurationError("page", f"page {page!r} cannot be requested alone", "Only page 1 can.")
         if isinstance(page, bool) or not isinstance(page, int) or page < 1:
             raise ConfigurationError("page", f"{page!r} is not a page number", "Pages are counted from 1.")
         received: list[Page] = []
         crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only_page=page)
         stats = CrawlStats()
-        runner = CrawlRunner(crawl, self._endpoint, self._clock, stats, self._progress(), received.append)
+        runner = self._runner(crawl, self._endpoint, stats, received.append)
         end = runner.run(self._open_transport())
         if isinstance(end, GiveUp):
-            error = crawl_error(end)
-            failure = runner.last_failure
+            error, failure = crawl_error(end, runner.last_failure, self._credentials.remedy), runner.last_failure
             if isinstance(error, IncompleteCrawlError):
                 cause, detail = (failure.cause.value, failure.detail) if failure else (end.reason, "")
                 raise PageFailedError(page, stats.requests, cause, detail)
@@ -197,25 +211,101 @@ class CustomerAPIClient:
         }
 
     def _run_pass(self, sink: PageSink, figures: CrawlStats) -> PassTotals:
-        sink.start_pass()
-        totals, held, known = PassTotals(), PageRanges(), None
-        for known in self._store:
-            held.add(known.number)
-            totals.add(known)
-            sink.add(known)
-        figures.pages_from_store = totals.pages
+        """Read the stored pages, then the missing ones; from the beginning if the stored ones no longer lead on."""
+        while True:
+            sink.start_pass()
+            totals, extent, held = PassTotals(self._numbering, self._total_is), self._extent(), PageRanges()
+            for page in self._store:
+                if self._numbering is Numbering.CHAIN and page.number != len(held) + 1:
+                    break  # the pages beyond a gap are requested again, in their turn
+                extent.observe(page)
+                totals.add(page)
+                sink.add(page)
+                held.add_range(page.number, page.number + self._width(page) - 1)
+            figures.pages_from_store = totals.pages
 
-        def on_page(page: Page) -> None:
-            self._store.put(page)
-            totals.add(page)
-            sink.add(page)
+            def on_page(page: Page, totals: PassTotals = totals) -> None:
+                self._store.put(page)
+                totals.add(page)
+                sink.add(page)
 
-        crawl = Crawl(self._policy(), self._limiter, held=held, known=known)
-        runner = CrawlRunner(crawl, self._endpoint, self._clock, figures, self._progress(), on_page)
+            crawl = Crawl(self._policy(), self._limiter, extent=extent, held=held)
+            runner = self._runner(crawl, self._endpoint, figures, on_page)
+            end = runner.run(self._open_transport())
+            if not isinstance(end, GiveUp):
+                break
+            if not end.is_cursor_expired:
+                raise crawl_error(end, runner.last_failure, self._credentials.remedy)
+            logger.warning("The API no longer knows the cursor of the stored pages; reading all pages again.")
+            self._store.set_ttl(0)
+        totals.leave_out_beyond(extent.last)
+        if extent.counts_one_page:
+            logger.warning("The total that the API names counts one page only, so nothing can be compared with it.")
+            totals.forget_total()
+        if isinstance(self.options.answer.total, TotalRequest):
+            totals.total = self._fetch_total(self.options.answer.total, figures)
+        return totals
+
+    def _fetch_total(self, request: TotalRequest, figures: CrawlStats) -> int | None:
+        """Ask for the total, which has a request of its own."""
+        received: list[Page] = []
+        endpoint = count_endpoint(self.base_url, request, self.options.headers)
+        crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only_page=1)
+        runner = self._runner(crawl, endpoint, figures, received.append)
         end = runner.run(self._open_transport())
         if isinstance(end, GiveUp):
-            raise crawl_error(end, runner.last_failure.detail if runner.last_failure else "")
-        return totals
+            raise crawl_error(end, runner.last_failure, self._credentials.remedy)
+        return received[0].total
+
+    @property
+    def _numbering(self) -> Numbering:
+        return self._endpoint.paging.numbering
+
+    @property
+    def _total_is(self) -> TotalIs:
+        total_is = self.options.answer.total_is
+        return total_is if total_is in ("exact", "at_least") else "none"
+
+    def _width(self, page: Page) -> int:
+        """How many numbers a page covers."""
+        return page.record_count if self._numbering is Numbering.RECORDS else 1
+
+    def _extent(self) -> Extent:
+        policy = self._policy()
+        return Extent(
+            self._numbering,
+            page_size=self._endpoint.paging.size,
+            is_total_exact=self.options.answer.total_is == "exact",
+            max_pages=policy.max_pages,
+            max_growth=policy.max_growth,
+        )
+
+    def _runner(
+        self, crawl: Crawl, endpoint: Endpoint, figures: CrawlStats, on_page: Callable[[Page], None]
+    ) -> CrawlRunner:
+        return CrawlRunner(crawl, endpoint, self._credentials, self._clock, figures, self._progress(), on_page)
+
+    def _open_credentials(self, api_key: Secret, environ: Mapping[str, str]) -> Credentials:
+        if self.options.auth is None:  # without it nothing but this argument can hold the key
+            api_key = validate_api_key(api_key)
+        context = AuthContext(
+            self.base_url,
+            api_key,
+            environ,
+            self._token_file(environ),
+            self._clock,
+            self.options.timeout_s,
+            tuple(self.options.retry_waits_s),
+        )
+        return self.options.authentication.open(context)
+
+    def _token_file(self, environ: Mapping[str, str]) -> Path:
+        """Where rotated tokens are kept: beside the stored pages, or in the user's state directory."""
+        store = self.options.page_store or ""
+        if store.startswith("sqlite:///"):
+            return Path(store.removeprefix("sqlite:///")).parent / "tokens.json"
+        state = environ.get("XDG_STATE_HOME") or "~/.local/state"
+        return Path(state).expanduser() / "customer_assets" / "tokens.json"
 
     def _progress(self) -> Progress:
         terminal = self._terminal or (sys.stderr if sys.stderr.isatty() else None)
@@ -245,9 +335,10 @@ class CustomerAPIClient:
     def _crawl_name(self) -> str:
         """The crawl's identity: what is requested from where, never with which key."""
         asked = [self._identity or self.base_url, self.options.path, str(self.options.page_size)]
-        shape = replace(self.options.mapping, record=DEFAULT_MAPPING.record)  # pages are stored as they came
-        if shape != DEFAULT_MAPPING:
-            asked.append(repr(shape))
+        about = {name: getattr(self.options, name) for name in ("method", "params", "headers", "body", "answer")}
+        about["pages"] = self._endpoint.paging.model_copy(update={"size": None})
+        defaults = {name: field.default for name, field in ApiSettings.model_fields.items()} | {"pages": PageNumber()}
+        asked += [f"{name}={value!r}" for name, value in about.items() if value != defaults[name]]
         return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:32]
 
 
@@ -262,7 +353,11 @@ def _own_transport(options: ApiKeywords) -> Transport | None:
 
 def _conclude(figures: CrawlStats, totals: PassTotals, consistency: Consistency) -> None:
     figures.pages, figures.records, figures.total = totals.pages, totals.records, totals.total
+    if totals.total is None:
+        return
     difference = totals.total - figures.rejected - figures.unique_ids
+    if totals.total_is == "at_least":
+        difference = max(difference, 0)
     if consistency is Consistency.SOURCE_DUPLICATES:
         figures.source_duplicates = difference
     else:

@@ -1,63 +1,93 @@
 """One API endpoint: the request for each page, and what a response to it means. Pure."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
 from datetime import datetime
-from functools import cached_property
-from urllib.parse import urlencode
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from customer_assets.api.crawl.events import Outcome
+from customer_assets.api.answer import AnswerFields, TotalRequest
+from customer_assets.api.crawl.events import FetchPage, Outcome
 from customer_assets.api.http.base import HttpRequest, RawResponse
-from customer_assets.api.responses import PageParser, parse_response
-from customer_assets.field_mapping import DEFAULT_MAPPING, FieldMapping
+from customer_assets.api.paging import PageNumber, Paging, Single
+from customer_assets.api.paging.base import PageRequest
+from customer_assets.api.responses import CountParser, PageParser
+
+USER_AGENT = "customer_assets"
+
+ACCEPTED = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": USER_AGENT}
+"""The headers of every request, unless an API has its own; `options.py` keeps it from replacing the encoding."""
 
 
-@dataclass(frozen=True)
 class Endpoint:
-    """Where pages are and how to ask for them.
+    """Where pages are, how to request them and how to read them. Credentials are added by whoever sends a request.
 
-    Attributes:
+    Args:
         url: The address of the pages, without a query.
-        api_key: Sent to this origin only.
-        page_size: Customers per page; None: the API's own.
-        shape: The query parameters that ask for pages, and the names in a response.
-        key_header: The header that the key is sent in.
-        key_scheme: Precedes the key, such as `Bearer`.
+        paging: How pages follow each other.
+        answer: What a response calls its parts.
+        method: `GET` or `POST`.
+        params: Fixed query parameters.
+        headers: Fixed headers.
+        body: The JSON body of a `POST`.
+        parser: Reads the responses; None: as pages, by `paging` and `answer`.
     """
 
-    url: str
-    api_key: str
-    page_size: int | None = None
-    shape: FieldMapping = DEFAULT_MAPPING
-    key_header: str = "x-api-key"
-    key_scheme: str = ""
-    _parser: PageParser = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Compile the parser."""
-        object.__setattr__(self, "_parser", PageParser(self.shape, self.page_size))
+    def __init__(
+        self,
+        url: str,
+        paging: Paging | None = None,
+        answer: AnswerFields | None = None,
+        *,
+        method: str = "GET",
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        parser: CountParser | None = None,
+    ) -> None:
+        self.url, self.paging, self.answer = url, paging or PageNumber(), answer or AnswerFields()
+        self._method, self._params, self._body = method, dict(params or {}), body
+        given = dict(headers or {})
+        ours = ACCEPTED if method == "GET" else {**ACCEPTED, "Content-Type": "application/json"}
+        replaced = {name.lower() for name in given}
+        self._headers = {name: value for name, value in ours.items() if name.lower() not in replaced} | given
+        self._parser = parser or PageParser(self.answer, self.paging)
 
     def __repr__(self) -> str:
-        """Show everything but the key."""
-        return f"Endpoint(url={self.url!r}, page_size={self.page_size})"
+        """Show where it leads."""
+        return f"<Endpoint {self._method} {self.url} {self.paging!r}>"
 
-    @cached_property
-    def headers(self) -> Mapping[str, str]:
-        """The headers of every request."""
-        return {
-            self.key_header: f"{self.key_scheme} {self.api_key}".lstrip(),
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": "customer_assets",
-        }
-
-    def request(self, page: int) -> HttpRequest:
+    def request(self, fetch: FetchPage) -> HttpRequest:
         """The request for a page."""
-        query = {self.shape.page_parameter: page - 1 + self.shape.first_page}
-        if self.page_size is not None:
-            query[self.shape.per_page_parameter] = self.page_size
-        return HttpRequest(f"{self.url}?{urlencode(query)}", self.headers)
+        page = self.paging.request(fetch.page, fetch.cursor)
+        in_query = self.paging.send_in == "query"
+        query: dict[str, str | int] = {**self._params} if page.with_params else {}
+        query.update(page.parameters if in_query else {})
+        if page.address is not None:
+            scheme, host, *_ = urlsplit(self.url)
+            url = urlunsplit((scheme, host, *urlsplit(page.address)[2:]))
+        else:
+            url = f"{self.url}?{urlencode(query)}" if query else self.url
+        return HttpRequest(url, self._headers, self._method, self._content(page, in_query=in_query))
 
-    def parse(self, response: RawResponse, page: int, now_utc: datetime) -> Outcome:
+    def parse(self, response: RawResponse, fetch: FetchPage, now_utc: datetime) -> Outcome:
         """What the response to that request means."""
-        return parse_response(response, page, now_utc, self._parser)
+        return self._parser.parse(response, fetch, self.url, now_utc)
+
+    def _content(self, page: PageRequest, *, in_query: bool) -> bytes | None:
+        if self._method == "GET":
+            return None
+        body = deepcopy(dict(self._body or {}))
+        if not in_query:
+            place = body
+            for step in self.paging.send_in.split(".")[1:]:
+                if step not in page.parameters:  # `body.variables.after` names the parameter's own place
+                    place = place.setdefault(step, {})
+            place.update(page.parameters)
+        return json.dumps(body, ensure_ascii=False).encode()
+
+
+def count_endpoint(base_url: str, request: TotalRequest, headers: Mapping[str, str]) -> Endpoint:
+    """The endpoint of a request of its own that returns the total: one page without records."""
+    return Endpoint(base_url + request.path, Single(), headers=headers, parser=CountParser(request.at))

@@ -11,28 +11,27 @@ write a sub-model of `Settings` and make it a field of `ApiDescription`: the cli
 What a setting does belongs in the file that uses it.
 """
 
-import re
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self, SupportsIndex, TypedDict, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from customer_assets.api.answer import AnswerFields
+from customer_assets.api.auth import Auth, AuthSettings, HeaderAuth, validate_key_header, validate_scheme
 from customer_assets.api.http.base import Transport
 from customer_assets.api.page_store.base import validate_store_url
+from customer_assets.api.paging import PageNumber, Pages, Paging
+from customer_assets.api.paging.base import validate_parameter
 from customer_assets.configuration import SECRET, SettingError, Settings, Variable, configuration_errors, expand_home
 from customer_assets.errors import ConfigurationError
-from customer_assets.field_mapping import DEFAULT_MAPPING, EnvelopeFields, FieldMapping
 from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.urls import is_loopback, is_plain
 
 A_YEAR_S = 366 * 86_400
 
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-"""A token by RFC 9110: the names of headers and of authentication schemes."""
-
-RESERVED_HEADERS = {"accept", "accept-encoding", "connection", "content-length", "host", "user-agent"}
-"""A key sent in one of these would break the request."""
+HEADERS_OF_OURS = {"accept-encoding", "connection", "content-length", "content-type", "host"}
+"""An API's fixed headers cannot replace these: the request depends on them."""
 
 TransportName = Literal["requests", "aiohttp"]
 TRANSPORTS: tuple[str, ...] = get_args(TransportName)
@@ -91,13 +90,19 @@ class ApiOptions(Settings):
 
 
 class ApiDescription(Settings):
-    """The structured parts: what the API calls the parts of its answers and records."""
+    """The structured parts: how the API is asked, and what it calls the parts of its answers and records."""
 
     variable_prefix: ClassVar[str] = "CUSTOMER_API"
 
-    answer: EnvelopeFields = Field(
-        default=DEFAULT_MAPPING.answer, description="The names of the parts of an answer; meta.page is page in meta."
+    method: Literal["GET", "POST"] = Field(default="GET", description="GET, or POST with a JSON body.")
+    params: dict[str, str] = Field(default={}, description="Fixed query parameters.")
+    headers: dict[str, str] = Field(default={}, description="Fixed headers; never for a secret.")
+    body: dict[str, Any] = Field(default={}, description="The JSON body of a POST.")
+    auth: Auth | None = Field(default=None, description="How requests authenticate. Empty: a key in key_header.")
+    pages: Pages | None = Field(
+        default=None, description="How pages follow each other. Empty: by page_parameter and per_page_parameter."
     )
+    answer: AnswerFields = Field(default=AnswerFields(), description="Where an answer holds its records and its total.")
     record: RecordMapping = Field(default=DEFAULT_RECORD, description="What the API's records look like.")
 
 
@@ -116,9 +121,21 @@ class ApiSettings(ApiOptions, ApiDescription):
             return cls(**dict(ApiOptions.model_validate(keywords, strict=True)), **described)
 
     @property
-    def mapping(self) -> FieldMapping:
-        """The names in requests, answers and records, as the crawl uses them."""
-        return FieldMapping(self.answer, self.record, self.page_parameter, self.per_page_parameter, self.first_page)
+    def paging(self) -> Paging:
+        """How pages follow each other; `page_size` takes precedence over the size in `pages`."""
+        if self.pages is None:
+            return PageNumber(
+                parameter=self.page_parameter,
+                size_parameter=self.per_page_parameter,
+                first=self.first_page,  # type: ignore[arg-type] # its bounds are 0 and 1
+                size=self.page_size,
+            )
+        return self.pages if self.page_size is None else self.pages.model_copy(update={"size": self.page_size})
+
+    @property
+    def authentication(self) -> AuthSettings:
+        """How requests authenticate."""
+        return self.auth or HeaderAuth(name=self.key_header, scheme=self.key_scheme)
 
     @field_validator("base_url")
     @classmethod
@@ -148,23 +165,35 @@ class ApiSettings(ApiOptions, ApiDescription):
             raise SettingError(f"{path!r} is not a path", "Write it like /users.")
         return path
 
+    @field_validator("page_parameter", "per_page_parameter")
+    @classmethod
+    def validate_parameters(cls, name: str) -> str:
+        """Refuse what would break the query."""
+        return validate_parameter(name)
+
     @field_validator("key_header")
     @classmethod
     def validate_key_header(cls, header: str) -> str:
         """Refuse what is not a header's name, and headers that HTTP itself needs."""
-        if not _TOKEN.fullmatch(header):
-            raise SettingError(f"{header!r} is not a valid header name", "Use, say, x-api-key.")
-        if header.lower() in RESERVED_HEADERS:
-            raise SettingError(f"{header!r} is a header that every request needs", "Use, say, x-api-key.")
-        return header
+        return validate_key_header(header)
 
     @field_validator("key_scheme")
     @classmethod
     def validate_key_scheme(cls, scheme: str) -> str:
         """Refuse what is not one word."""
-        if scheme and not _TOKEN.fullmatch(scheme):
-            raise SettingError(f"{scheme!r} is not an authentication scheme", "Use, say, Bearer.")
-        return scheme
+        return validate_scheme(scheme)
+
+    @field_validator("headers")
+    @classmethod
+    def validate_headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        """Refuse what cannot be sent as a header, and what would break the request."""
+        for name, value in headers.items():
+            if name.lower() in HEADERS_OF_OURS:
+                raise SettingError(f"{name} is set by every request itself", "Leave it out.")
+            validate_key_header(name) if name.lower() not in ("accept", "user-agent") else None
+            if not value.isascii() or not value.isprintable():
+                raise SettingError(f"{name} holds characters that no header can", "Write it in printable ASCII.")
+        return headers
 
     @field_validator("page_store")
     @classmethod
@@ -188,13 +217,22 @@ class ApiSettings(ApiOptions, ApiDescription):
             raise SettingError(
                 "plain http would send the key in the clear", "Use https, or set allow_insecure_http.", field="base_url"
             )
-        if self.mapping.answer.per_page is None and self.page_size is None:
-            raise SettingError(
-                "it is missing, and the API's answers do not say how long a page is",
-                "Set the number of customers a page, or name the answer's field that has it (answer.per_page).",
-                field="page_size",
-            )
+        if self.page_parameter == self.per_page_parameter:
+            raise SettingError("it is the page's parameter too", "Name another.", field="per_page_parameter")
+        if self.pages is not None and not isinstance(self.pages, PageNumber):
+            self._validate_answer()
+        if self.method == "GET" and (self.body or self.paging.send_in != "query"):
+            raise SettingError("a GET has no body", "Set method: POST.", field="method")
         return self
+
+    def _validate_answer(self) -> None:
+        """Refuse the envelope of numbered pages where pages have no numbers."""
+        if "records" not in self.answer.model_fields_set:
+            raise SettingError(
+                "it is missing, and this way of paging has no usual place for it",
+                'Name where an answer holds its records; "" if the answer is the list.',
+                field="answer.records",
+            )
 
 
 class ApiKeywords(TypedDict, total=False):
@@ -219,44 +257,11 @@ class ApiKeywords(TypedDict, total=False):
     resume_ttl_s: float
     cache_ttl_s: float
     allow_insecure_http: bool
-    answer: EnvelopeFields
+    method: Literal["GET", "POST"]
+    params: dict[str, str]
+    headers: dict[str, str]
+    body: dict[str, Any]
+    auth: Auth | None
+    pages: Pages | None
+    answer: AnswerFields
     record: RecordMapping
-
-
-# --- the key ----------------------------------------------------------------------------------------------
-
-
-class Secret(str):
-    """Text that does not show itself, so that no traceback that prints local variables shows it either."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        """Say that there is one."""
-        return "<secret>"
-
-    def __getitem__(self, part: SupportsIndex | slice) -> "Secret":
-        """Keep a part as secret as the whole: whoever prints a long text cuts it first."""
-        return Secret(super().__getitem__(part))
-
-
-def hide_api_key(api_key: object) -> Secret:
-    """Return the key, hidden.
-
-    Raises:
-        ConfigurationError: It is not text: `os.environ.get`, say, returns None for an unset variable.
-    """
-    if not isinstance(api_key, str):
-        raise ConfigurationError("api_key", f"it is {type(api_key).__name__}, not text", "Set your API's key.")
-    return Secret(api_key)
-
-
-def validate_api_key(api_key: str) -> Secret:
-    """Return the key without white space around it.
-
-    Raises:
-        ConfigurationError: It is blank, or cannot be sent in a header.
-    """
-    if not api_key.strip() or not api_key.strip().isprintable() or not api_key.isascii():
-        raise ConfigurationError("api_key", "it is blank or holds unprintable characters", "Set your API's key.")
-    return Secret(api_key.strip())

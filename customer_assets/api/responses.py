@@ -1,101 +1,205 @@
 """Turns a response into a page or a failure. Pure: status, headers and bytes in, an outcome out."""
 
 import codecs
-from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from customer_assets.api.crawl.events import Outcome, PageReceived, RequestFailed
+from customer_assets.api.answer import (
+    LARGEST_COUNT,
+    AnswerFields,
+    Body,
+    BodyDecoder,
+    MissingPartError,
+    NotJSONError,
+    missing_part,
+    parse_count,
+)
+from customer_assets.api.crawl.events import FetchPage, Outcome, PageReceived, RateLimitHints, RequestFailed
+from customer_assets.api.diagnosis import Diagnosis
 from customer_assets.api.http.base import REDIRECTS, RawResponse
+from customer_assets.api.paging import PageNumber, Paging
+from customer_assets.api.paging.base import HEADER, Answer, Following, PagingError
 from customer_assets.api.rate_limit_headers import parse_rate_limit_headers
-from customer_assets.field_mapping import DEFAULT_MAPPING, FieldMapping, Path, parse_paths
-from customer_assets.json_values import read_json, sanitize_json
+from customer_assets.json_values import read_json
 from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
+from customer_assets.record_mapping import ABSENT, follow, parse_path
 
-LARGEST_COUNT = 10**15
-"""No API has more customers: a larger number is wrong."""
+GOOD = (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION, HTTPStatus.PARTIAL_CONTENT)
 
-
-class _Envelope(msgspec.Struct, gc=False):
-    page: int
-    per_page: int
-    total: int
-    total_pages: int
-    data: msgspec.Raw
-
+THROTTLE_WORDS = ("throttled", "rate limit", "rate_limit", "ratelimit", "too many requests")
+"""How an error inside a response with HTTP 200 says that there were too many requests."""
+LONGEST_ERROR = 10_000
 
 _split = msgspec.json.Decoder(list[msgspec.Raw])
 _any_records = msgspec.json.Decoder(list[Any])
 _DECODE_ERRORS = (ValueError, RecursionError, msgspec.DecodeError)
 
+NO_PAGE = "not a page of records"
+
+
+class _BadPageError(Exception):
+    """A response with a good status does not hold the page."""
+
+    def __init__(
+        self, detail: str, diagnosis: Diagnosis | None = None, cause: FailureCause = FailureCause.BAD_BODY
+    ) -> None:
+        self.detail, self.diagnosis, self.cause = detail, diagnosis, cause
+        super().__init__(detail)
+
 
 class PageParser:
-    """Reads a body as the page that was asked for, by the names that its API gives the parts.
+    """Reads responses as the pages that were requested.
 
     Args:
-        shape: Those names; ours, unless told otherwise.
-        page_size: What was asked for; stands in where an API does not tell the size of its pages.
+        fields: What a response calls its parts.
+        paging: How pages follow each other.
     """
 
-    def __init__(self, shape: FieldMapping = DEFAULT_MAPPING, page_size: int | None = None) -> None:
-        self._shift, self._page_size = 1 - shape.first_page, page_size
-        self._paths = {field: path for field, path in parse_paths(shape.answer).items() if path is not None}
-        self._is_ours = shape.answer == DEFAULT_MAPPING.answer
-        self._decode = msgspec.json.Decoder(_Envelope if self._is_ours else _struct(self._paths)).decode
+    def __init__(self, fields: AnswerFields | None = None, paging: Paging | None = None) -> None:
+        self._fields, self._paging = fields, paging = fields or AnswerFields(), paging or PageNumber()
+        self._first = paging.first if isinstance(paging, PageNumber) else 1
+        self._counts = fields.counts
+        sources = [*self._counts.values(), *paging.sources(), *([fields.error] if fields.error else [])]
+        self._decoder = BodyDecoder(fields, sources)
+        total = fields.total
+        is_header = isinstance(total, str) and total.startswith(HEADER)
+        self._total_header = total.removeprefix(HEADER).strip().lower() if is_header else None  # type: ignore[union-attr]
 
-    def page(self, body: bytes, number: int) -> Page | str:
-        """Return the page, or in a few words what is wrong with it."""
-        body = body.removeprefix(codecs.BOM_UTF8)
+    def parse(self, response: RawResponse, fetch: FetchPage, url: str, now_utc: datetime) -> Outcome:
+        """Decide what the response to a request means."""
+        hints = parse_rate_limit_headers(response.headers, now_utc)
+        status = response.status
+        if status == HTTPStatus.NO_CONTENT and "total" not in self._counts:
+            page = Page(fetch.page, None, None, None, 0, b"[]")
+            return PageReceived(page, response.latency_s, hints)
+        if status not in GOOD:
+            return RequestFailed(fetch.page, _cause(status), response.latency_s, status, hints, f"HTTP {status}")
         try:
-            if not body.isascii():
-                body.decode()
-            envelope = self._envelope(body, number)
-            record_count = len(_split.decode(envelope.data))
-        except msgspec.ValidationError:
-            return "not a page of records"
-        except _DECODE_ERRORS:
-            return "not JSON"
-        counts = (envelope.per_page, envelope.total, envelope.total_pages)
-        problem = _problem(envelope, number, record_count)
-        return problem or Page(envelope.page, *counts, record_count, bytes(envelope.data))
+            page = self._page(response, fetch, url)
+        except _BadPageError as failure:
+            return self._failed(response, fetch, hints, failure)
+        return PageReceived(page, response.latency_s, hints)
 
-    def _envelope(self, body: bytes, number: int) -> _Envelope:
-        try:
-            found = self._decode(body)
-        except msgspec.ValidationError:
-            raise
-        except _DECODE_ERRORS:
-            found = self._decode(sanitize_json(body))
-        return found if self._is_ours else self._translated(found, number)  # type: ignore[return-value] # the decoder's type
-
-    def _translated(self, found: object, number: int) -> _Envelope:
-        """Take what an answer tells by other names; what it does not tell follows from the rest."""
-        told = {field: attrgetter(".".join(map(_attribute, path)))(found) for field, path in self._paths.items()}
-        page = told["page"] + self._shift if "page" in told else number
-        per_page = told.get("per_page", self._page_size or 0)
-        total_pages = told.get("total_pages", -(-told["total"] // max(per_page, 1)))
-        return _Envelope(page, per_page, told["total"], total_pages, told["data"])
-
-
-_OURS = PageParser()
-
-
-def parse_response(answer: RawResponse, page: int, now_utc: datetime, reader: PageParser = _OURS) -> Outcome:
-    """Judge the answer to the request for a page."""
-    advice = parse_rate_limit_headers(answer.headers, now_utc)
-    if answer.status != HTTPStatus.OK:
+    def _failed(
+        self, response: RawResponse, fetch: FetchPage, hints: RateLimitHints, failure: _BadPageError
+    ) -> RequestFailed:
+        detail = failure.detail if response.status == HTTPStatus.OK else f"HTTP {response.status}: {failure.detail}"
         return RequestFailed(
-            page, _cause(answer.status), answer.latency_s, answer.status, advice, f"HTTP {answer.status}"
+            fetch.page, failure.cause, response.latency_s, response.status, hints, detail, failure.diagnosis
         )
-    found = reader.page(answer.body, page)
-    if isinstance(found, Page):
-        return PageReceived(found, answer.latency_s, advice)
-    return RequestFailed(page, FailureCause.BAD_BODY, answer.latency_s, answer.status, advice, found)
+
+    def _page(self, response: RawResponse, fetch: FetchPage, url: str) -> Page:
+        content = response.body.removeprefix(codecs.BOM_UTF8)
+        try:
+            body = self._decoder.decode(content)
+        except NotJSONError:
+            raise _BadPageError("not JSON") from None
+        except MissingPartError as error:
+            raise _BadPageError(f"{NO_PAGE}: {error.diagnosis.problem}", error.diagnosis) from None
+        self._check_error(body)
+        counts = self._read_counts(body, response, content, fetch)
+        self._check_counts(counts, body, fetch)
+        following = self._follow(body, response, fetch, url, counts.get("total_pages"))
+        return Page(
+            fetch.page,
+            counts.get("per_page") or None,
+            None if self._fields.total_is == "of_this_page" else counts.get("total"),
+            following.total_pages if counts.get("total_pages") is None else counts["total_pages"],
+            body.record_count,
+            body.records,
+            following.next_cursor,
+            following.has_more,
+        )
+
+    def _check_error(self, body: Body) -> None:
+        error = body.value(self._fields.error) if self._fields.error else None
+        if error is ABSENT or not error:
+            return
+        text = msgspec.json.encode(error)[:LONGEST_ERROR].decode(errors="replace").lower()
+        if any(word in text for word in THROTTLE_WORDS):
+            raise _BadPageError("throttled, in a response with HTTP 200", cause=FailureCause.THROTTLED)
+        raise _BadPageError(f"the response holds an error ({self._fields.error})")
+
+    def _read_counts(self, body: Body, response: RawResponse, content: bytes, fetch: FetchPage) -> dict[str, int]:
+        """Read what the response says of how much there is.
+
+        An envelope that numbers its pages says everything on each of them; others may say it on the first one only.
+        """
+        is_needed = "page" in self._counts or (fetch.page == 1 and not body.is_null)
+        counts: dict[str, int] = {}
+        for name, path in self._counts.items():
+            value = body.value(path)
+            count = parse_count(value)
+            if count is not None:
+                counts[name] = count
+            elif value not in (ABSENT, None) or (is_needed and (value is ABSENT or "page" in self._counts)):
+                diagnosis = missing_part(f"answer.{name}", path, content)
+                raise _BadPageError(f"{NO_PAGE}: {diagnosis.problem}", diagnosis)
+        if self._total_header is not None:
+            count = parse_count(response.headers.get(self._total_header))
+            counts |= {} if count is None else {"total": count}
+        return counts
+
+    def _check_counts(self, counts: dict[str, int], body: Body, fetch: FetchPage) -> None:
+        if "page" in counts and counts["page"] != fetch.page - 1 + self._first:
+            raise _BadPageError("another page than asked for")
+        if not all(0 <= count <= LARGEST_COUNT for count in counts.values()):
+            raise _BadPageError("counts out of range")
+        total, total_pages = counts.get("total"), counts.get("total_pages")
+        if total is None or self._fields.total_is != "exact":
+            return
+        if body.record_count > total:
+            raise _BadPageError("more records than the page says")
+        if total_pages is not None and not min(1, total) <= total_pages <= max(1, total):
+            raise _BadPageError("counts that contradict each other")
+        if body.is_null and total and fetch.page <= (total_pages or 1):
+            raise _BadPageError(f"{NO_PAGE}: {self._fields.records} is empty, although there are {total} customers")
+
+    def _follow(
+        self, body: Body, response: RawResponse, fetch: FetchPage, url: str, total_pages: int | None
+    ) -> Following:
+        def last_record() -> object:
+            return read_json(bytes(_split.decode(body.records)[-1]).decode()) if body.record_count else ABSENT
+
+        answer = Answer(fetch.page, body.record_count, url, response.headers, body.value, last_record, total_pages)
+        try:
+            return self._paging.follow(answer)
+        except PagingError as error:
+            raise _BadPageError(error.problem, Diagnosis("pages", error.problem, error.remedy)) from None
+
+
+class CountParser:
+    """Reads the response to a request of its own that returns the total: as one page without records.
+
+    Args:
+        at: Where the total is: a path, or `header:` and a header's name.
+    """
+
+    def __init__(self, at: str) -> None:
+        self._at = at
+
+    def parse(self, response: RawResponse, fetch: FetchPage, url: str, now_utc: datetime) -> Outcome:  # noqa: ARG002
+        """Decide what the response to the request means."""
+        hints, status = parse_rate_limit_headers(response.headers, now_utc), response.status
+        if status not in GOOD:
+            return RequestFailed(fetch.page, _cause(status), response.latency_s, status, hints, f"HTTP {status}")
+        value = response.headers.get(self._at.removeprefix(HEADER).strip().lower(), ABSENT)
+        if not self._at.startswith(HEADER):
+            with suppress(*_DECODE_ERRORS):
+                value = follow(msgspec.json.decode(response.body), parse_path(self._at))
+        total = parse_count(value)
+        if total is None or not 0 <= total <= LARGEST_COUNT:
+            diagnosis = missing_part("answer.total.at", self._at.removeprefix(HEADER), response.body)
+            detail = f"no total: {diagnosis.problem}"
+            return RequestFailed(
+                fetch.page, FailureCause.BAD_BODY, response.latency_s, status, hints, detail, diagnosis
+            )
+        return PageReceived(Page(fetch.page, None, total, 1, 0, b"[]"), response.latency_s, hints)
 
 
 def records(page: Page) -> list[Any]:
@@ -103,38 +207,7 @@ def records(page: Page) -> list[Any]:
     try:
         return _any_records.decode(page.data)
     except _DECODE_ERRORS:
-        return _parse_leniently(page)
-
-
-def _cause(status: int) -> FailureCause:
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return FailureCause.THROTTLED
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
-        return FailureCause.SERVER_ERROR
-    return FailureCause.REFUSED if status in REDIRECTS or status >= HTTPStatus.BAD_REQUEST else FailureCause.BAD_BODY
-
-
-def _struct(paths: Mapping[str, Path]) -> type[msgspec.Struct]:
-    """Make the type of an answer in which each path leads to a whole number, and that of the data to anything."""
-    fields: dict[str, Any] = {}
-    below: dict[str, dict[str, Path]] = {}
-    for part, (step, *rest) in paths.items():
-        if rest:
-            below.setdefault(step, {})[part] = tuple(rest)
-        else:
-            fields[step] = msgspec.Raw if part == "data" else int
-    fields |= {step: _struct(inner) for step, inner in below.items()}
-    named = {_attribute(step): step for step in fields}
-    types = [(attribute, fields[step]) for attribute, step in named.items()]
-    return msgspec.defstruct("Answer", types, rename=named, gc=False)
-
-
-def _attribute(step: str) -> str:
-    """A name that Python takes, whatever an API's key is called."""
-    return f"at_{step.encode().hex()}"
-
-
-def _parse_leniently(page: Page) -> list[Any]:
+        pass
     try:
         return [_record(bytes(record)) for record in _split.decode(page.data)]
     except _DECODE_ERRORS:
@@ -148,14 +221,9 @@ def _record(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return None
 
 
-def _problem(envelope: _Envelope, page: int, record_count: int) -> str:
-    counts = (envelope.per_page, envelope.total, envelope.total_pages)
-    if envelope.page != page:
-        return "another page than asked for"
-    if not all(0 <= count <= LARGEST_COUNT for count in counts):
-        return "counts out of range"
-    if record_count > envelope.per_page or record_count > envelope.total:
-        return "more records than the page says"
-    if envelope.total_pages > max(1, envelope.total) or envelope.total_pages < min(1, envelope.total):
-        return "counts that contradict each other"
-    return ""
+def _cause(status: int) -> FailureCause:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return FailureCause.THROTTLED
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
+        return FailureCause.SERVER_ERROR
+    return FailureCause.REFUSED if status in REDIRECTS or status >= HTTPStatus.BAD_REQUEST else FailureCause.BAD_BODY

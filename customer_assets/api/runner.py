@@ -5,9 +5,13 @@ in `crawl/`, what a response means in `endpoint.py`.
 """
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from http import HTTPStatus
 from math import isinf
+from typing import NamedTuple
 
+from customer_assets.api.auth import Credentials
 from customer_assets.api.clock import Clock
 from customer_assets.api.crawl.crawl import Crawl
 from customer_assets.api.crawl.events import (
@@ -24,7 +28,13 @@ from customer_assets.api.endpoint import Endpoint
 from customer_assets.api.http.base import RawResponse, Transport, TransportError
 from customer_assets.api.progress import Progress
 from customer_assets.api.stats import CrawlStats
-from customer_assets.errors import APIError, CrawlPausedError, IncompleteCrawlError, RequestRefusedError
+from customer_assets.errors import (
+    APIError,
+    ConfigurationError,
+    CrawlPausedError,
+    IncompleteCrawlError,
+    RequestRefusedError,
+)
 from customer_assets.models import Page
 
 
@@ -34,6 +44,7 @@ class CrawlRunner:
     Args:
         crawl: Decides what to request.
         endpoint: Makes requests and reads responses.
+        credentials: Authenticate requests.
         clock: Tells the time and waits.
         stats: Counts.
         progress: Logs.
@@ -47,14 +58,16 @@ class CrawlRunner:
         self,
         crawl: Crawl,
         endpoint: Endpoint,
+        credentials: Credentials,
         clock: Clock,
         stats: CrawlStats,
         progress: Progress,
         on_page: Callable[[Page], None],
     ) -> None:
-        self._crawl, self._endpoint, self._clock = crawl, endpoint, clock
+        self._crawl, self._endpoint, self._credentials, self._clock = crawl, endpoint, credentials, clock
         self._stats, self._progress, self._on_page = stats, progress, on_page
         self._outcomes: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
+        self._sent: dict[int, _Sent] = {}
         self.last_failure: RequestFailed | None = None
 
     def run(self, transport: Transport) -> Done | GiveUp:
@@ -65,13 +78,13 @@ class CrawlRunner:
                 max_wait_s = self._progress.tick(self._crawl.snapshot, now_s)
                 action = self._crawl.next_action(now_s)
                 if isinstance(action, FetchPage):
-                    self._send(transport, action.page)
+                    self._send(transport, action, is_first=True)
                 elif isinstance(action, WaitUntil):
                     wait_s = action.instant_s - now_s
                     outcome = self._clock.take(self._outcomes, wait_s if isinf(wait_s) else min(wait_s, max_wait_s))
                     if isinstance(outcome, BaseException):
                         raise outcome
-                    if outcome is not None:
+                    if outcome is not None and not self._sent_again(transport, outcome):
                         self._on_outcome(outcome, self._crawl.receive(outcome, self._clock.monotonic_s()))
                 else:
                     return action
@@ -79,7 +92,11 @@ class CrawlRunner:
             self._stats.add_snapshot(self._crawl.snapshot())
             self._progress.close()
 
-    def _send(self, transport: Transport, page: int) -> None:
+    def _send(self, transport: Transport, fetch: FetchPage, *, is_first: bool) -> None:
+        credentials = self._credentials.headers()
+        self._sent[fetch.page] = _Sent(fetch, credentials, is_first=is_first)
+        request = self._endpoint.request(fetch)
+        request = replace(request, headers={**request.headers, **credentials})
         sent_s = self._clock.monotonic_s()
 
         def on_response(response: RawResponse | BaseException) -> None:
@@ -87,17 +104,28 @@ class CrawlRunner:
             try:
                 outcome: Outcome | BaseException
                 if isinstance(response, RawResponse):
-                    outcome = self._endpoint.parse(response, page, self._clock.utc())
+                    outcome = self._endpoint.parse(response, fetch, self._clock.utc())
                 elif isinstance(response, TransportError):
                     latency_s = self._clock.monotonic_s() - sent_s
-                    outcome = RequestFailed(page, response.cause, latency_s, detail=response.detail)
+                    outcome = RequestFailed(fetch.page, response.cause, latency_s, detail=response.detail)
                 else:
                     outcome = response
             except BaseException as error:  # noqa: BLE001 - raised again in `run`, which waits for an outcome
                 outcome = error
             self._outcomes.put(outcome)
 
-        transport.send(self._endpoint.request(page), on_response)
+        transport.send(request, on_response)
+
+    def _sent_again(self, transport: Transport, outcome: Outcome) -> bool:
+        """Send a request once more with renewed credentials, if the API rejected those that it was sent with."""
+        page = outcome.page if isinstance(outcome, RequestFailed) else outcome.page.number
+        sent = self._sent.pop(page)
+        is_rejected = isinstance(outcome, RequestFailed) and outcome.status == HTTPStatus.UNAUTHORIZED
+        if not is_rejected or not sent.is_first or not self._credentials.renew(sent.credentials):
+            return False
+        self._stats.add_outcome(outcome)
+        self._send(transport, sent.fetch, is_first=False)
+        return True
 
     def _on_outcome(self, outcome: Outcome, decision: Decision) -> None:
         self._stats.add_outcome(outcome)
@@ -112,26 +140,47 @@ class CrawlRunner:
         self._progress.on_decision(decision)
 
 
+class _Sent(NamedTuple):
+    fetch: FetchPage
+    credentials: Mapping[str, str]
+    is_first: bool
+
+
 REMEDIES = {
-    401: "Check the API key (CUSTOMER_API_KEY).",
     403: "The key may not read customers: ask the API's owner.",
-    404: "Check the base URL (CUSTOMER_API_BASE_URL): customers are expected at /users below it.",
+    404: "Check the base URL and the path (CUSTOMER_API_BASE_URL, CUSTOMER_API_PATH).",
 }
 REDIRECTED = "The API has moved: set the base URL (CUSTOMER_API_BASE_URL) to where it is now."
 CHECK_THE_ADDRESS = "Check the base URL and the settings of the request."
 
 
-def crawl_error(end: GiveUp, last_failure: str = "") -> APIError:
-    """The error of a crawl that gave up; `last_failure` says what was wrong with the latest request that failed."""
+def crawl_error(
+    end: GiveUp, last_failure: RequestFailed | None = None, credentials_remedy: str = ""
+) -> APIError | ConfigurationError:
+    """The error of a crawl that gave up.
+
+    Args:
+        end: How it ended.
+        last_failure: The latest request that failed.
+        credentials_remedy: What to do when the API rejects the credentials.
+    """
+    detail = last_failure.detail if last_failure is not None else ""
+    if end.diagnosis is not None:
+        return ConfigurationError(end.diagnosis.setting, end.diagnosis.problem, end.diagnosis.remedy)
     if end.refused_status is not None:
-        return RequestRefusedError(end.refused_status, end.refused_page or 1, _remedy(end.refused_status))
+        remedy = _remedy(end.refused_status, credentials_remedy)
+        reason = detail.partition(": ")[2]  # what the status alone does not say
+        remedy = f"{reason[:1].upper()}{reason[1:]}. {remedy}" if reason else remedy
+        return RequestRefusedError(end.refused_status, end.refused_page or 1, remedy)
     if end.retry_after_s is not None:
         return CrawlPausedError(end.retry_after_s)
-    reason = f"{end.reason}; the last failure: {last_failure}" if last_failure else end.reason
+    reason = f"{end.reason}; the last failure: {detail}" if detail else end.reason
     return IncompleteCrawlError(end.missing_pages, end.pages_total, reason)
 
 
-def _remedy(status: int) -> str:
+def _remedy(status: int, credentials_remedy: str) -> str:
+    if status == HTTPStatus.UNAUTHORIZED and credentials_remedy:
+        return credentials_remedy
     if 300 <= status < 400:  # noqa: PLR2004 - HTTP's redirects
         return REDIRECTED
     return REMEDIES.get(status, CHECK_THE_ADDRESS)

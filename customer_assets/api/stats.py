@@ -41,13 +41,14 @@ class CrawlStats:
         pages: Pages that the last pass handed on.
         pages_from_store: How many of these needed no request.
         records: Records on them.
-        total: Customers in all, by the API's latest answer.
+        total: Customers in all, by the API's latest answer; None: it does not count them.
         unique_ids: Distinct customers among the records.
         rejected: Records without a usable id.
         missing_customers: Customers that the API counts but did not hand over; negative if it handed over more.
         source_duplicates: Records that repeat a customer at the source itself: two passes read exactly the same.
         passes: How often all pages were read.
         requests: Requests sent.
+        pages_received: Requests that brought their page.
         statuses: Responses by HTTP status; 0: no response.
         retries: Requests sent again, by what had failed.
         throttles: Responses 429.
@@ -60,13 +61,14 @@ class CrawlStats:
     pages: int = 0
     pages_from_store: int = 0
     records: int = 0
-    total: int = 0
+    total: int | None = None
     unique_ids: int = 0
     rejected: int = 0
     missing_customers: int = 0
     source_duplicates: int = 0
     passes: int = 0
     requests: int = 0
+    pages_received: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     retries: Counter[FailureCause] = field(default_factory=Counter)
     throttles: int = 0
@@ -78,12 +80,14 @@ class CrawlStats:
     @property
     def success_rate(self) -> float | None:
         """Share of requests that brought their page; None if there was no request."""
-        return self.statuses[200] / self.requests if self.requests else None
+        return self.pages_received / self.requests if self.requests else None
 
     def add_outcome(self, outcome: Outcome) -> None:
         """Count one response, or the lack of one."""
         self.requests += 1
         self.latencies.add(outcome.latency_s)
+        is_page = isinstance(outcome, PageReceived)
+        self.pages_received += is_page
         self.statuses[200 if isinstance(outcome, PageReceived) else outcome.status or 0] += 1
 
     def add_snapshot(self, snapshot: Snapshot) -> None:

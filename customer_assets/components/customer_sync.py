@@ -128,7 +128,7 @@ class CustomerSyncComponent(ProcessingOptions, StorageOptions, SyncOptions, dg.C
             api_key=dg.EnvVar(api.key_variable) if api.base_url else "",
             key_variable=api.key_variable,
             api_description=api.model_dump(
-                mode="json", include=set(ApiDescription.model_fields), exclude_defaults=True
+                mode="json", include=set(ApiDescription.model_fields), exclude_unset=True
             ),
             simulator=api.simulator,
         )

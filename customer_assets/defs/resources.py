@@ -14,8 +14,9 @@ import dagster as dg
 from pydantic import Field
 
 from customer_assets.api import CustomerAPIClient
-from customer_assets.api.options import ApiDescription, ApiOptions, ApiSettings, Secret
+from customer_assets.api.options import ApiDescription, ApiOptions, ApiSettings
 from customer_assets.api.progress import OnProgress
+from customer_assets.api.secret import Secret
 from customer_assets.configuration import NO_VARIABLE, SECRET, Variable, configuration_errors
 from customer_assets.defs.operations.terminal import TERMINAL
 from customer_assets.defs.run_config import Resource, secret_value
@@ -116,12 +117,15 @@ class CustomerAPIResource(ApiOptions, Resource):
         return redact_url(self.base_url).lower() if self.base_url else SIMULATOR
 
     def _key(self) -> Secret:
-        key = secret_value(self, "api_key") or dg.EnvVar(self.key_variable).get_value()
-        if not key:
+        """The key; blank where requests need none, or where they need other secrets."""
+        auth = self.settings().auth
+        variable = self.key_variable if auth is None else auth.key_variable
+        key = secret_value(self, "api_key") or (dg.EnvVar(variable).get_value() if variable else "")
+        if not key and variable:
             raise ConfigurationError(
-                self.key_variable, "it is not set, and the API needs a key", "Set it to the key that the API gave you."
+                variable, "it is not set, and the API needs a key", "Set it to the key that the API gave you."
             )
-        return Secret(key)
+        return Secret(key or "")
 
     def _client(self, base_url: str, api_key: str, *, page_store: str, **more: Any) -> CustomerAPIClient:  # noqa: ANN401
         options = {**dict(self.settings()), "page_store": page_store}

@@ -3,7 +3,7 @@
 from math import inf
 
 from customer_assets.api.crawl.crawl import Crawl, CrawlPolicy
-from customer_assets.api.crawl.events import Outcome, PageReceived, RateLimitHints, RequestFailed
+from customer_assets.api.crawl.events import FetchPage, Outcome, PageReceived, RateLimitHints, RequestFailed
 from customer_assets.api.crawl.policy import BackoffPolicy
 from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
@@ -34,8 +34,9 @@ class SpeltApi(Api):
         super().__init__(world)
         self.data, self.pages = iter(data[: 2 * ANSWERS_AT_MOST]), world.pages_at(0.0)
 
-    def answer(self, number: int, now_s: float) -> Outcome:  # noqa: ARG002 - these answers know no time
+    def answer(self, fetch: FetchPage, now_s: float) -> Outcome:  # noqa: ARG002 - these answers know no time
         """Say what is answered: the first byte what, the second with which numbers."""
+        number = fetch.page
         what, detail = next(self.data, 0), next(self.data, 0)
         self.in_flight += 1
         latency_s = (0.01, 0.05, 0.4, 3.0)[detail % 4]

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from customer_assets.api.crawl.events import RequestFailed
+from customer_assets.api.crawl.events import FetchPage, RequestFailed
 from customer_assets.api.http.base import RawResponse
-from customer_assets.api.responses import parse_response, records
+from customer_assets.api.responses import PageParser, records
 from customer_assets.json_values import parse_id
 from customer_assets.metrics import FailureCause
 from customer_assets.processing.landing.parser import parse_page
@@ -23,10 +23,10 @@ PROBLEMS = {
 
 def check(data: bytes) -> None:
     """Any body is page 1 or a bad one; page 1 holds so many records, and both readers find the same ids in them."""
-    outcome = parse_response(RawResponse(200, {}, data, 0.0), 1, NOW)
+    outcome = PageParser().parse(RawResponse(200, {}, data, 0.0), FetchPage(1, 1, 1), "https://x.org", NOW)
     if isinstance(outcome, RequestFailed):
         assert (outcome.cause, outcome.status) == (FailureCause.BAD_BODY, 200)
-        assert outcome.detail in PROBLEMS
+        assert outcome.detail.partition(":")[0] in PROBLEMS
         return
     page = outcome.page
     read, landed = records(page), parse_page(1, page.data)

@@ -4,12 +4,12 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from customer_assets.api.crawl.events import RateLimitHints, RequestFailed
+from customer_assets.api.crawl.events import FetchPage, RateLimitHints, RequestFailed
 from customer_assets.api.crawl.policy import PacePolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.api.http.base import RawResponse
 from customer_assets.api.rate_limit_headers import LONGEST_WAIT_S, parse_http_date, parse_retry_after
-from customer_assets.api.responses import parse_response
+from customer_assets.api.responses import PageParser
 from customer_assets.metrics import FailureCause
 from customer_assets_tests.fuzzing.running import fuzz
 
@@ -22,7 +22,7 @@ def check(data: bytes) -> None:
     _is_wait(parse_retry_after(text, NOW))
     date = parse_http_date(text)
     assert date is None or date.tzinfo is UTC
-    outcome = parse_response(RawResponse(429, _headers(text), b"", 0.1), 1, NOW)
+    outcome = PageParser().parse(RawResponse(429, _headers(text), b"", 0.1), FetchPage(1, 1, 1), "https://x.org", NOW)
     assert isinstance(outcome, RequestFailed)
     assert outcome.cause is FailureCause.THROTTLED
     _is_plausible(outcome.advice)

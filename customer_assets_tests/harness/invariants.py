@@ -20,7 +20,9 @@ from customer_assets.api.crawl.events import (
     RetryScheduled,
     Throttled,
 )
+from customer_assets.api.crawl.extent import Extent, Numbering
 from customer_assets.api.crawl.page_ranges import PageRanges
+from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
 
@@ -43,24 +45,50 @@ class Witness:
     Every `assert` is a law; its message says which.
     """
 
-    def __init__(self, policy: CrawlPolicy) -> None:
-        self.policy = policy
+    def __init__(
+        self, policy: CrawlPolicy, numbering: Numbering = Numbering.PAGES, page_size: int | None = None
+    ) -> None:
+        self.policy, self.numbering, self.page_size = policy, numbering, page_size
         self.now_s = 0.0
         self.accepted: Counter[int] = Counter()
-        self.known: Page | None = None
+        self.pages: dict[int, Page] = {}
         self.statuses: Counter[int] = Counter()
         self.throttle_times: list[float] = []
         self.requests = self.peak_in_flight = 0
         self.end: Done | GiveUp | None = None
 
     @property
+    def tells_pages(self) -> bool:
+        """Whether every page says how many pages there are."""
+        return all(page.total_pages is not None for page in self.pages.values())
+
+    @property
     def throttled(self) -> int:
         """Answers 429."""
         return len(self.throttle_times)
 
-    def held(self) -> PageRanges:
-        """The pages that a store would hold."""
-        return PageRanges(sorted(self.accepted))
+    def resumed(self, limiter: RateLimiter) -> Crawl:
+        """A crawl that goes on from the pages that a store would hold."""
+        held, extent = (
+            PageRanges(),
+            Extent(
+                self.numbering,
+                page_size=self.page_size,
+                max_pages=self.policy.max_pages,
+                max_growth=self.policy.max_growth,
+            ),
+        )
+        for number, page in sorted(self.pages.items()):
+            extent.observe(page)
+            held.add_range(number, number + (page.record_count if self.numbering is Numbering.RECORDS else 1) - 1)
+        return Crawl(self.policy, limiter, extent=extent, held=held)
+
+    def forget(self) -> None:
+        """Lose what the store held: its cursor has expired."""
+        assert self.numbering is Numbering.CHAIN, "only a chain starts again"
+        self.accepted.clear()
+        self.pages.clear()
+        self.end = None
 
     def begin(self, crawl: Crawl) -> None:
         """Follow a new crawl."""
@@ -127,11 +155,14 @@ class Witness:
         page = outcome.page
         if isinstance(decision, Accepted):
             self.accepted[page.number] += 1
-            self.known = page
+            self.pages[page.number] = page
             assert self.accepted[page.number] == 1, "every page once"
             return
-        assert page.record_count < page.per_page, "only a short page is asked for again"
-        assert page.number < page.total_pages, "the last page may be short"
+        if self.numbering is Numbering.RECORDS:
+            assert page.record_count == 0, "only an empty page is asked for again"
+        else:
+            assert page.per_page is None or page.record_count < page.per_page, "only a short page is asked for again"
+            assert page.total_pages is None or page.number < page.total_pages, "the last page may be short"
         self.after_retry(decision, sent, None, FailureCause.SHORT_PAGE)
 
     def after_failure(self, outcome: RequestFailed, sent: FetchPage, decision: Decision) -> None:
@@ -175,13 +206,13 @@ class Witness:
         self.end = end
         assert self.now_s - self.begun_s < LONGEST_S, "an end in bounded time"
         assert not self.in_flight, "a crawl ends when nothing is in flight"
-        pages = self.crawl.total_pages
+        pages = self.crawl.total_pages if self.tells_pages else None
         missing = [page for page in range(1, min(pages, 10_000) + 1) if page not in self.accepted] if pages else []
         if isinstance(end, Done):
             assert missing == [], "done means every page"
             return
         assert end.reason, "a crawl says why it gives up"
-        assert end.pages_total == pages, "a crawl says how many pages there are"
+        assert end.pages_total == self.crawl.total_pages, "a crawl says how many pages there are"
         if pages is not None and pages <= self.policy.max_pages:
             assert list(end.missing_pages) == missing, "every page that is missing is named"
         if not self.statuses[200]:

@@ -11,9 +11,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
-from math import inf
+from math import ceil, inf
 
 from customer_assets.api.crawl.crawl import Crawl, CrawlPolicy
 from customer_assets.api.crawl.events import (
@@ -33,6 +33,7 @@ from customer_assets.models import Page
 from customer_assets_tests.harness import limiters
 from customer_assets_tests.harness.invariants import Witness
 from customer_assets_tests.harness.limiters import Limiter, NoLimit
+from customer_assets_tests.harness.listings import Listing, random_listing, records_of
 
 STATUSES = {
     FailureCause.SERVER_ERROR: 500,
@@ -57,6 +58,9 @@ class World:
         short: Pages that come short, and how often.
         beyond_is_404: Pages behind the last are not found, rather than empty.
         lie: What a page claims in place of the truth.
+        listing: How the API pages.
+        spare: How many records the last page lacks.
+        cursors_die: A crash outlives every cursor.
         lateness_s: By how much the crawl wakes up late, each time.
     """
 
@@ -75,6 +79,9 @@ class World:
     short: dict[int, int] = field(default_factory=dict)
     beyond_is_404: bool = False
     lie: Callable[[Page], Page] | None = None
+    listing: Listing = field(default_factory=Listing)
+    spare: int = 0
+    cursors_die: bool = False
     seed: int = 0
     # the traveller's side
     policy: CrawlPolicy = field(default_factory=CrawlPolicy)
@@ -86,18 +93,33 @@ class World:
         """How many pages there are at an instant."""
         return [pages for since_s, pages in self.pages if since_s <= now_s][-1]
 
+    def records_at(self, now_s: float) -> int:
+        """How many records there are at an instant."""
+        return max(self.pages_at(now_s) * 10 - self.spare, 0)
+
+    @property
+    def is_honest(self) -> bool:
+        """Whether nothing but patience is needed to read everything."""
+        return len(self.pages) == 1 and self.lie is None and not self.short
+
+    @property
+    def is_easy(self) -> bool:
+        """Whether not even patience is needed."""
+        has_faults = self.fault_rate or self.poisoned or self.refused or self.outage[0] < inf
+        return self.is_honest and not has_faults and self.limiter is NoLimit
+
 
 class Api:
     """The far end of a world: decides at once, the world's clock delivers later."""
 
     def __init__(self, world: World) -> None:
         self.world, self.dice, self.limiter = world, random.Random(world.seed), world.limiter()
-        self.in_flight = 0
+        self.in_flight = self.life = 0
         self.requests_of_page: Counter[int] = Counter()
 
-    def answer(self, number: int, now_s: float) -> Outcome:
+    def answer(self, fetch: FetchPage, now_s: float) -> Outcome:
         """Decide on a request."""
-        world = self.world
+        world, number = self.world, fetch.page
         latency_s = world.latency_s * (1 + world.jitter * self.dice.random())
         refusal_s = self.limiter.refusal_s(now_s, self.in_flight)
         self.in_flight += 1
@@ -105,14 +127,27 @@ class Api:
             status = STATUSES[world.refusal]
             return RequestFailed(number, world.refusal, latency_s, status, RateLimitHints(world.retry_after(refusal_s)))
         self.requests_of_page[number] += 1
-        if number in world.refused or (world.beyond_is_404 and number > max(world.pages_at(now_s), 1)):
-            status = 403 if number in world.refused else 404
-            return RequestFailed(number, FailureCause.REFUSED, latency_s, status)
+        refused = self.refusal(fetch, now_s)
+        if refused is not None:
+            return RequestFailed(number, FailureCause.REFUSED, latency_s, refused)
         cause = self.fault(number, now_s)
         if cause is not None:
             asked_s = self.dice.choice((0.5, 1.0, 3.0)) if self.dice.random() < world.busy_rate else None
             return RequestFailed(number, cause, latency_s, STATUSES.get(cause), RateLimitHints(asked_s))
-        return PageReceived(self.page(number, now_s), latency_s)
+        page = self.page(fetch, now_s)
+        if page is None:
+            return RequestFailed(number, FailureCause.REFUSED, latency_s, 404)
+        return PageReceived(page, latency_s)
+
+    def refusal(self, fetch: FetchPage, now_s: float) -> int | None:
+        """The status of a refusal, if it comes to one."""
+        world = self.world
+        if fetch.page in world.refused:
+            return 403
+        if world.cursors_die and fetch.cursor is not None and not fetch.cursor.endswith(f"@{self.life}"):
+            return 400
+        is_by_page = world.listing.tells == "pages" and world.beyond_is_404
+        return 404 if is_by_page and fetch.page > max(world.pages_at(now_s), 1) else None
 
     def fault(self, number: int, now_s: float) -> FailureCause | None:
         """Throw the dice for a request."""
@@ -122,24 +157,41 @@ class Api:
             return self.dice.choice(self.world.faults)
         return None
 
-    def page(self, number: int, now_s: float) -> Page:
-        """Ten records that no other page holds; none behind the last page; fewer on a short one."""
-        pages = self.world.pages_at(now_s)
-        is_short = self.requests_of_page[number] <= self.world.short.get(number, 0)
-        records = 0 if number > pages else 7 if is_short else 10
-        page = Page(number, 10, pages * 10, pages, records, b"%d" % number)
-        return self.world.lie(page) if self.world.lie else page
+    def page(self, fetch: FetchPage, now_s: float) -> Page | None:
+        """The page; fewer records on one that comes short."""
+        world = self.world
+        page = world.listing.page(fetch, world.records_at(now_s), self.dice, self.life)
+        if page is not None and self.requests_of_page[fetch.page] <= world.short.get(fetch.page, 0):
+            page = replace(page, record_count=min(page.record_count, 7))
+        return world.lie(page) if world.lie and page is not None else page
 
 
 def visit(world: World, *, crawl: Crawl | None = None) -> Witness:
     """Crawl a world to its end, resuming after each crash; the witness holds the crawl to its laws all along."""
-    api, witness = Api(world), Witness(world.policy)
-    for crash_s in (*world.crashes_s, inf):
-        witness.begin(crawl or Crawl(world.policy, new_pacer(world), held=witness.held(), known=witness.known))
-        live(api, witness, crash_s)
+    api, witness = Api(world), Witness(world.policy, world.listing.numbering, world.listing.asked)
+    lives_s = [*world.crashes_s, inf]
+    while lives_s:
+        witness.begin(crawl or witness.resumed(new_pacer(world)))
+        live(api, witness, lives_s[0])
         api.in_flight, crawl = 0, None
+        if isinstance(witness.end, GiveUp) and witness.end.is_cursor_expired:
+            witness.forget()
+            continue
         if witness.end is not None:
             break
+        api.life += 1
+        lives_s.pop(0)
+    if isinstance(witness.end, Done) and world.is_honest:
+        read = {record for page in witness.pages.values() for record in records_of(page)}
+        assert read == set(range(world.records_at(0.0))), "done means every record"
+    if world.is_easy:
+        assert isinstance(witness.end, Done) or "page 2" in str(witness.end), "an easy world is read to its end"
+        fewest = max(ceil(world.records_at(0.0) / world.listing.size), 1)
+        lives = 1 + len(world.crashes_s)
+        if not world.listing.varies and not (world.cursors_die and world.crashes_s):
+            assert witness.requests <= fewest + lives * (2 * world.policy.max_concurrency + 1), (
+                "few requests beyond the end"
+            )
     return witness
 
 
@@ -155,7 +207,7 @@ def live(api: Api, witness: Witness, crash_s: float) -> None:
     while witness.now_s < crash_s:
         action = witness.next_action()
         if isinstance(action, FetchPage):
-            outcome = api.answer(action.page, witness.now_s)
+            outcome = api.answer(action, witness.now_s)
             heapq.heappush(answers, (witness.now_s + outcome.latency_s, next(order), outcome))
         elif isinstance(action, Done | GiveUp):
             return
@@ -208,6 +260,7 @@ def random_world(seed: int) -> World:
     """Any world at all; most are hostile in some ways, few in all."""
     dice = random.Random(seed)
     pages = dice.choice((0, 1, 2, 5, 12, 30, 80, 80))
+    listing = random_listing(dice) if dice.random() < 0.6 else Listing()
 
     def seldom() -> bool:
         return dice.random() < 0.2
@@ -235,9 +288,12 @@ def random_world(seed: int) -> World:
         outage=(start_s, start_s + dice.choice((1.0, 10.0, 1e6))) if seldom() else (inf, inf),
         poisoned=some_pages() if seldom() else frozenset(),
         refused=some_pages() if seldom() and seldom() else frozenset(),
-        short={page: dice.choice((1, 1, 99)) for page in some_pages()} if seldom() else {},
+        short={page: dice.choice((1, 1, 99)) for page in some_pages()} if seldom() and listing.tells == "pages" else {},
         beyond_is_404=seldom(),
         lie=dice.choice(lies) if seldom() and seldom() else None,
+        listing=listing,
+        spare=dice.choice((0, 0, 1, 9)) if pages else 0,
+        cursors_die=seldom(),
         seed=seed,
         policy=CrawlPolicy(
             max_concurrency=dice.choice((1, 2, 8, 32)),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from customer_assets.api.crawl.events import FetchPage
 from customer_assets.api.endpoint import Endpoint
 from customer_assets.api.http.base import (
     HttpRequest,
@@ -19,6 +20,7 @@ from customer_assets.api.http.base import (
     TransportSettings,
     open_transport,
 )
+from customer_assets.api.paging import PageNumber
 from customer_assets_tests.harness.scripted_server import ScriptedServer, Step, body, http
 
 KEY = "canary-key-c0ffee"
@@ -32,7 +34,8 @@ TIMEOUT_S = 0.5
 
 def page_request(url: str, page: int = 1, page_size: int | None = None) -> HttpRequest:
     """The request for a page below a base URL."""
-    return Endpoint(url + "/users", KEY, page_size=page_size).request(page)
+    endpoint = Endpoint(url + "/users", PageNumber(size=page_size), headers={"x-api-key": KEY})
+    return endpoint.request(FetchPage(page, 1, 1))
 
 
 def transport_to(library: str, url: str, **settings: Any) -> Transport:

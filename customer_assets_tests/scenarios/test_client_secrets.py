@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from customer_assets.api import CustomerAPIClient
-from customer_assets.api.options import Secret
+from customer_assets.api.secret import Secret
 from customer_assets.errors import CustomerAssetsError
 from customer_assets_tests.harness.scripted_server import ScriptedServer, body, http
 

@@ -17,10 +17,10 @@ import pytest
 
 from customer_assets.api import CustomerAPIClient
 from customer_assets.api.collector import CustomerCollector
-from customer_assets.api.crawl.events import PageReceived
+from customer_assets.api.crawl.events import FetchPage, PageReceived
 from customer_assets.api.http.base import RawResponse
 from customer_assets.api.options import TRANSPORTS
-from customer_assets.api.responses import parse_response
+from customer_assets.api.responses import PageParser
 from customer_assets.errors import CustomerAssetsError, IncompleteCrawlError
 from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets_tests.harness.hostile.answers import LIMIT_BYTES, answers
@@ -243,7 +243,9 @@ def test_a_list_of_hostile_records_is_read_like_their_page() -> None:
     """A list leaves out what the quarantine takes; not a record that is merely large: it is in memory already."""
     for number, case in enumerate(IN_RECORDS, start=1):
         customers = CustomerCollector()
-        answer = parse_response(RawResponse(200, {}, page_of(number), 0.1), number, datetime(2026, 1, 1, tzinfo=UTC))
+        response = RawResponse(200, {}, page_of(number), 0.1)
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        answer = PageParser().parse(response, FetchPage(number, 1, 1), "https://x.org", now)
         assert isinstance(answer, PageReceived)
         customers.start_pass()
         customers.add(answer.page)

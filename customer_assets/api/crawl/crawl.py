@@ -4,7 +4,7 @@ Everything that affects the order, the number or the end of requests lives in th
 """
 
 from collections import Counter
-from math import inf
+from math import ceil, inf
 from typing import NamedTuple
 
 from customer_assets.api.crawl.circuit_breaker import CircuitBreaker
@@ -25,17 +25,22 @@ from customer_assets.api.crawl.events import (
     Throttled,
     WaitUntil,
 )
-from customer_assets.api.crawl.guards import GrowthGuard, RepetitionGuard
+from customer_assets.api.crawl.extent import UNBOUNDED, Extent, Numbering
+from customer_assets.api.crawl.guards import RepetitionGuard
 from customer_assets.api.crawl.page_queue import Attempt, PageQueue
 from customer_assets.api.crawl.page_ranges import PageRanges
 from customer_assets.api.crawl.policy import CrawlPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
+from customer_assets.api.diagnosis import Diagnosis
 from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
 
 __all__ = ["Crawl", "CrawlPolicy", "Snapshot"]
 
 NOT_FOUND = 404
+
+CURSOR_EXPIRED = (400, 404, 410, 422)
+"""What APIs answer to a cursor that they no longer know."""
 
 
 class _Ending(NamedTuple):
@@ -45,6 +50,8 @@ class _Ending(NamedTuple):
     status: int | None = None
     page: int | None = None
     retry_at_s: float | None = None
+    diagnosis: Diagnosis | None = None
+    is_cursor_expired: bool = False
 
 
 class Crawl:
@@ -59,8 +66,9 @@ class Crawl:
     Args:
         policy: How hard to try.
         limiter: When requests can go; shared by successive crawls, so that what it learned is kept.
-        held: Pages that need no request; must not change while the crawl runs.
-        known: A page held from before, which says how many pages there are. Its `data` can be empty.
+        extent: How far the listing reaches; it has observed the pages that are held.
+        held: Pages that need no request; must not change while the crawl runs. Where numbers count records, these are
+            the records' positions.
         only_page: Request this page only, whatever the API says about others.
     """
 
@@ -69,17 +77,17 @@ class Crawl:
         policy: CrawlPolicy,
         limiter: RateLimiter,
         *,
+        extent: Extent | None = None,
         held: PageRanges | None = None,
-        known: Page | None = None,
         only_page: int | None = None,
     ) -> None:
         self._policy, self._limiter, self._only_page = policy, limiter, only_page
-        self._held, self._pages_held = held or PageRanges(), 0
-        self._growth = GrowthGuard(policy.max_pages, policy.max_growth)
+        self._extent = extent or Extent(max_pages=policy.max_pages, max_growth=policy.max_growth)
+        self._held, self._held_count = held or PageRanges(), 0
         self._repetition = RepetitionGuard(policy.max_repeats)
         self._breaker = CircuitBreaker(policy.breaker)
         self._in_flight: set[int] = set()
-        self._accepted = self._requests = self._throttles = 0
+        self._covered = self._accepted = self._requests = self._throttles = 0
         self._retries: Counter[FailureCause] = Counter()
         self._waiting_s = 0.0
         self._is_proven = False
@@ -88,9 +96,9 @@ class Crawl:
         self._ending: _Ending | None = None
         first = only_page or 1
         self._queue = PageQueue(self._held, first, first)
-        if known is not None and only_page is None:
+        if self._extent.is_begun and only_page is None:
             self._queue = PageQueue(self._held, self._held.first_absent(1), 0)
-            self._observe(known)
+            self._follow_extent(self._extent.problem)
 
     @property
     def in_flight(self) -> int:
@@ -100,12 +108,12 @@ class Crawl:
     @property
     def total(self) -> int | None:
         """Customers in all, by the latest answer; None before the first."""
-        return self._growth.records
+        return self._extent.total
 
     @property
     def total_pages(self) -> int | None:
         """Pages in all, by the latest answer; None before the first."""
-        return self._growth.pages
+        return self._extent.total_pages
 
     def snapshot(self) -> Snapshot:
         """How far the crawl has come."""
@@ -113,7 +121,7 @@ class Crawl:
             total=self.total,
             total_pages=self.total_pages,
             pages_arrived=self._accepted,
-            pages_held=self._pages_held,
+            pages_held=ceil(self._held_count / self._extent.step),
             requests=self._requests,
             in_flight=self.in_flight,
             waiting=self._queue.waiting,
@@ -157,7 +165,7 @@ class Crawl:
         if self._heard_s is None:
             self._heard_s = now_s
         self._limiter.on_send(now_s)
-        return FetchPage(page, attempt.number, attempt.round)
+        return FetchPage(page, attempt.number, attempt.round, self._extent.cursor(page))
 
     def _finish(self, now_s: float) -> Done | GiveUp:
         if self._queue.missing():
@@ -172,6 +180,8 @@ class Crawl:
             refused_status=ending.status,
             refused_page=ending.page,
             retry_after_s=None if ending.retry_at_s is None else ending.retry_at_s - now_s,
+            diagnosis=ending.diagnosis,
+            is_cursor_expired=ending.is_cursor_expired,
         )
 
     # --- what came back --------------------------------------------------------------------------------
@@ -195,16 +205,36 @@ class Crawl:
     def _on_page(self, page: Page, now_s: float) -> Decision:
         self._heard_s, self._is_proven, self._unproven_until_s = now_s, True, -inf
         self._breaker.record_success()
-        self._observe(page)
+        self._follow_extent(self._extent.observe(page))
         attempt = self._queue.attempts[page.number]
-        if self._is_short(page) and not attempt.was_short and self._policy.backoff.wait_s(attempt.number) is not None:
+        if (
+            self._extent.is_short(page)
+            and not attempt.was_short
+            and self._policy.backoff.wait_s(attempt.number) is not None
+        ):
             attempt.was_short = True
             return self._retry(page.number, FailureCause.SHORT_PAGE, 0.0, now_s)
         self._queue.remove(page.number)
         self._accepted += 1
+        self._covered += page.record_count if self._extent.numbering is Numbering.RECORDS else 1
+        if self._extent.numbering is Numbering.RECORDS:
+            self._request_rest(page, attempt.span, now_s)
         self._limiter.set_remaining(self._pages_left())
-        self._end(self._repetition.observe(page))
+        if self._extent.is_bounded or self._extent.numbering is not Numbering.PAGES:  # else a repetition is the end
+            self._end(self._repetition.observe(page))
         return Accepted(page.number)
+
+    def _request_rest(self, page: Page, span: int, now_s: float) -> None:
+        """Go on where the records of a page end: servers clamp page sizes, whatever a request asks for."""
+        rest = self._held.first_absent(page.number + page.record_count)
+        if 0 < page.record_count < span and rest < page.number + span and rest <= self._queue.last:
+            self._queue.add(rest, page.number + span - rest, now_s)
+        elif page.record_count > span:
+            self._queue.skip_to(rest)
+
+    def _is_cursor_expired(self, status: int | None) -> bool:
+        is_resumed = self._extent.numbering is Numbering.CHAIN and len(self._held) > 0
+        return is_resumed and not self._is_proven and status in CURSOR_EXPIRED
 
     def _on_failure(self, failure: RequestFailed, now_s: float) -> Decision:
         if self._breaker.record_failure(now_s):
@@ -212,7 +242,7 @@ class Crawl:
         if self._breaker.is_exhausted:
             self._end("the API stopped answering: page after page failed, and every probe after it")
         if not self._is_proven:
-            self._count_unproven_failure(now_s)
+            self._count_unproven_failure(failure.diagnosis, now_s)
         return self._retry(failure.page, failure.cause, failure.advice.retry_after_s or 0.0, now_s)
 
     def _on_throttled(self, failure: RequestFailed, now_s: float) -> Decision:
@@ -227,17 +257,21 @@ class Crawl:
 
     def _on_refused(self, failure: RequestFailed) -> Decision:
         status = failure.status
-        if not self._is_gone(status, failure.page):
+        if self._is_cursor_expired(status):
+            self._ending = self._ending or _Ending("the API no longer knows the cursor", is_cursor_expired=True)
+        elif self._only_page is None and self._extent.refuse(failure.page, status):
+            self._queue.set_last_page(self._extent.last)
+        elif not self._is_gone(status, failure.page):
             reason = "the API refused" if status is None else f"the API refused with HTTP {status}"
             self._ending = self._ending or _Ending(reason, status, failure.page)
         return self._abandon(failure.page, failure.cause)
 
-    def _count_unproven_failure(self, now_s: float) -> None:
+    def _count_unproven_failure(self, diagnosis: Diagnosis | None, now_s: float) -> None:
         """Count a failure before the first page: an API that only fails gets no more than one page's requests."""
         self._unproven_failures += 1
         wait_s = self._policy.backoff.wait_s(self._unproven_failures)
-        if wait_s is None:
-            self._end("no page could be read, every retry was spent")
+        if wait_s is None or (diagnosis is not None and diagnosis.is_certain):
+            self._end("no page could be read, every retry was spent", diagnosis)
         else:
             self._unproven_until_s = now_s + wait_s
 
@@ -256,7 +290,8 @@ class Crawl:
         return RetryScheduled(page, attempt.number - 1, cause, wait_s)
 
     def _requeue(self, page: int, attempt: Attempt, cause: FailureCause, due_s: float) -> Decision:
-        if attempt.round >= self._policy.rounds or self._accepted <= attempt.accepted_before:
+        is_chain = self._extent.numbering is Numbering.CHAIN and self._is_proven  # no other page can arrive meanwhile
+        if attempt.round >= self._policy.rounds or (self._accepted <= attempt.accepted_before and not is_chain):
             return self._abandon(page, cause)
         self._retries[cause] += 1
         attempt.round, attempt.number = attempt.round + 1, 1
@@ -269,13 +304,14 @@ class Crawl:
 
     # --- how much there is -----------------------------------------------------------------------------
 
-    def _observe(self, page: Page) -> None:
-        self._end(self._growth.observe(page))
-        if self._only_page is not None or page.total_pages > self._policy.max_pages:
+    def _follow_extent(self, problem: str | None) -> None:
+        self._end(problem)
+        if self._only_page is not None:
             return
-        if page.total_pages != self._queue.last:
-            self._queue.set_last_page(page.total_pages)
-            self._pages_held = self._held.count_up_to(page.total_pages)
+        self._queue.step = self._extent.step
+        if self._extent.last != self._queue.last:
+            self._queue.set_last_page(self._extent.last)
+            self._held_count = self._held.count_up_to(self._extent.last)
         if self._ending is not None and self._is_gone(self._ending.status, self._ending.page or 0):
             self._ending = None
 
@@ -283,12 +319,12 @@ class Crawl:
         """Whether a page was not found because the API has shrunk."""
         return status == NOT_FOUND and self._only_page is None and page > max(self._queue.last, 1)
 
-    def _is_short(self, page: Page) -> bool:
-        return page.record_count < page.per_page and page.number < page.total_pages
-
     def _pages_left(self) -> int:
-        return max(self._queue.last - self._pages_held - self._accepted, 0)
+        """Pages that have not arrived; where nobody knows how many there are, as many again as have."""
+        if self._queue.last >= UNBOUNDED:
+            return self._accepted
+        return max(ceil((self._queue.last - self._held_count - self._covered) / self._extent.step), 0)
 
-    def _end(self, reason: str | None) -> None:
+    def _end(self, reason: str | None, diagnosis: Diagnosis | None = None) -> None:
         if reason is not None and self._ending is None:
-            self._ending = _Ending(reason)
+            self._ending = _Ending(reason, diagnosis=diagnosis)

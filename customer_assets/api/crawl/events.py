@@ -4,8 +4,9 @@ Instants are seconds on the runner's monotonic clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from customer_assets.api.diagnosis import Diagnosis
 from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
 
@@ -21,6 +22,8 @@ class FetchPage:
     """From 1, within the round."""
     round: int
     """From 1."""
+    cursor: str | None = field(default=None, repr=False)
+    """What only the page before could say about this request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Done:
 class GiveUp:
     """The crawl ends with these pages missing; nothing is in flight.
 
-    `refused_status` is set if the API refused for good; `retry_after_s` if it named a time that is too far off.
+    `refused_status` is set if the API refused for good; `retry_after_s` if it named a time that is too far off;
+    `diagnosis` if a setting is to blame; `is_cursor_expired` if the stored pages no longer lead on.
     """
 
     missing_pages: tuple[int, ...]
@@ -50,6 +54,8 @@ class GiveUp:
     refused_status: int | None = None
     refused_page: int | None = None
     retry_after_s: float | None = None
+    diagnosis: Diagnosis | None = None
+    is_cursor_expired: bool = False
 
 
 Action = FetchPage | WaitUntil | Done | GiveUp
@@ -99,6 +105,7 @@ class RequestFailed:
     status: int | None = None
     advice: RateLimitHints = NO_HINTS
     detail: str = ""
+    diagnosis: Diagnosis | None = None
 
 
 Outcome = PageReceived | RequestFailed

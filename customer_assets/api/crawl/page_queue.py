@@ -6,6 +6,7 @@ from heapq import heappop, heappush
 from itertools import count
 from math import inf
 
+from customer_assets.api.crawl.extent import UNBOUNDED
 from customer_assets.api.crawl.page_ranges import PageRanges
 
 
@@ -18,12 +19,14 @@ class Attempt:
         round: From 1.
         accepted_before: Pages that the crawl had accepted when this round began; 0 for the first round.
         was_short: The page came once with too few records.
+        span: How many numbers the page was requested for: where numbers count records, its page size.
     """
 
     number: int = 1
     round: int = 1
     accepted_before: int = 0
     was_short: bool = False
+    span: int = 1
 
 
 class DelayQueue:
@@ -67,6 +70,10 @@ class PageQueue:
         held: Pages that need no request.
         first: The first page that can be requested.
         last: The last one, as far as known.
+
+    Attributes:
+        step: How far the next new page's number lies from the one before.
+        attempts: Pages in flight, and pages that failed and are not abandoned.
     """
 
     def __init__(self, held: PageRanges, first: int, last: int) -> None:
@@ -76,8 +83,8 @@ class PageQueue:
         self._retries, self._rounds = DelayQueue(), DelayQueue()
         self._parked: list[tuple[int, float]] = []
         self._abandoned: set[int] = set()
+        self.step = 1
         self.attempts: dict[int, Attempt] = {}
-        """Pages in flight, and pages that failed and are not abandoned."""
 
     @property
     def last(self) -> int:
@@ -117,6 +124,15 @@ class PageQueue:
                 return page
         raise LookupError("No page is due.")
 
+    def add(self, page: int, span: int, due_s: float) -> None:
+        """Request a page that no cursor over new pages would reach: it fills the gap that a shorter one left."""
+        self.attempts[page] = Attempt(span=span)
+        self._retries.push(page, due_s)
+
+    def skip_to(self, page: int) -> None:
+        """Leave out new pages below this one: an earlier page brought what they hold."""
+        self._next_new = max(self._next_new, self._held.first_absent(page))
+
     def remove(self, page: int) -> None:
         """Remove a page that arrived."""
         del self.attempts[page]
@@ -143,15 +159,17 @@ class PageQueue:
         page = self._next_new
         if page > self._last:
             return None
-        self._next_new = self._held.first_absent(page + 1)
-        self.attempts[page] = Attempt()
+        self._next_new = self._held.first_absent(page + self.step)
+        self.attempts[page] = Attempt(span=self.step)
         return page
 
     def _new_pages(self) -> Iterator[int]:
         page = self._next_new
         while page <= self._last:
             yield page
-            page = self._held.first_absent(page + 1)
+            if self._last >= UNBOUNDED:
+                return
+            page = self._held.first_absent(page + self.step)
 
     def _park(self) -> None:
         for queue in (self._retries, self._rounds):

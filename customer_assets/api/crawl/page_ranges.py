@@ -1,6 +1,6 @@
 """Sets of page numbers as ranges: O(gaps) memory, never O(pages)."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 
@@ -36,6 +36,16 @@ class PageRanges:
         else:
             self._firsts.insert(before + 1, page)
             self._lasts.insert(before + 1, page)
+
+    def add_range(self, first: int, last: int) -> None:
+        """Add all pages from `first` to `last`; none if `last` is smaller."""
+        if last < first:
+            return
+        at = bisect_left(self._lasts, first - 1)
+        end = bisect_right(self._firsts, last + 1)
+        if at < end:
+            first, last = min(first, self._firsts[at]), max(last, self._lasts[end - 1])
+        self._firsts[at:end], self._lasts[at:end] = [first], [last]
 
     def first_absent(self, page: int) -> int:
         """The smallest number from `page` on that is not in the set."""

@@ -62,6 +62,8 @@ def register_store(scheme: str, opener: Opener) -> None:
 def checksum(page: Page) -> int:
     """A checksum of a page's data and counts, to detect one that was damaged in a store."""
     counts = (page.number, page.per_page, page.total, page.total_pages, page.record_count)
+    if page.next_cursor is not None or page.has_more is not None:
+        counts += (page.next_cursor, page.has_more)  # type: ignore[assignment] # only their text counts
     return zlib.crc32(f"{counts}".encode() + page.digest)
 
 

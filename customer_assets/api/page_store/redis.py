@@ -20,12 +20,16 @@ TIMEOUT_S = 10.0
 
 
 class _Entry(msgspec.Struct, array_like=True):
+    """A page's fields in their order, and its checksum."""
+
     number: int
-    per_page: int
-    total: int
-    total_pages: int
+    per_page: int | None
+    total: int | None
+    total_pages: int | None
     record_count: int
     data: bytes
+    next_cursor: str | None
+    has_more: bool | None
     checksum: int
 
 
@@ -69,15 +73,17 @@ class RedisPageStore:
             return None
         if entry is None:
             return None
-        page = Page(number, entry.per_page, entry.total, entry.total_pages, entry.record_count, entry.data)
-        return page if entry.number == number and checksum(page) == entry.checksum else None
+        *fields, stored = msgspec.structs.astuple(entry)
+        page = Page(*fields)
+        return page if page.number == number and checksum(page) == stored else None
 
     def put(self, crawl: str, page: Page, ttl_s: float) -> None:
         """Store a page for `ttl_s` seconds."""
         counts = (page.number, page.per_page, page.total, page.total_pages, page.record_count)
-        entry, ttl_ms = _encoder.encode(_Entry(*counts, page.data, checksum(page))), max(1, int(ttl_s * 1000))
+        entry = _Entry(*counts, page.data, page.next_cursor, page.has_more, checksum(page))
+        ttl_ms = max(1, int(ttl_s * 1000))
         with _store_errors(), self._redis.pipeline() as together:
-            together.set(_key(crawl, page.number), entry, px=ttl_ms)
+            together.set(_key(crawl, page.number), _encoder.encode(entry), px=ttl_ms)
             together.zadd(_index(crawl), {str(page.number): page.number})
             together.pexpire(_index(crawl), ttl_ms)
             together.execute()

@@ -22,7 +22,7 @@ BUSY_TIMEOUT_S = 10.0
 APPLICATION = 0x63757374
 """The file's `application_id`, "cust": another program's database is left alone."""
 
-VERSION = 3
+VERSION = 4
 """The file's `user_version`; a file of another version is emptied, since everything in it can be fetched again."""
 
 CLOCKS_DIFFER_S = 60.0
@@ -32,10 +32,12 @@ TABLE = """
 CREATE TABLE pages (
   crawl TEXT NOT NULL,
   number INTEGER NOT NULL,
-  per_page INTEGER NOT NULL,
-  total INTEGER NOT NULL,
-  total_pages INTEGER NOT NULL,
+  per_page INTEGER,
+  total INTEGER,
+  total_pages INTEGER,
   record_count INTEGER NOT NULL,
+  next_cursor TEXT,
+  has_more INTEGER,
   checksum INTEGER NOT NULL,
   put_at REAL NOT NULL,
   expires_at REAL NOT NULL,
@@ -45,9 +47,9 @@ CREATE TABLE pages (
 """
 # The data comes last, so that the other columns can be read without it.
 FRESH = "expires_at > :now AND put_at < :now + :differ"
-PUT = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 GET = f"""
-SELECT per_page, total, total_pages, record_count, data, checksum FROM pages
+SELECT per_page, total, total_pages, record_count, data, next_cursor, has_more, checksum FROM pages
 WHERE crawl = :crawl AND number = :number AND {FRESH}
 """  # noqa: S608 - built from constants
 NUMBERS = f"SELECT number FROM pages WHERE crawl = :crawl AND {FRESH} ORDER BY number"  # noqa: S608 - the same
@@ -93,8 +95,11 @@ class SQLitePageStore:
         row = self._try(lambda store: store.execute(GET, parameters).fetchone())
         if row is None:
             return None
-        per_page, total, total_pages, record_count, data, stored = row
-        page = Page(number, per_page, total, total_pages, record_count, data) if isinstance(data, bytes) else None
+        per_page, total, total_pages, record_count, data, cursor, has_more, stored = row
+        more = None if has_more is None else bool(has_more)
+        page = None
+        if isinstance(data, bytes):
+            page = Page(number, per_page, total, total_pages, record_count, data, cursor, more)
         if page is None or checksum(page) != stored:
             logger.warning("Page %d in the page store is damaged; it is fetched again.", number)
             return None
@@ -102,7 +107,7 @@ class SQLitePageStore:
 
     def put(self, crawl: str, page: Page, ttl_s: float) -> None:
         """Store a page for `ttl_s` seconds: from now on no killed process can lose it."""
-        counts = (page.per_page, page.total, page.total_pages, page.record_count)
+        counts = (page.per_page, page.total, page.total_pages, page.record_count, page.next_cursor, page.has_more)
         now_s = self._clock()
         row = (crawl, page.number, *counts, checksum(page), now_s, now_s + ttl_s, page.data)
         self._try(lambda store: store.execute(PUT, row))

@@ -6,16 +6,24 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from customer_assets.api import CustomerAPIClient
 from customer_assets.api.http.base import Transport
-from customer_assets.api.options import ApiKeywords, ApiOptions, ApiSettings, Secret, hide_api_key, validate_api_key
+from customer_assets.api.options import ApiKeywords, ApiOptions, ApiSettings
+from customer_assets.api.paging import Offset, PageNumber
+from customer_assets.api.secret import Secret, hide_api_key, validate_api_key
 from customer_assets.configuration import Settings
 from customer_assets.errors import ConfigurationError
-from customer_assets.field_mapping import DEFAULT_MAPPING
 from customer_assets.record_mapping import FieldSource
 
 HTTPS = "https://x.org"
+
+
+def members(union: Any) -> set[Any]:
+    """The members of a union, whatever annotates it."""
+    parts = typing.get_args(union)
+    return set().union(*(members(part) for part in parts if not isinstance(part, FieldInfo))) if parts else {union}
 
 
 def test_the_clients_keywords_are_the_settings() -> None:
@@ -25,7 +33,11 @@ def test_the_clients_keywords_are_the_settings() -> None:
     del expected["base_url"]
     assert set(keywords) == set(expected)
     loosened = {"transport": str | Transport, "retry_waits_s": typing.get_type_hints(ApiKeywords)["retry_waits_s"]}
-    assert keywords == expected | loosened
+    unions = {name: expected[name] for name in ("auth", "pages")}
+    assert {name: members(keywords[name]) for name in unions} == {
+        name: members(union) for name, union in unions.items()
+    }
+    assert keywords | unions == expected | loosened
 
 
 def test_every_setting_is_described() -> None:
@@ -35,15 +47,18 @@ def test_every_setting_is_described() -> None:
 
 
 def test_defaults_are_valid() -> None:
-    """With them, names in answers and records are the default ones."""
-    assert ApiSettings.from_keywords(base_url=HTTPS).mapping == DEFAULT_MAPPING
+    """With them, pages have numbers, and names in answers and records are the default ones."""
+    settings = ApiSettings.from_keywords(base_url=HTTPS)
+    assert settings.paging == PageNumber()
+    assert settings.answer.counts == {name: name for name in ("page", "per_page", "total", "total_pages")}
+    assert settings.authentication.key_variable == "CUSTOMER_API_KEY"
 
 
 def test_a_program_passes_structured_parts_as_mappings() -> None:
     """As a YAML has them; what is left out keeps its default."""
     settings = ApiSettings.from_keywords(base_url=HTTPS, answer={"data": "people"}, record={"email": "contact.email"})
-    assert (settings.mapping.answer.data, settings.mapping.answer.total) == ("people", "total")
-    assert settings.mapping.record.email == FieldSource(path="contact.email")
+    assert (settings.answer.records, settings.answer.total) == ("people", "total")
+    assert settings.record.email == FieldSource(path="contact.email")
 
 
 @pytest.mark.parametrize(
@@ -53,8 +68,22 @@ def test_a_program_passes_structured_parts_as_mappings() -> None:
         ({"max_concurrency": True}, "max_concurrency: True is not a whole number. Set it to a whole number."),
         ({"page_sise": 5}, "page_sise: there is no such setting. Did you mean page_size?"),
         ({"answer": {"totl": "n"}}, "answer.totl: there is no such setting. Leave it out."),
-        ({"answer": {"total": "a."}}, "answer.total: 'a.' is no name"),
+        ({"answer": {"total": "a."}}, "answer.total: 'a.' is not a path"),
         ({"page_parameter": "per_page"}, "per_page_parameter: it is the page's parameter too"),
+        ({"page_parameter": "a&b"}, "page_parameter: 'a&b' is not the name of a parameter"),
+        ({"pages": {"type": "cursor"}}, "pages.from: "),
+        ({"pages": {"type": "offset"}}, "answer.records: it is missing, and this way of paging has no usual place"),
+        ({"pages": {"type": "page_number", "first": 2}}, "pages.first: "),
+        ({"pages": {"type": "offset", "format": "{offset},{size}"}}, "pages.size: it is missing"),
+        ({"pages": {"type": "guess"}}, "pages"),
+        ({"body": {"a": 1}}, "method: a GET has no body. Set method: POST."),
+        ({"pages": {"type": "page_number", "send_in": "body"}}, "method: a GET has no body."),
+        ({"headers": {"Content-Length": "7"}}, "headers: Content-Length is set by every request itself."),
+        ({"headers": {"X-A": "caf\u00e9"}}, "headers: X-A holds characters that no header can."),
+        ({"auth": {"type": "header", "key_variable": "canary key"}}, "auth.key_variable: it is not the name"),
+        ({"auth": {"type": "oauth2_client_credentials"}}, "auth.token_url: "),
+        ({"answer": {"records": "list[*"}}, "answer.records: 'list[*' is not a path."),
+        ({"answer": {"total": {"path": "count", "at": "n"}}}, "answer.total"),
         ({"key_header": "Host"}, "key_header: 'Host' is a header that every request needs. Use, say, x-api-key."),
         ({"key_header": "a b"}, "key_header: 'a b' is not a valid header name. Use, say, x-api-key."),
         ({"base_url": "ftp://x.org"}, "base_url: it is not an http or https address."),
@@ -70,11 +99,11 @@ def test_what_a_program_cannot_mean_is_refused(given: dict[str, Any], message: s
     assert "canary" not in str(caught.value)
 
 
-def test_a_page_size_is_needed_where_answers_have_none() -> None:
-    """The error names both remedies."""
-    with pytest.raises(ConfigurationError, match=r"^page_size: .* \(answer.per_page\)\.$"):
-        ApiSettings.from_keywords(base_url=HTTPS, answer={"per_page": None})
-    assert ApiSettings.from_keywords(base_url=HTTPS, answer={"per_page": None}, page_size=10).page_size == 10
+def test_page_size_takes_precedence_over_the_size_of_a_way_of_paging() -> None:
+    """A preset has a size; its user can ask for another one."""
+    pages = {"type": "offset", "size_parameter": "limit", "size": 100}
+    settings = ApiSettings.from_keywords(base_url=HTTPS, pages=pages, answer={"records": "items"}, page_size=20)
+    assert settings.paging == Offset(size_parameter="limit", size=20)
 
 
 def test_templates_pass_until_they_are_filled_in() -> None:

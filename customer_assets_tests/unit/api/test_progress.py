@@ -134,6 +134,7 @@ def test_a_bar_is_never_longer_than_full() -> None:
 def test_a_summary_tells_the_numbers() -> None:
     """Requests, success, retries by cause, throttles, waiting, latency, bytes."""
     figures = CrawlStats(pages=4, pages_from_store=1, records=40, passes=1, duration_s=2.5, requests=4)
+    figures.pages_received = 3
     figures.statuses.update({200: 3, 500: 1})
     figures.retries.update({FailureCause.TIMEOUT: 2, FailureCause.SERVER_ERROR: 1})
     figures.throttles, figures.waiting_s, figures.bytes = 3, 1.5, 999

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customer_assets.api.crawl.events import PageReceived, RequestFailed
+from customer_assets.api.answer import AnswerFields
+from customer_assets.api.crawl.events import FetchPage, Outcome, PageReceived, RequestFailed
 from customer_assets.api.http.base import RawResponse
-from customer_assets.api.responses import PageParser, parse_response, records
-from customer_assets.field_mapping import EnvelopeFields, FieldMapping
+from customer_assets.api.paging import PageNumber
+from customer_assets.api.responses import CountParser, PageParser, records
 from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
 from customer_assets_tests.harness.scripted_server import body
@@ -22,7 +23,14 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def judge(status: int, content: bytes, page: int = 1, **headers: str) -> PageReceived | RequestFailed:
     """Judge an answer."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return parse_response(RawResponse(status, named, content, 0.1), page, NOW)
+    return parsed(RawResponse(status, named, content, 0.1), page)
+
+
+def parsed(
+    response: RawResponse, page: int = 1, answer: AnswerFields | None = None, paging: PageNumber | None = None
+) -> Outcome:
+    """What a parser makes of the response to the request for a page."""
+    return PageParser(answer, paging).parse(response, FetchPage(page, 1, 1), "https://x.org/users", NOW)
 
 
 @pytest.mark.smoke
@@ -57,14 +65,14 @@ def test_a_page_is_taken_as_it_came() -> None:
         pytest.param(200, b"[" * 100_000, FailureCause.BAD_BODY, id="nested 100,000 deep"),
         pytest.param(200, json.dumps(body(1)).encode() + b"x", FailureCause.BAD_BODY, id="something behind it"),
         pytest.param(200, json.dumps(body(2)).encode(), FailureCause.BAD_BODY, id="another page"),
-        pytest.param(200, json.dumps({**body(1), "page": "1"}).encode(), FailureCause.BAD_BODY, id="a page in words"),
         pytest.param(200, json.dumps(body(1, data=None)).encode(), FailureCause.BAD_BODY, id="no list"),
         pytest.param(200, json.dumps(body(1, data={})).encode(), FailureCause.BAD_BODY, id="an object of records"),
         pytest.param(200, json.dumps(body(1, total=-1)).encode(), FailureCause.BAD_BODY, id="a negative total"),
         pytest.param(200, json.dumps(body(1, total_pages=10**18)).encode(), FailureCause.BAD_BODY, id="10^18 pages"),
         pytest.param(200, json.dumps(body(1, total_pages=1.5)).encode(), FailureCause.BAD_BODY, id="half a page"),
+        pytest.param(200, json.dumps(body(1) | {"total": 5}).encode(), FailureCause.BAD_BODY, id="too many records"),
         pytest.param(
-            200, json.dumps({**body(1), "per_page": 5}).encode(), FailureCause.BAD_BODY, id="too many records"
+            200, json.dumps(body(1) | {"total": "12e3"}).encode(), FailureCause.BAD_BODY, id="a total in words"
         ),
     ],
 )
@@ -102,9 +110,7 @@ def with_data(data: bytes) -> bytes:
             200, with_data(b"[]").replace(b"12", b"9" * 10_000), FailureCause.BAD_BODY, id="a total of 10,000 digits"
         ),
         pytest.param(200, json.dumps(body(1, total=True)).encode(), FailureCause.BAD_BODY, id="a total that is true"),
-        pytest.param(
-            200, json.dumps(body(1) | {"total": 12.0}).encode(), FailureCause.BAD_BODY, id="a total with a point"
-        ),
+        pytest.param(200, json.dumps(body(1) | {"total": 12.5}).encode(), FailureCause.BAD_BODY, id="half a customer"),
         pytest.param(
             200, json.dumps(body(1, total_pages=13)).encode(), FailureCause.BAD_BODY, id="more pages than customers"
         ),
@@ -112,9 +118,6 @@ def with_data(data: bytes) -> bytes:
             200, json.dumps(body(1, total_pages=0)).encode(), FailureCause.BAD_BODY, id="customers on no page"
         ),
         pytest.param(200, json.dumps(body(1, total_pages=-1)).encode(), FailureCause.BAD_BODY, id="-1 pages"),
-        pytest.param(
-            200, json.dumps(body(1) | {"per_page": 0}).encode(), FailureCause.BAD_BODY, id="no records a page"
-        ),
     ],
 )
 def test_what_is_stranger_is_a_failure_too(status: int, content: bytes, cause: FailureCause) -> None:
@@ -174,10 +177,10 @@ def test_one_record_that_cannot_be_read_costs_no_other() -> None:
 def test_dates_are_read_by_the_servers_clock(name: str, date: str | None) -> None:
     """Its `Date` says what it takes for now; ours may be minutes off."""
     headers = {name: "Thu, 01 Jan 2026 00:00:30 GMT"} | ({} if date is None else {"date": date})
-    outcome = parse_response(RawResponse(429, headers, b"", 0.1), 1, NOW)
+    outcome = parsed(RawResponse(429, headers, b"", 0.1))
     assert outcome.advice.retry_after_s == (30 if name == "retry-after" else None)
     ahead = {"retry-after": "Thu, 01 Jan 2026 01:00:30 GMT", "date": "Thu, 01 Jan 2026 01:00:00 GMT"}
-    assert parse_response(RawResponse(503, ahead, b"", 0.1), 1, NOW).advice.retry_after_s == 30
+    assert parsed(RawResponse(503, ahead, b"", 0.1)).advice.retry_after_s == 30
 
 
 @given(st.binary(max_size=200))
@@ -199,35 +202,80 @@ def test_what_the_headers_say_goes_along() -> None:
     assert outcome.advice.retry_after_s == 7
 
 
-SPRING = EnvelopeFields("number", "size", "totalElements", "totalPages", "content")
+@pytest.mark.parametrize(
+    "counts",
+    [
+        pytest.param({"page": "1", "per_page": " 6 ", "total": "12", "total_pages": "2"}, id="as text"),
+        pytest.param({"page": 1.0, "per_page": 6.0, "total": 12.0, "total_pages": 2.0}, id="as floats"),
+    ],
+)
+def test_counts_come_in_many_spellings(counts: dict[str, Any]) -> None:
+    """Digits in a text, and floats without a fraction."""
+    outcome = judge(200, json.dumps(body(1) | counts).encode())
+    assert isinstance(outcome, PageReceived)
+    assert outcome.page == Page(1, 6, 12, 2, 6, json.dumps(body(1)["data"], separators=(", ", ": ")).encode())
+
+
+def test_more_records_than_a_page_should_hold_are_taken() -> None:
+    """`per_page` can be what was asked for, or nonsense; records are what counts."""
+    outcome = judge(200, json.dumps(body(1) | {"per_page": 5}).encode())
+    assert isinstance(outcome, PageReceived)
+    assert outcome.page.record_count == 6
+
+
+SPRING = AnswerFields(
+    page="number", per_page="size", total="totalElements", total_pages="totalPages", records="content"
+)
+FROM_0 = PageNumber(first=0)
+
+
+def received(answer: AnswerFields, content: bytes, page: int = 2, paging: PageNumber | None = None) -> Page:
+    """The page that a response holds."""
+    outcome = parsed(RawResponse(200, {}, content, 0.1), page, answer, paging)
+    assert isinstance(outcome, PageReceived), outcome
+    return outcome.page
 
 
 @pytest.mark.parametrize(
-    ("shape", "page_size", "content"),
+    ("answer", "paging", "content"),
     [
         pytest.param(
-            FieldMapping(answer=SPRING, first_page=0),
-            None,
+            SPRING,
+            FROM_0,
             b'{"content": [{"n": 1}], "number": 1, "size": 3, "totalElements": 4, "totalPages": 2, "last": true}',
             id="flat, counted from 0",
         ),
         pytest.param(
-            FieldMapping(answer=EnvelopeFields("meta.at", "meta.of.size", "meta.of.all", "meta.pages", "result.items")),
-            None,
+            AnswerFields(
+                page="meta.at",
+                per_page="meta.of.size",
+                total="meta.of.all",
+                total_pages="meta.pages",
+                records="result.items",
+            ),
+            PageNumber(),
             b'{"result": {"items": [{"n": 1}]}, "meta": {"at": 2, "of": {"size": 3, "all": 4}, "pages": 2}}',
             id="nested",
         ),
         pytest.param(
-            FieldMapping(answer=EnvelopeFields(None, None, "count", None, "odd key \u00e9")),
-            3,
-            '{"count": 4, "odd key \u00e9": [{"n": 1}]}'.encode(),
-            id="nothing told but the total",
+            AnswerFields(
+                records="a.b",
+                per_page="a.b[1].n",
+                total='["x.y"].of["z.z"][0]',
+                total_pages="a.c",
+                page=None,
+            ),
+            PageNumber(),
+            b'{"a": {"c": 2, "b": [{"n": 1}]}, "x.y": {"of": {"z.z": [4]}}}',
+            id="through lists and keys with dots",
         ),
     ],
 )
-def test_other_names_tell_the_same_page(shape: FieldMapping, page_size: int | None, content: bytes) -> None:
-    """What is not told follows from the total, the page asked for and the size asked for."""
-    assert PageParser(shape, page_size).page(content, 2) == Page(2, 3, 4, 2, 1, b'[{"n": 1}]')
+def test_other_names_tell_the_same_page(answer: AnswerFields, paging: PageNumber, content: bytes) -> None:
+    """Whatever they are called, and wherever they are."""
+    page = received(answer, content, paging=paging)
+    assert (page.number, page.total, page.total_pages, page.record_count) == (2, 4, 2, 1)
+    assert json.loads(page.data) == [{"n": 1}]
 
 
 @pytest.mark.parametrize(
@@ -236,21 +284,166 @@ def test_other_names_tell_the_same_page(shape: FieldMapping, page_size: int | No
         pytest.param(
             b'{"content": [], "number": 7, "size": 3, "totalElements": 0, "totalPages": 0}', id="another page"
         ),
-        pytest.param(b'{"content": [], "number": "0", "size": 3, "totalElements": 0, "totalPages": 0}', id="in words"),
+        pytest.param(b'{"content": [], "number": "x", "size": 3, "totalElements": 0, "totalPages": 0}', id="in words"),
         pytest.param(b'{"content": [], "number": 0, "size": 3, "totalPages": 0}', id="no total"),
         pytest.param(b'{"page": 1, "per_page": 3, "total": 0, "total_pages": 0, "data": []}', id="our names"),
         pytest.param(b"[]", id="a list"),
+        pytest.param(b"[1]", id="a list of something"),
         pytest.param(b"{", id="no JSON"),
     ],
 )
 def test_other_names_are_held_to_as_much(content: bytes) -> None:
     """What does not add up is no page."""
-    assert isinstance(PageParser(FieldMapping(answer=SPRING, first_page=0)).page(content, 1), str)
+    assert isinstance(parsed(RawResponse(200, {}, content, 0.1), 1, SPRING, FROM_0), RequestFailed)
 
 
 def test_other_names_are_mended_too() -> None:
     """NaN in a record is null."""
     content = b'{"content": [NaN], "number": 0, "size": 3, "totalElements": 1, "totalPages": 1}'
-    found = PageParser(FieldMapping(answer=SPRING, first_page=0)).page(content, 1)
-    assert isinstance(found, Page)
-    assert found.data == b"[null]"
+    assert received(SPRING, content, 1, FROM_0).data == b"[null]"
+
+
+LIST = AnswerFields(records="")
+WRAPPED = AnswerFields(records="list[*].customer")
+NAMED = AnswerFields(records="customers")
+
+
+@pytest.mark.parametrize(
+    ("answer", "content", "data"),
+    [
+        pytest.param(LIST, b' [{"id": 1}, 2] ', b'[{"id": 1}, 2]', id="the answer is the list"),
+        pytest.param(AnswerFields(records="$"), b"[1]", b"[1]", id="the same, spelt otherwise"),
+        pytest.param(LIST, b"[]", b"[]", id="an empty list"),
+        pytest.param(LIST, b"null", b"[]", id="null"),
+        pytest.param(LIST, b'[NaN, "\\ud800"]', '[null, "\ufffd"]'.encode(), id="mended"),
+        pytest.param(WRAPPED, b'{"list": [{"customer": {"id": 1}, "card": {}}]}', b'[{"id":1}]', id="wrapped"),
+        pytest.param(WRAPPED, b'{"list": [{"card": 1}, 2]}', b"[null,null]", id="wrapped, some without"),
+        pytest.param(NAMED, b'{"customers": [1]}', b"[1]", id="named"),
+        pytest.param(NAMED, b'{"customers": null}', b"[]", id="null in its place"),
+        pytest.param(NAMED, b"{}", b"[]", id="an empty object"),
+        pytest.param(NAMED, b"[]", b"[]", id="an empty list in place of an object"),
+        pytest.param(NAMED, b'{"customers": {"1": "b", "0": "a", "10": "c"}}', b'["a","b","c"]', id="by index"),
+        pytest.param(NAMED, b'{"customers": {}}', b"[]", id="none, by index"),
+    ],
+)
+def test_records_are_found(answer: AnswerFields, content: bytes, data: bytes) -> None:
+    """Wherever an API puts them; the absence of any is an empty page."""
+    for number in (1, 2):
+        page = received(answer, content, number)
+        assert (page.data, page.record_count) == (data, len(json.loads(data)))
+        assert (page.total, page.total_pages) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "content", "setting", "problem"),
+    [
+        (NAMED, b'{"customer": [], "count": 1}', "answer.records", "there is no customers; there are customer, count"),
+        (NAMED, b'{"customers": "none"}', "answer.records", "customers is text, not a list"),
+        (NAMED, b'{"customers": {"a": 1}}', "answer.records", "customers is an object, not a list"),
+        (NAMED, b"[1]", "answer.records", "there is no customers; the response is a list"),
+        (LIST, b'{"data": []}', "answer.records", "the body is an object, not a list"),
+        (
+            AnswerFields(records="data.items"),
+            b'{"data": {"rows": [], "x@y.org": 1}}',
+            "answer.records",
+            "there is no data.items; there are rows",
+        ),
+        (
+            AnswerFields(records="data", total="meta.totl"),
+            b'{"data": [], "meta": {"total": 1, "pages": 2}}',
+            "answer.total",
+            "there is no meta.totl; there are total, pages",
+        ),
+        (
+            AnswerFields(records="data", total="meta"),
+            b'{"data": [], "meta": {"total": 1}}',
+            "answer.total",
+            "meta is an object, not a whole number",
+        ),
+    ],
+)
+def test_what_a_mapping_names_and_is_not_there_is_reported(
+    answer: AnswerFields, content: bytes, setting: str, problem: str
+) -> None:
+    """Which path is missing, and which keys are there instead: names only, and none that could be a person's."""
+    outcome = parsed(RawResponse(200, {}, content, 0.1), 1, answer)
+    assert isinstance(outcome, RequestFailed)
+    assert outcome.diagnosis is not None
+    assert (outcome.diagnosis.setting, outcome.diagnosis.problem) == (setting, problem)
+
+
+def test_a_total_can_be_told_on_the_first_page_only() -> None:
+    """From the second page on it is not expected, unless the API numbers its pages in each answer."""
+    answer = AnswerFields(records="data", total="meta.total")
+    assert received(answer, b'{"data": [1], "meta": {"total": "7"}}', 1).total == 7
+    assert received(answer, b'{"data": [1]}', 2).total is None
+    assert received(answer, b'{"data": [1], "meta": {"total": null}}', 1).total is None
+
+
+def test_a_total_in_a_header() -> None:
+    """Absent, it is not known: GitLab leaves it out beyond 10,000."""
+    answer = AnswerFields(records="", total="header:X-WP-Total")
+    for headers, total in (({"x-wp-total": "523"}, 523), ({}, None), ({"x-wp-total": "many"}, None)):
+        outcome = parsed(RawResponse(200, headers, b"[1]", 0.1), 1, answer)
+        assert isinstance(outcome, PageReceived)
+        assert outcome.page.total == total
+
+
+def test_a_total_of_the_page_alone_is_none() -> None:
+    """`total_is: of_this_page` says so."""
+    answer = AnswerFields(records="data", total="total", total_is="of_this_page")
+    assert received(answer, b'{"data": [1], "total": 1}').total is None
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        ([{"message": "Throttled", "extensions": {"code": "THROTTLED"}}], FailureCause.THROTTLED),
+        ({"code": "REQUEST_LIMIT", "text": "Rate limit exceeded"}, FailureCause.THROTTLED),
+        ([{"message": "Internal error"}], FailureCause.BAD_BODY),
+        ("quota of canary@example.org", FailureCause.BAD_BODY),
+    ],
+)
+def test_an_error_inside_a_200_is_a_failed_request(error: Any, cause: FailureCause) -> None:
+    """Even beside data; its text is not shown."""
+    answer = AnswerFields(records="data", error="errors")
+    outcome = parsed(RawResponse(200, {}, json.dumps({"data": [], "errors": error}).encode(), 0.1), 1, answer)
+    assert isinstance(outcome, RequestFailed)
+    assert outcome.cause is cause
+    assert "canary" not in outcome.detail
+    nothings: list[Any] = [None, [], {}, "", False]
+    for nothing in nothings:
+        content = json.dumps({"data": [1], "errors": nothing}).encode()
+        assert received(answer, content).record_count == 1
+
+
+@pytest.mark.parametrize(("status", "answer"), [(204, NAMED), (204, LIST), (206, LIST), (203, LIST)])
+def test_other_good_statuses(status: int, answer: AnswerFields) -> None:
+    """A 204 is an empty page where the body would not count anything either; a 206 is a page."""
+    content = b"" if status == 204 else b"[1, 2]"
+    outcome = parsed(RawResponse(status, {}, content, 0.1), 3, answer)
+    assert isinstance(outcome, PageReceived)
+    assert outcome.page.record_count == (0 if status == 204 else 2)
+
+
+@pytest.mark.parametrize(
+    ("at", "headers", "content", "total"),
+    [
+        ("count", {}, b'{"count": 523}', 523),
+        ("meta.count", {}, b'{"meta": {"count": "523"}}', 523),
+        ("header:Recurly-Total-Records", {"recurly-total-records": "7"}, b"", 7),
+        ("count", {}, b'{"cnt": 523}', None),
+        ("count", {}, b"oops", None),
+        ("count", {}, b'{"count": -1}', None),
+    ],
+)
+def test_a_total_of_a_request_of_its_own(at: str, headers: dict[str, str], content: bytes, total: int | None) -> None:
+    """A page without records; what lacks the total is a failure that names the path."""
+    outcome = CountParser(at).parse(RawResponse(200, headers, content, 0.1), FetchPage(1, 1, 1), "", NOW)
+    if total is None:
+        assert isinstance(outcome, RequestFailed)
+        assert outcome.diagnosis is not None
+        assert outcome.diagnosis.setting == "answer.total.at"
+    else:
+        assert isinstance(outcome, PageReceived)
+        assert outcome.page == Page(1, None, total, 1, 0, b"[]")

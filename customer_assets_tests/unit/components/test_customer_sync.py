@@ -9,13 +9,15 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml as pyyaml
 from dagster.components.core.component_tree import ComponentTree
 from pydantic import ValidationError
 
+from customer_assets.api.options import ApiSettings
+from customer_assets.api.paging import PageNumber
 from customer_assets.components import CustomerSyncComponent
 from customer_assets.defs.resources import CustomerAPIResource
 from customer_assets.errors import ConfigurationError
-from customer_assets.field_mapping import DEFAULT_MAPPING
 from customer_assets.record_mapping import FieldSource
 from customer_assets_tests.harness.acme import ACME_KEY, ACME_YAML, AcmeAPI, serve_acme
 
@@ -43,7 +45,7 @@ def test_a_name_is_enough() -> None:
     assert defs.resolve_schedule_def("shop_schedule").cron_schedule == "0 3 * * *"
     resource = (defs.resources or {})["shop_customer_api"]
     assert isinstance(resource, CustomerAPIResource)
-    assert (resource.base_url, resource.settings().mapping) == ("", DEFAULT_MAPPING)
+    assert (resource.base_url, resource.settings().paging) == ("", PageNumber())
 
 
 def test_each_attribute_reaches_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +153,7 @@ def test_data_stays_in_the_project() -> None:
         pytest.param("name: a\napi: {record: {idd: x}}", "api.record.idd at", id="a misspelt field"),
         pytest.param("name: a\napi: {record: {id: x.}}", "api.record.id at .*\n.*'x.' is not a path", id="no path"),
         pytest.param("name: a\napi: {record: {id: null}}", "api.record.id at", id="no id"),
-        pytest.param("name: a\napi: {answer: {total: null}}", "api.answer.total at", id="no total"),
+        pytest.param("name: a\napi: {answer: {totl: n}}", "api.answer.totl at", id="a misspelt name"),
         pytest.param("name: a\nthresholds: {min_mean_quality: 101}", "thresholds.min_mean_quality at", id="score"),
         pytest.param("name: a\nthresholds: {max_rejected_share: .nan}", "thresholds.max_rejected_share at", id="NaN"),
         pytest.param("name: a\nthresholds: {min_mean_quality: 95}", "thresholds at .*\n.*target_mean", id="target"),
@@ -179,7 +181,10 @@ def test_what_the_yaml_may_not_say_is_named_where_it_stands(yaml: str, told: str
         pytest.param("key_variable: K, base_url: 'https://x.org', path: users", "a: api.path", id="no path"),
         pytest.param("key_variable: K, base_url: 'https://x.org', key_header: Host", "a: api.key_header", id="header"),
         pytest.param("key_variable: K, base_url: 'https://x.org', page_parameter: 'a&b'", "a: api.page_pa", id="name"),
-        pytest.param("key_variable: K, base_url: 'https://x.org', answer: {per_page: null}", "a: api.page", id="size"),
+        pytest.param(
+            "key_variable: K, base_url: 'https://x.org', pages: {type: link_header}", "a: api.answer.records", id="list"
+        ),
+        pytest.param("key_variable: K, base_url: 'https://x.org', body: {a: 1}", "a: api.method", id="a body of a GET"),
         pytest.param("base_url: 'https://x.org'", "a: api.key_variable", id="no key"),
     ],
 )
@@ -272,3 +277,29 @@ def test_other_names_make_other_data_of_the_same_pages(tmp_path: Path) -> None:
         (event,) = result.asset_materializations_for_node("acme__raw_customers")
         versions.append((event.tags or {})["dagster/data_version"])
     assert versions[0] == versions[1] != versions[2]
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "pages: {type: cursor, from: paging.next.after, parameter: after}, answer: {records: data, total: null}",
+        "pages: {type: page_number, parameter: page}, answer: {records: data, total: total}",
+        "pages: {type: link_header}, answer: {records: ''}, auth: {type: bearer}, params: {a: b}, headers: {X-A: b}",
+        "method: POST, body: {query: q}, pages: {type: single}, answer: {records: rows}, auth: {type: none}",
+        "auth: {type: oauth2_client_credentials, token_url: /oauth/token, body: {audience: x}}",
+    ],
+)
+def test_the_description_of_an_api_reaches_its_client(section: str) -> None:
+    """Through the component and its resource, whatever equals a default included."""
+    settings = pyyaml.safe_load(f"{{{section}}}")
+    defs = built(f"name: a\napi: {{base_url: 'https://x.org', key_variable: K, {section}}}")
+    resource = (defs.resources or {})["a_customer_api"]
+    assert isinstance(resource, CustomerAPIResource)
+    made = resource.settings()
+    expected = ApiSettings(base_url="https://x.org", **settings)
+    assert (made.paging, made.answer, made.auth) == (expected.paging, expected.answer, expected.auth)
+    assert (made.method, made.params, made.headers, made.body) == (
+        expected.method,
+        expected.params,
+        expected.headers,
+        expected.body,
+    )

@@ -29,6 +29,7 @@ from customer_assets.api.crawl.events import (
     Throttled,
     WaitUntil,
 )
+from customer_assets.api.crawl.extent import Extent
 from customer_assets.api.crawl.page_ranges import PageRanges
 from customer_assets.api.crawl.policy import BackoffPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
@@ -87,9 +88,11 @@ class CrawlHarness:
     ) -> None:
         self.policy = policy or CrawlPolicy()
         self.pacer = RecordingLimiter(rate, self.policy.max_concurrency)
-        told = None if known is None else page(1, known, data=b"")
+        extent = Extent(max_pages=self.policy.max_pages, max_growth=self.policy.max_growth)
+        if known is not None:
+            extent.observe(page(1, known, data=b""))
         ranges = PageRanges(held) if held else None
-        self.crawl = Crawl(self.policy, self.pacer, held=ranges, known=told, only_page=only_page)
+        self.crawl = Crawl(self.policy, self.pacer, extent=extent, held=ranges, only_page=only_page)
         self.now_s = START_S
         self.action: Action = WaitUntil(-inf)
 
@@ -936,8 +939,8 @@ def test_a_crash_costs_only_what_was_in_flight() -> None:
 
 
 def test_only_one_page_is_asked_for() -> None:
-    """Whatever it says of others, or is known of them."""
-    traveller = CrawlHarness(only_page=7, known=9)
+    """Whatever it says of others."""
+    traveller = CrawlHarness(only_page=7)
     assert traveller.crawl.total_pages is None
     assert traveller.sends() == [7]
     assert traveller.good(7, 50) == Accepted(7)
@@ -1229,7 +1232,7 @@ class CrawlMachine(RuleBasedStateMachine):
         witness = self.witness
         pacer = RateLimiter(self.rate, max_concurrency=witness.policy.max_concurrency)
         witness.end = None
-        witness.begin(Crawl(witness.policy, pacer, held=witness.held(), known=witness.known))
+        witness.begin(witness.resumed(pacer))
         self.drive()
 
     def drive(self) -> None:

@@ -1,0 +1,289 @@
+"""OAuth2 tokens: fetched by Authlib, renewed before they expire or when the API rejects one, and kept if they rotate.
+
+A rotated refresh token is written to its file before it is used, under a lock: the old one may be dead by then, and two
+runs that use the same one would log each other out.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from authlib.integrations.base_client.errors import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
+
+from customer_assets.api.auth import AuthContext, ClientCredentialsAuth, OAuthSettings, RefreshTokenAuth
+from customer_assets.api.http.redirects import environment_settings
+from customer_assets.api.secret import Secret, read_secret
+from customer_assets.errors import ConfigurationError, IncompleteCrawlError
+from customer_assets.storage.locks import locked_file
+from customer_assets.storage.private_files import make_private
+from customer_assets.urls import is_loopback
+
+logger = logging.getLogger("customer_assets.api")
+
+RENEW_BEFORE_S = 60.0
+"""A token is renewed this long before it expires, so that none expires on its way; or after half of a shorter life."""
+
+DEAD_TOKENS = ("invalid_grant", "access_denied")
+RETRIED = (requests.ConnectionError, requests.Timeout)
+SERVER_ERROR = 500
+
+
+class TokenCredentials:
+    """Headers with an access token.
+
+    Args:
+        fetch: Fetches a token; is passed the one that was rejected, if any.
+        scheme: The word before the token.
+        epoch_s: Seconds since 1970.
+        remedy: What to do when the API rejects a fresh token.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[str | None], Mapping[str, Any]],
+        scheme: str,
+        epoch_s: Callable[[], float],
+        remedy: str,
+    ) -> None:
+        self._fetch, self._scheme, self._epoch_s, self.remedy = fetch, scheme, epoch_s, remedy
+        self._token: Secret | None = None
+        self._renew_at_s = 0.0
+
+    def headers(self) -> Mapping[str, str]:
+        if self._token is None or self._epoch_s() >= self._renew_at_s:
+            self._renew(None)
+        return {"Authorization": Secret(f"{self._scheme} {self._token}")}
+
+    def renew(self, rejected: Mapping[str, str]) -> bool:
+        if self._token is not None and rejected.get("Authorization") == f"{self._scheme} {self._token}":
+            self._renew(str(self._token))
+        return True
+
+    def _renew(self, rejected: str | None) -> None:
+        token = self._fetch(rejected)
+        self._token = Secret(token["access_token"])
+        self._renew_at_s = renewal_time_s(token, self._epoch_s())
+
+
+def renewal_time_s(token: Mapping[str, Any], now_s: float) -> float:
+    """When to renew a token, in seconds since 1970; never, if it does not say when it expires."""
+    expires_at_s = token.get("expires_at")
+    if not isinstance(expires_at_s, int | float):
+        return float("inf")
+    return float(expires_at_s) - min(RENEW_BEFORE_S, max(expires_at_s - now_s, 0.0) / 2)
+
+
+def open_client_credentials(auth: ClientCredentialsAuth, context: AuthContext) -> TokenCredentials:
+    """Open credentials by the client's id and secret."""
+    issuer = TokenIssuer(auth, context)
+    return TokenCredentials(
+        lambda _rejected: issuer.request("client_credentials"),
+        auth.scheme,
+        context.clock.epoch_s,
+        f"The API rejects fresh tokens: check what the client ({auth.client_id_variable}) may read.",
+    )
+
+
+def open_refresh_token(auth: RefreshTokenAuth, context: AuthContext) -> TokenCredentials:
+    """Open credentials by a refresh token."""
+    issuer = TokenIssuer(auth, context)
+    refresh_token = read_secret(context.environ, auth.refresh_token_variable)
+    name = hashlib.sha256(f"{issuer.url}\n{issuer.client_id}\n{refresh_token}".encode()).hexdigest()[:32]
+    kept = TokenFile(context.token_file, name)
+    return TokenCredentials(
+        RotatingToken(issuer, kept, refresh_token, auth.refresh_token_variable, context.clock.epoch_s).fetch,
+        auth.scheme,
+        context.clock.epoch_s,
+        f"The API rejects fresh tokens: log in again, and set {auth.refresh_token_variable}.",
+    )
+
+
+class TokenIssuer:
+    """Where tokens are issued.
+
+    Args:
+        auth: The settings.
+        context: Where secrets are read, and how to wait.
+
+    Raises:
+        ConfigurationError: A secret is missing, or the address would send it in the clear.
+    """
+
+    def __init__(self, auth: OAuthSettings, context: AuthContext) -> None:
+        self._auth, self._context = auth, context
+        self.url = urljoin(context.base_url + "/", auth.token_url)
+        parts = urlsplit(self.url)
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            raise ConfigurationError("auth.token_url", "it would send the client's secret in the clear", "Use https.")
+        self.client_id = read_secret(context.environ, auth.client_id_variable)
+        self._client_secret = read_secret(context.environ, auth.client_secret_variable)
+
+    def request(self, grant_type: str, **fields: str) -> dict[str, Any]:
+        """Request a token; retried as any request is.
+
+        Raises:
+            ConfigurationError: The client's id or secret is wrong.
+            DeadTokenError: The refresh token is no longer valid.
+            IncompleteCrawlError: Nothing, or no token, came back.
+        """
+        extra = {name: text.replace("{base_url}", self._context.base_url) for name, text in self._auth.body.items()}
+        problem = ""
+        for wait_s in (*self._context.retry_waits_s, None):
+            try:
+                return self._request_once(grant_type, {**extra, **fields})
+            except (*RETRIED, _ServerError) as error:
+                problem = str(error) if isinstance(error, _ServerError) else type(error).__name__
+            if wait_s is not None:
+                logger.warning("No access token yet (%s); again in %g s.", problem, wait_s)
+                self._context.clock.take(SimpleQueue(), wait_s)
+        raise IncompleteCrawlError((), None, f"no access token could be fetched ({problem})")
+
+    def _request_once(self, grant_type: str, fields: Mapping[str, str]) -> dict[str, Any]:
+        environment = environment_settings(self.url)
+        method = "client_secret_basic" if self._auth.client_auth == "basic" else "client_secret_post"
+        with OAuth2Session(
+            str(self.client_id), str(self._client_secret), scope=self._auth.scope, token_endpoint_auth_method=method
+        ) as session:
+            session.trust_env = False
+            session.proxies, session.verify = environment.proxies, environment.certificates or True
+            session.register_compliance_hook("access_token_response", _raise_for_server_error)
+            try:
+                token = session.fetch_token(
+                    self.url,
+                    grant_type=grant_type,
+                    timeout=self._context.timeout_s,
+                    allow_redirects=False,
+                    **fields,
+                )
+            except OAuthError as error:
+                raise self._error(error) from None
+            except ValueError:
+                raise _ServerError("the response is not JSON") from None
+        if not isinstance(token, dict) or not token.get("access_token"):
+            raise _ServerError("the response holds no access_token")
+        return dict(token)
+
+    def _error(self, error: OAuthError) -> Exception:
+        code = error.error if isinstance(error.error, str) and error.error.replace("_", "").isalnum() else "an error"
+        if code in DEAD_TOKENS:
+            return DeadTokenError(code)
+        return ConfigurationError(
+            self._auth.client_id_variable,
+            f"the token endpoint answered {code[:40]}",
+            f"Check it, {self._auth.client_secret_variable} and auth.token_url.",
+        )
+
+
+class DeadTokenError(Exception):
+    """The token endpoint no longer accepts the refresh token."""
+
+
+class _ServerError(Exception):
+    """The token endpoint failed; another request can help."""
+
+
+def _raise_for_server_error(response: requests.Response) -> requests.Response:
+    if response.status_code >= SERVER_ERROR or response.status_code == requests.codes.too_many_requests:
+        raise _ServerError(f"HTTP {response.status_code}")
+    return response
+
+
+class RotatingToken:
+    """A refresh token that the API may replace each time it is used.
+
+    Args:
+        issuer: Where tokens are issued.
+        kept: Where the latest ones are.
+        refresh_token: The one that the user set.
+        variable: Its variable.
+        epoch_s: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        issuer: TokenIssuer,
+        kept: "TokenFile",
+        refresh_token: Secret,
+        variable: str,
+        epoch_s: Callable[[], float],
+    ) -> None:
+        self._issuer, self._kept, self._variable, self._epoch_s = issuer, kept, variable, epoch_s
+        self._given = refresh_token
+
+    def fetch(self, rejected: str | None) -> Mapping[str, Any]:
+        """Return an access token: one that another process fetched meanwhile, or a new one.
+
+        Raises:
+            ConfigurationError: The refresh token is no longer valid.
+        """
+        with self._kept.locked():
+            kept = self._kept.read()
+            token = kept.get("access_token")
+            if token and token != rejected and renewal_time_s(kept, self._epoch_s()) > self._epoch_s():
+                return kept
+            latest = str(kept.get("refresh_token") or self._given)
+            try:
+                fresh = self._issuer.request("refresh_token", refresh_token=latest)
+            except DeadTokenError:
+                raise ConfigurationError(
+                    self._variable,
+                    "the refresh token is no longer valid",
+                    "Log in again, and set it to the new refresh token.",
+                ) from None
+            fresh = {"refresh_token": latest, **{name: value for name, value in fresh.items() if value}}
+            self._kept.write(fresh)
+            return fresh
+
+
+class TokenFile:
+    """Tokens in a file that only its owner can read, several clients' side by side.
+
+    Args:
+        path: The file.
+        name: Names this client's tokens in it.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path, self._name = path, name
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from reading and writing meanwhile."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = locked_file(self._path.with_name(f"{self._path.name}.lock"))
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def read(self) -> dict[str, Any]:
+        """This client's tokens; empty if there are none."""
+        tokens = self._read_all().get(self._name)
+        return tokens if isinstance(tokens, dict) else {}
+
+    def write(self, tokens: Mapping[str, Any]) -> None:
+        """Replace this client's tokens, and return only when no crash can lose them."""
+        kept = {name: tokens.get(name) for name in ("access_token", "refresh_token", "expires_at")}
+        staged = self._path.with_name(f"{self._path.name}.new")
+        make_private(staged)
+        with staged.open("w") as file:
+            json.dump({**self._read_all(), self._name: kept}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(self._path)
+
+    def _read_all(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
