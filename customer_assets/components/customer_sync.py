@@ -127,9 +127,7 @@ class CustomerSyncComponent(ProcessingOptions, StorageOptions, SyncOptions, dg.C
             **_fields(api, ApiOptions),
             api_key=dg.EnvVar(api.key_variable) if api.base_url else "",
             key_variable=api.key_variable,
-            api_description=api.model_dump(
-                mode="json", include=set(ApiDescription.model_fields), exclude_unset=True
-            ),
+            api_description=api.model_dump(mode="json", include=set(ApiDescription.model_fields), exclude_unset=True),
             simulator=api.simulator,
         )
 

@@ -1,5 +1,6 @@
 """Renders the summary report as Markdown: verdict, figures and tables, each row with a bar of block characters."""
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -10,6 +11,9 @@ from customer_assets.report.tables import Table, Trend, Verdict
 BAR_WIDTH = 20
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 LEVELS = "▁▂▃▄▅▆▇█"
+
+_URL = re.compile(r"https?://[^\s,;]+")
+"""Written as code, in which GitHub's Markdown makes no link: an API is no page to open."""
 
 
 def markdown(report: Mapping[str, Any]) -> str:
@@ -86,7 +90,8 @@ def _sparkline(values: Sequence[float | None]) -> str:
 
 def _sentence(text: str) -> str:
     """Escape a sentence of ours, which can quote a number or a column but nothing of a customer's."""
-    return escape(text, quote=False).replace("|", "&#124;").replace("_", r"\_")
+    escaped = escape(text, quote=False).replace("|", "&#124;").replace("_", r"\_")
+    return _URL.sub(lambda url: f"`{url[0].replace('`', '').replace(chr(92), '')}`", escaped)
 
 
 def _plain(text: str) -> str:

@@ -19,7 +19,7 @@ MODULES = house.read_modules(house.PROJECT)
 MOST_ENTRIES = 12
 FULLER_ROOMS = {
     "customer_assets": 20,  # the rooms themselves, and the vocabulary that they share
-    "customer_assets/api": 13,
+    "customer_assets/api": 19,
 }
 
 PRIVATE_DAGSTER = "customer_assets/defs/operations/"
@@ -30,7 +30,7 @@ MOST_TELLING = 50
 PLAIN_ENGLISH = re.compile(r"\btells? .* (from|apart)\b")
 """Everything but this becomes a verb that says what is done: log, report, notify, return."""
 
-MOST_RAVIOLI = 75
+MOST_RAVIOLI = 81
 
 
 @pytest.mark.parametrize("room", sorted(house.room_entries(house.list_files(house.PROJECT))))

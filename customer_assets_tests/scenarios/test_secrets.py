@@ -103,4 +103,4 @@ def test_a_resource_that_was_rebuilt_twice_keeps_its_secrets() -> None:
     twice = with_configured_defaults(once)
     assert KEY not in f"{twice!r} {twice.model_dump()} {vars(twice)}"
     with twice.client("memory://") as client:
-        assert client._endpoint.api_key == KEY
+        assert client._credentials.headers() == {"x-api-key": KEY}

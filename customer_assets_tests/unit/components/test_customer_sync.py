@@ -278,6 +278,7 @@ def test_other_names_make_other_data_of_the_same_pages(tmp_path: Path) -> None:
         versions.append((event.tags or {})["dagster/data_version"])
     assert versions[0] == versions[1] != versions[2]
 
+
 @pytest.mark.parametrize(
     "section",
     [
