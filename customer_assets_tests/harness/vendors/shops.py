@@ -1,4 +1,4 @@
-"""Shops: Shopify (REST, GraphQL), WooCommerce, BigCommerce, Magento, PrestaShop, Shopware, commercetools, Ecwid …"""
+"""Shops: Shopify, WooCommerce, BigCommerce, Magento, PrestaShop, Shopware, commercetools, Ecwid and Square."""
 
 # ruff: noqa: ARG002 - not every vendor looks at all of a request
 
