@@ -1,14 +1,17 @@
-"""How long to wait: the policy's waits, and what an answer's headers say. Arithmetic on values, no clock.
+"""What a response's headers say about the API's limit: how long to wait, how many requests are left, at what rate.
 
-Headers read, in this order: `Retry-After`; the fields of draft-ietf-httpapi-ratelimit-headers (`RateLimit: "p";r=5;t=9`
-beside `RateLimit-Policy: "p";q=9;w=60`) and of its drafts before 08 (`limit=9, remaining=5, reset=30`, `9;w=60`);
-the split fields of those before 06 (`RateLimit-Remaining`, …); `X-RateLimit-*`. What is malformed says nothing.
+Read are `Retry-After`, more than once and as `1m30s` if need be; the fields of draft-ietf-httpapi-ratelimit-headers
+(`RateLimit: "p";r=5;t=9` beside `RateLimit-Policy: "p";q=9;w=60`) and of its drafts before 08 (`limit=9, remaining=5,
+reset=30`, `9;w=60`); the split fields of those before 06 (`RateLimit-Remaining`) and their `X-` forms; and what some
+vendors call them: BigCommerce's `X-Rate-Limit-Time-Reset-Ms`, Shopify's bucket `39/40`, Salesforce's `api-usage=1/9`.
+A reset can be seconds left, an instant in seconds or milliseconds since 1970, or a date. Malformed values are ignored.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import NamedTuple
 
 from customer_assets.api.crawl.events import NO_HINTS, RateLimitHints
@@ -17,7 +20,10 @@ LONGEST_VALUE = 64
 """Characters: no form of an HTTP date is longer than 33; what is longer is not read at all."""
 
 EPOCH_FROM = 1e9
-"""A number beyond this is no wait of 31 years but an instant, in seconds since 1970."""
+"""A number beyond this is not a wait of 31 years but an instant, in seconds since 1970."""
+
+EPOCH_MS_FROM = 1e11
+"""A number beyond this is such an instant in milliseconds: in seconds it would be the year 5138."""
 
 LONGEST_WAIT_S = 366 * 86_400.0
 """A wait of more than a year says nothing about the API's limit."""
@@ -28,9 +34,32 @@ LONGEST_FIELD = 1024
 LONGEST_PACED_WINDOW_S = 10.0
 """A quota for a longer window is a store to draw on, not a pace: it is spent freely, then the window's end awaited."""
 
-_PREFIXES = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
-_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII)
+UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+THROTTLED = (420, HTTPStatus.TOO_MANY_REQUESTS)
+"""Statuses that say "too many requests" and nothing else; 420 is an old one."""
+
+THROTTLED_IF_LIMITED = (HTTPStatus.FORBIDDEN, HTTPStatus.MISDIRECTED_REQUEST, HTTPStatus.TOO_EARLY, 430)
+"""Statuses that say so where the headers name a wait or an empty quota; 430 is Shopify's."""
+
+_SPLIT = (
+    ("ratelimit-remaining", "ratelimit-reset", ""),
+    ("x-ratelimit-remaining", "x-ratelimit-reset", ""),
+    ("x-ratelimit-remaining", "x-ratelimit-reset-after", ""),
+    ("x-rate-limit-remaining", "x-rate-limit-reset", ""),
+    ("x-rate-limit-requests-left", "x-rate-limit-time-reset-ms", "ms"),
+)
+"""Names of what is left and of when it is renewed, and the unit of the latter."""
+
+_USAGES = ("x-shopify-shop-api-call-limit", "sforce-limit-info")
+"""Headers that say how much of how much is used up."""
+
+_NUMBER = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,9})?", re.ASCII)
 _INTEGER = re.compile(r"[0-9]{1,15}", re.ASCII)
+_DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:h|ms|m|s))+", re.ASCII)
+_DURATION_PART = re.compile(r"([0-9.]+)(h|ms|m|s)", re.ASCII)
+_LISTED = re.compile(r"(?<=[0-9smhTZ]), (?=[0-9A-Z])", re.ASCII)
+_USED = re.compile(r"(?:api-usage=)?([0-9]{1,15})/([0-9]{1,15})", re.ASCII)
 _MEMBER = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",])+')
 _PART = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^";])+')
 
@@ -38,22 +67,26 @@ _PART = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^";])+')
 def parse_retry_after(value: str, now_utc: datetime) -> float | None:
     """Seconds from now that a `Retry-After` asks for (RFC 9110, 10.2.3): `"120"` → 120; a date → seconds until then.
 
-    A date that has passed → 0. What is malformed, negative or more than a year off → None: it says nothing.
+    Of several values the longest wait counts. A date that has passed → 0. None if nothing in it is a plausible wait.
     """
-    wait_s = seconds_until(value, now_utc)
-    if wait_s is None:
-        date = parse_http_date(value)
-        wait_s = None if date is None else plausible_wait((date - now_utc).total_seconds())
-    return wait_s
+    if len(value) > LONGEST_VALUE:
+        return None
+    waits_s = [seconds_until(part, now_utc) for part in _LISTED.split(value)]
+    return max((wait_s for wait_s in waits_s if wait_s is not None), default=None)
 
 
 def seconds_until(value: str, now_utc: datetime) -> float | None:
-    """Read a number of seconds, or an instant in seconds since 1970 as seconds from now; None if it is neither."""
+    """Read seconds, `1m30s`, an instant since 1970 or a date as seconds from now; None if it is none of these."""
     text = value.strip() if len(value) <= LONGEST_VALUE else ""
-    if _NUMBER.fullmatch(text) is None:
-        return None
-    number = float(text)
-    return plausible_wait(number - now_utc.timestamp() if number > EPOCH_FROM else number)
+    if _NUMBER.fullmatch(text) is not None:
+        number = float(text)
+        if number > EPOCH_MS_FROM:
+            number /= 1000
+        return plausible_wait(number - now_utc.timestamp() if number > EPOCH_FROM else number)
+    if text and _DURATION.fullmatch(text) is not None:
+        return plausible_wait(sum(float(number) * UNITS_S[unit] for number, unit in _DURATION_PART.findall(text)))
+    date = parse_http_date(value) or _iso_date(text)
+    return None if date is None else plausible_wait((date - now_utc).total_seconds())
 
 
 def plausible_wait(wait_s: float) -> float | None:
@@ -72,19 +105,33 @@ def parse_http_date(value: str) -> datetime | None:
         return None
 
 
+def _iso_date(text: str) -> datetime | None:
+    """Read a date and time of ISO 8601 that names its time zone; None if it is none."""
+    try:
+        date = datetime.fromisoformat(text) if "T" in text else None
+    except ValueError:
+        return None
+    return date if date is not None and date.tzinfo is not None else None
+
+
 class _Window(NamedTuple):
     """How many requests are left, and for how long that holds."""
 
     remaining: int | None = None
     reset_after_s: float | None = None
 
+    @property
+    def tightness(self) -> tuple[bool, int, float]:
+        """Orders windows, the tightest first: the fewest requests, and then for the longest time."""
+        return self.remaining is None, self.remaining or 0, -(self.reset_after_s or 0.0)
+
 
 def parse_rate_limit_headers(headers: Mapping[str, str], now_utc: datetime) -> RateLimitHints:
-    """Read an answer's headers, keys in lower case. Never raises.
+    """Read a response's headers, keys in lower case. Never raises.
 
     Dates count from the server's own `Date`, where it sends one: the two clocks need not agree.
     """
-    if not any("rate" in name or name == "retry-after" for name in headers):
+    if not any("limit" in name or name == "retry-after" for name in headers):
         return NO_HINTS
     server_utc = parse_http_date(headers.get("date", "")) or now_utc
     window = _window(headers, server_utc)
@@ -96,21 +143,29 @@ def parse_rate_limit_headers(headers: Mapping[str, str], now_utc: datetime) -> R
     )
 
 
+def is_throttled(status: int, hints: RateLimitHints) -> bool:
+    """Whether a failed response says that the API's limit is exceeded, whatever the status calls it."""
+    is_limited = hints.retry_after_s is not None or hints.remaining == 0
+    return status in THROTTLED or (status in THROTTLED_IF_LIMITED and is_limited)
+
+
 def _window(headers: Mapping[str, str], now_utc: datetime) -> _Window:
-    """The tightest window of those that the headers name."""
+    """The tightest window of those that the headers name; those that say how much is left come first."""
     combined = [
         _Window(_integer(of.get("r", of.get("remaining"))), _seconds(of.get("t", of.get("reset")), now_utc))
         for of in _combined(headers.get("ratelimit", ""))
     ]
     split = [
-        _Window(_integer(headers.get(f"{prefix}remaining")), _seconds(headers.get(f"{prefix}reset"), now_utc))
-        for prefix in _PREFIXES
+        _Window(_integer(headers.get(remaining)), _seconds(headers.get(reset), now_utc, unit))
+        for remaining, reset, unit in _SPLIT
+        if remaining in headers or reset in headers
     ]
-    for found in (combined, split):
+    used = [_Window(_left(headers[name])) for name in _USAGES if name in headers]
+    for found in (combined, split, used):
         stated = [window for window in found if window.remaining is not None]
         if stated:
-            return min(stated, key=lambda window: (window.remaining, -(window.reset_after_s or 0.0)))
-    return _Window()
+            return min(stated, key=lambda window: window.tightness)
+    return min([*combined, *split, _Window()], key=lambda window: window.tightness)
 
 
 def _combined(field: str) -> Iterator[dict[str, str]]:
@@ -152,5 +207,11 @@ def _integer(text: str | None) -> int | None:
     return int(found[0]) if found else None
 
 
-def _seconds(text: str | None, now_utc: datetime) -> float | None:
-    return None if text is None else seconds_until(text, now_utc)
+def _left(text: str) -> int | None:
+    """What `39/40` leaves."""
+    found = _USED.search(text) if len(text) <= LONGEST_FIELD else None
+    return max(int(found[2]) - int(found[1]), 0) if found else None
+
+
+def _seconds(text: str | None, now_utc: datetime, unit: str = "") -> float | None:
+    return None if text is None else seconds_until(f"{text.strip()}{unit}", now_utc)

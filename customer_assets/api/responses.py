@@ -23,7 +23,7 @@ from customer_assets.api.diagnosis import Diagnosis
 from customer_assets.api.http.base import REDIRECTS, RawResponse
 from customer_assets.api.paging import PageNumber, Paging
 from customer_assets.api.paging.base import HEADER, Answer, Following, PagingError
-from customer_assets.api.rate_limit_headers import parse_rate_limit_headers
+from customer_assets.api.rate_limit_headers import is_throttled, parse_rate_limit_headers
 from customer_assets.json_values import read_json
 from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
@@ -78,7 +78,7 @@ class PageParser:
             page = Page(fetch.page, None, None, None, 0, b"[]")
             return PageReceived(page, response.latency_s, hints)
         if status not in GOOD:
-            return RequestFailed(fetch.page, _cause(status), response.latency_s, status, hints, f"HTTP {status}")
+            return RequestFailed(fetch.page, _cause(status, hints), response.latency_s, status, hints, f"HTTP {status}")
         try:
             page = self._page(response, fetch, url)
         except _BadPageError as failure:
@@ -187,7 +187,7 @@ class CountParser:
         """Decide what the response to the request means."""
         hints, status = parse_rate_limit_headers(response.headers, now_utc), response.status
         if status not in GOOD:
-            return RequestFailed(fetch.page, _cause(status), response.latency_s, status, hints, f"HTTP {status}")
+            return RequestFailed(fetch.page, _cause(status, hints), response.latency_s, status, hints, f"HTTP {status}")
         value = response.headers.get(self._at.removeprefix(HEADER).strip().lower(), ABSENT)
         if not self._at.startswith(HEADER):
             with suppress(*_DECODE_ERRORS):
@@ -221,8 +221,8 @@ def _record(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return None
 
 
-def _cause(status: int) -> FailureCause:
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
+def _cause(status: int, hints: RateLimitHints) -> FailureCause:
+    if is_throttled(status, hints):
         return FailureCause.THROTTLED
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         return FailureCause.SERVER_ERROR

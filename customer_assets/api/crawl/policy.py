@@ -101,6 +101,7 @@ class PacePolicy:
         clump_penalty: See `least_catch_up_s`.
         sure_burst_s: What a bucket stores beyond this, in seconds of its rate, can be relied on in catching up.
         idle_s: After a gap this long nothing is made up for: nobody was late.
+        full_bucket_s: Wait where the headers say only that a bucket is full: Shopify's leaks two requests a second.
         busy_in_a_row: So many answers in a row with `Retry-After`, other than 429: the API is busy, not one page flaky.
         first_pause_s: Pause after a 429 that names none; it doubles while nothing is accepted in between.
         longest_pause_s: The longest such pause.
@@ -141,6 +142,7 @@ class PacePolicy:
     clump_penalty: float = 4.0
     sure_burst_s: float = 0.1
     idle_s: float = 0.2
+    full_bucket_s: float = 0.5
     busy_in_a_row: int = 3
     first_pause_s: float = 0.1
     longest_pause_s: float = 30.0

@@ -108,6 +108,8 @@ class RateLimiter:
         """Apply what the headers say: a rate, and what is left of a quota until it is renewed."""
         if advice.requests_per_second is not None:
             self._stated = self._policy.stated_share * advice.requests_per_second
+        if advice.remaining is not None and advice.reset_after_s is None and advice.remaining <= self._in_flight:
+            self._next_s = max(self._next_s, now_s + self._policy.full_bucket_s)
         if advice.remaining is None or advice.reset_after_s is None:
             return
         self._quota_left = advice.remaining - self._in_flight
@@ -117,8 +119,11 @@ class RateLimiter:
 
     def _on_refusal(self, latency_s: float, advice: RateLimitHints, now_s: float) -> None:
         is_news = self._estimator.on_refusal(latency_s, now_s)
-        if advice.retry_after_s:
-            self._block(now_s, advice.retry_after_s)
+        asked_s = advice.retry_after_s
+        if asked_s is None and not advice.remaining:  # what is left of another quota says nothing about this one
+            asked_s = advice.reset_after_s
+        if asked_s:
+            self._block(now_s, asked_s)
         elif is_news:
             self._block(now_s, self._pause_s)
             self._pause_s = min(2 * self._pause_s, self._policy.longest_pause_s)

@@ -14,6 +14,7 @@ from customer_assets.api.rate_limit_headers import (
     EPOCH_FROM,
     LONGEST_FIELD,
     LONGEST_WAIT_S,
+    is_throttled,
     parse_http_date,
     parse_rate_limit_headers,
     parse_retry_after,
@@ -101,10 +102,23 @@ def test_very_many_retries_do_not_overflow() -> None:
         ("Thu, 01 Jan 2026 11:00:00 GMT", 0.0),
         ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
         ("Sat, 02 Jan 2027 12:00:00 GMT", 31_622_400.0),
+        ("1234567890123", 0.0),
+        (f"{1000 * EPOCH_S + 30_500:.0f}", 30.5),
+        ("5s", 5.0),
+        ("0m3s", 3.0),
+        ("1h1m1.5s", 3_661.5),
+        ("250ms", 0.25),
+        ("5, 7", 7.0),
+        ("7, 5, soon", 7.0),
+        ("0m3s, 2", 3.0),
+        ("Thu, 01 Jan 2026 12:00:07 GMT, 9", 9.0),
+        ("Thu, 01 Jan 2026 12:00:07 GMT, Thu, 01 Jan 2026 12:00:08 GMT", 8.0),
+        ("2026-01-01T12:00:07Z", 7.0),
+        ("2026-01-01T13:00:07+01:00", 7.0),
     ],
 )
 def test_retry_after_in_every_form(value: str, wait_s: float) -> None:
-    """Seconds, an instant since 1970, a date in each of its three forms; what has passed is 0."""
+    """Seconds, a duration, an instant since 1970, a date in any form, several of them; what has passed is 0."""
     assert parse_retry_after(value, NOW) == wait_s
 
 
@@ -121,8 +135,13 @@ def test_retry_after_in_every_form(value: str, wait_s: float) -> None:
         ".5",
         "1,5",
         "1.1234567890",
-        "1234567890123",
-        "5s",
+        "12345678901234",
+        "5d",
+        "s",
+        "m3",
+        "1m 3s",
+        "2026-01-01T12:00:07",
+        "soon, later",
         "5 6",
         "0x10",
         "\u0661\u0662",
@@ -274,7 +293,69 @@ def test_split_fields_in_each_spelling(prefix: str) -> None:
     headers = {f"{prefix}-limit": "60", f"{prefix}-remaining": " 5 ", f"{prefix}-reset": "30"}
     assert parse_rate_limit_headers(headers, NOW) == RateLimitHints(None, None, 5, 30.0)
     assert parse_rate_limit_headers({f"{prefix}-remaining": "5"}, NOW) == RateLimitHints(None, None, 5, None)
-    assert parse_rate_limit_headers({f"{prefix}-reset": "30"}, NOW) == NO_HINTS
+    assert parse_rate_limit_headers({f"{prefix}-reset": "30"}, NOW) == RateLimitHints(None, None, None, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("reset", "reset_s"),
+    [
+        ("30", 30.0),
+        ("30.5", 30.5),
+        (f"{EPOCH_S + 30:.0f}", 30.0),
+        (f"{1000 * EPOCH_S + 30_000:.0f}", 30.0),
+        ("Thu, 01 Jan 2026 12:00:30 GMT", 30.0),
+        ("2026-01-01T12:00:30Z", 30.0),
+        ("30s", 30.0),
+        ("30000ms", 30.0),
+        ("later", None),
+    ],
+)
+def test_a_reset_in_every_form(reset: str, reset_s: float | None) -> None:
+    """Seconds left, an instant in seconds or milliseconds, a date, a duration."""
+    assert advice(x_ratelimit_remaining="0", x_ratelimit_reset=reset) == RateLimitHints(None, None, 0, reset_s)
+
+
+@pytest.mark.parametrize(
+    ("headers", "remaining", "reset_s"),
+    [
+        ({"x_rate_limit_requests_left": "3", "x_rate_limit_time_reset_ms": "1500"}, 3, 1.5),
+        ({"x_rate_limit_time_reset_ms": " 1500 "}, None, 1.5),
+        ({"x_rate_limit_time_reset_ms": "1.5s"}, None, None),
+        ({"x_ratelimit_remaining": "3", "x_ratelimit_reset_after": "1.5"}, 3, 1.5),
+        ({"x_shopify_shop_api_call_limit": "39/40"}, 1, None),
+        ({"x_shopify_shop_api_call_limit": "41/40"}, 0, None),
+        ({"sforce_limit_info": "api-usage=15000/15000"}, 0, None),
+        ({"sforce_limit_info": "api-usage=10018/15000, per-app-api-usage=17/250(appName=sync)"}, 4_982, None),
+        ({"sforce_limit_info": "api-usage=a lot"}, None, None),
+        ({"sforce_limit_info": "1/2" + " " * 1_022}, None, None),
+    ],
+)
+def test_what_vendors_call_it(headers: dict[str, str], remaining: int | None, reset_s: float | None) -> None:
+    """BigCommerce counts milliseconds, Discord the seconds after; Shopify and Salesforce say what is used up."""
+    assert advice(**headers) == RateLimitHints(None, None, remaining, reset_s)
+
+
+EMPTY, WAIT = RateLimitHints(remaining=0), RateLimitHints(retry_after_s=5.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "hints", "throttled"),
+    [
+        (429, NO_HINTS, True),
+        (420, NO_HINTS, True),
+        *[(status, hints, True) for status in (403, 421, 425, 430) for hints in (EMPTY, WAIT)],
+        *[(status, NO_HINTS, False) for status in (403, 421, 425, 430)],
+        (403, RateLimitHints(remaining=1, reset_after_s=5.0), False),
+        (403, RateLimitHints(reset_after_s=5.0), False),
+        (503, WAIT, False),
+        (500, EMPTY, False),
+        (401, WAIT, False),
+        (404, EMPTY, False),
+    ],
+)
+def test_what_counts_as_throttled(status: int, hints: RateLimitHints, throttled: bool) -> None:  # noqa: FBT001
+    """A 429 always; a 403 and its like that name a wait or an empty quota. A 503 is a failure that asks to wait."""
+    assert is_throttled(status, hints) is throttled
 
 
 @pytest.mark.parametrize(
@@ -284,7 +365,7 @@ def test_split_fields_in_each_spelling(prefix: str) -> None:
         ('"p"; r=5; t=9', 5, 9.0),
         ('"p";R=5;T=9', 5, 9.0),
         ('"p";r=5', 5, None),
-        ('"p";t=9', None, None),
+        ('"p";t=9', None, 9.0),
         ("limit=9, remaining=5, reset=30", 5, 30.0),
         ("limit=9,remaining=5,reset=30", 5, 30.0),
         ("remaining=5", 5, None),
@@ -301,10 +382,10 @@ def test_split_fields_in_each_spelling(prefix: str) -> None:
         (r'"a\"; r=1, ";r=5;t=9', 5, 9.0),
         ('"p";r=5;r=6;t=9;t=8', 5, 9.0),
         ('"p";r=5;t=9;pk=:cHsdsRa894==:', 5, 9.0),
-        ('"p";r=-5;t=9', None, None),
+        ('"p";r=-5;t=9', None, 9.0),
         ('"p";r=5;t=-9', 5, None),
-        ('"p";r=5.0;t=9', None, None),
-        ('"p";r;t=9', None, None),
+        ('"p";r=5.0;t=9', None, 9.0),
+        ('"p";r;t=9', None, 9.0),
         ('"p";r=1234567890123456', None, None),
         ('"p";r=123456789012345', 123_456_789_012_345, None),
         ('"p";r=\u0665', None, None),

@@ -447,3 +447,21 @@ def test_a_total_of_a_request_of_its_own(at: str, headers: dict[str, str], conte
     else:
         assert isinstance(outcome, PageReceived)
         assert outcome.page == Page(1, None, total, 1, 0, b"[]")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "cause"),
+    [
+        (403, {"retry_after": "7"}, FailureCause.THROTTLED),
+        (403, {"x_ratelimit_remaining": "0", "x_ratelimit_reset": "60"}, FailureCause.THROTTLED),
+        (403, {"sforce_limit_info": "api-usage=9/9"}, FailureCause.THROTTLED),
+        (403, {"x_ratelimit_remaining": "4"}, FailureCause.REFUSED),
+        (425, {"retry_after": "1"}, FailureCause.THROTTLED),
+        (503, {"retry_after": "7"}, FailureCause.SERVER_ERROR),
+    ],
+)
+def test_a_limit_in_other_words_is_a_limit(status: int, headers: dict[str, str], cause: FailureCause) -> None:
+    """A 403 can mean "too many requests": its headers say so."""
+    outcome = judge(status, b"", **headers)
+    assert isinstance(outcome, RequestFailed)
+    assert outcome.cause is cause

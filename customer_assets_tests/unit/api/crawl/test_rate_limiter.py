@@ -250,6 +250,34 @@ def test_what_was_in_flight_at_a_429_is_no_news() -> None:
     assert pacer.blocked_until_s == 1.1
 
 
+@pytest.mark.parametrize("advice", [{"reset_after_s": 3600.0}, {"remaining": 0, "reset_after_s": 3600.0}])
+def test_a_429_without_retry_after_waits_for_the_reset(advice: dict[str, float]) -> None:
+    """An hour, if need be: asking every half minute would not shorten it."""
+    pacer = RateLimiter()
+    pacer.on_outcome(refused(**advice), 1.0)
+    assert pacer.paused_until_s == 3_601.0
+
+
+def test_the_reset_of_a_quota_that_is_not_empty_is_not_waited_for() -> None:
+    """The 429 came from another limit."""
+    pacer = RateLimiter()
+    pacer.on_send(0.0)
+    pacer.on_outcome(refused(remaining=50, reset_after_s=3600.0), 1.0)
+    assert pacer.paused_until_s == 1.1
+
+
+def test_a_full_bucket_without_a_reset_slows_the_next_request() -> None:
+    """Shopify says `39/40` and nothing about when: with two in flight there is no room. It is no pause."""
+    pacer = RateLimiter()
+    for _ in range(3):
+        pacer.on_send(0.0)
+    pacer.on_outcome(good(remaining=3), 1.0)
+    assert pacer.next_send_s(1.0) == 1.0
+    pacer.on_outcome(good(remaining=1), 1.0)
+    assert pacer.next_send_s(1.0) == 1.5
+    assert pacer.paused_until_s == -inf
+
+
 def test_one_flaky_page_does_not_shut_the_gate_a_busy_api_does() -> None:
     """Three answers in a row, other than 429, that ask for a pause."""
     pacer = RateLimiter()
