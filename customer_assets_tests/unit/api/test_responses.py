@@ -462,6 +462,6 @@ def test_a_total_of_a_request_of_its_own(at: str, headers: dict[str, str], conte
 )
 def test_a_limit_in_other_words_is_a_limit(status: int, headers: dict[str, str], cause: FailureCause) -> None:
     """A 403 can mean "too many requests": its headers say so."""
-    outcome = judge(status, b"", **headers)
+    outcome = judge(status, b"", 1, **headers)
     assert isinstance(outcome, RequestFailed)
     assert outcome.cause is cause
