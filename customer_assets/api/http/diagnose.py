@@ -36,7 +36,7 @@ def diagnose_connection(causes: Iterable[BaseException], url: str, proxy: str | 
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Diagnosis(
                 ADDRESS,
-                f"the certificate of {host} is not trusted: {cause.verify_message}",
+                f"the certificate of {host} is not trusted{_verification(found)}",
                 "Check the address. For a certificate authority of your own, set REQUESTS_CA_BUNDLE to its file.",
                 is_certain=True,
             )
@@ -49,6 +49,12 @@ def diagnose_connection(causes: Iterable[BaseException], url: str, proxy: str | 
                 ADDRESS, f"nothing answers at {host} on this port", "Check the address, and that the API is running."
             )
     return None
+
+
+def _verification(causes: Iterable[BaseException]) -> str:
+    """OpenSSL's reason; the exception that a library derives from OpenSSL's does not have it."""
+    reasons = [getattr(cause, "verify_message", "") for cause in causes]
+    return next((f": {reason}" for reason in reasons if reason), "")
 
 
 def _unknown_host(cause: socket.gaierror, host: str) -> Diagnosis | None:

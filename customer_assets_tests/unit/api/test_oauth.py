@@ -79,7 +79,7 @@ def test_a_token_that_dies_early_is_renewed(auth: Mapping[str, Any], transport: 
 def test_a_request_is_sent_again_once(tmp_path: Path) -> None:
     """An API that rejects every token is not asked for ever."""
     with issuing(TokenServer(uses=1)) as server:
-        server.page = lambda _number, _authorization: (401, {})  # type: ignore[method-assign]
+        server.page = lambda _number, _authorization: (401, {})  # type: ignore[method-assign, assignment]
         with pytest.raises(RequestRefusedError, match="rejects fresh tokens: check what the client") as caught:
             ids(client_of(server, CLIENT_CREDENTIALS, tmp_path))
     assert caught.value.status == 401
@@ -158,7 +158,7 @@ def test_a_refresh_token_is_kept_beside_the_stored_pages(tmp_path: Path) -> None
 def test_a_refresh_token_is_stored_before_it_is_used(tmp_path: Path) -> None:
     """A run that dies right after it was rotated does not log its user out."""
     with issuing(TokenServer()) as server:
-        server.page = lambda _number, _authorization: (500, {})  # type: ignore[method-assign]
+        server.page = lambda _number, _authorization: (500, {})  # type: ignore[method-assign, assignment]
         with pytest.raises(IncompleteCrawlError):
             ids(client_of(server, REFRESH_TOKEN, tmp_path))
         kept = json.loads((tmp_path / "customer_assets" / "tokens.json").read_text())
