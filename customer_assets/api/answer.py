@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import msgspec
 from pydantic import Field, model_validator
 
-from customer_assets.api.diagnosis import Diagnosis
+from customer_assets.api.diagnosis import Diagnosis, kind_of
 from customer_assets.api.paging.base import HEADER, Source
 from customer_assets.configuration import SettingError, Settings
 from customer_assets.json_values import read_json, sanitize_json
@@ -213,7 +213,7 @@ class BodyDecoder:
         if isinstance(found, dict) and all(key.isdecimal() for key in found):
             found = [found[key] for key in sorted(found, key=int)] or None
         if found is not None and not isinstance(found, list):
-            raise MissingPartError(self._diagnosis(f"{_shown(self._list_path)} is {_kind(found)}, not a list"))
+            raise MissingPartError(self._diagnosis(f"{_shown(self._list_path)} is {kind_of(found)}, not a list"))
         records = msgspec.json.encode(found or [])
         return self._unwrapped(records, len(found or []), values, is_null=found is None)
 
@@ -254,7 +254,7 @@ def missing_part(setting: str, path: str, body: bytes) -> Diagnosis:
         if value is ABSENT:
             problem = f"there is no {_shown(steps[: place + 1])}; {_present(around)}"
             break
-    problem = problem or f"{path} is {_kind(value)}, not a whole number"
+    problem = problem or f"{path} is {kind_of(value)}, not a whole number"
     return Diagnosis(setting, problem, "Name it as the API does, or set it to null if the API does not say.")
 
 
@@ -317,12 +317,7 @@ def _shown(path: Path) -> str:
 def _present(value: object) -> str:
     """The keys of an object, by name; no value."""
     if not isinstance(value, dict):
-        return f"the response is {_kind(value)}" if value is not None else "the response is empty"
+        return f"the response is {kind_of(value)}" if value is not None else "the response is empty"
     keys = [key for key in value if len(key) <= MAX_KEY_LENGTH and "@" not in key and key.isprintable()]
     more = "" if len(keys) <= MAX_KEYS else f" and {len(keys) - MAX_KEYS} more"
     return f"there are {', '.join(keys[:MAX_KEYS])}{more}" if keys else "there are no keys"
-
-
-def _kind(value: object) -> str:
-    kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
-    return kinds.get(type(value), "null")

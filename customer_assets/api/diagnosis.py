@@ -1,4 +1,4 @@
-"""Which setting makes requests fail, and what to do about it. Data only."""
+"""Which setting makes requests fail, and what to do about it. Data and words only."""
 
 from dataclasses import dataclass
 
@@ -18,3 +18,9 @@ class Diagnosis:
     problem: str
     remedy: str
     is_certain: bool = False
+
+
+def kind_of(value: object) -> str:
+    """What a JSON value is, in words: never the value itself."""
+    kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    return kinds.get(type(value), "null")

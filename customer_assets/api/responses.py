@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -20,7 +21,7 @@ from customer_assets.api.answer import (
 )
 from customer_assets.api.crawl.events import FetchPage, Outcome, PageReceived, RateLimitHints, RequestFailed
 from customer_assets.api.diagnosis import Diagnosis
-from customer_assets.api.http.base import REDIRECTS, RawResponse
+from customer_assets.api.http.base import GOOD_STATUSES, REDIRECTS, RawResponse
 from customer_assets.api.paging import PageNumber, Paging
 from customer_assets.api.paging.base import HEADER, Answer, Following, PagingError
 from customer_assets.api.rate_limit_headers import is_throttled, parse_rate_limit_headers
@@ -29,11 +30,12 @@ from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
 from customer_assets.record_mapping import ABSENT, follow, parse_path
 
-GOOD = (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION, HTTPStatus.PARTIAL_CONTENT)
-
 THROTTLE_WORDS = ("throttled", "rate limit", "rate_limit", "ratelimit", "too many requests")
 """How an error inside a response with HTTP 200 says that there were too many requests."""
 LONGEST_ERROR = 10_000
+
+BLOCKED = (401, 403, 406, 407, 451)
+"""What firewalls answer."""
 
 _split = msgspec.json.Decoder(list[msgspec.Raw])
 _any_records = msgspec.json.Decoder(list[Any])
@@ -77,8 +79,8 @@ class PageParser:
         if status == HTTPStatus.NO_CONTENT and "total" not in self._counts:
             page = Page(fetch.page, None, None, None, 0, b"[]")
             return PageReceived(page, response.latency_s, hints)
-        if status not in GOOD:
-            return RequestFailed(fetch.page, _cause(status, hints), response.latency_s, status, hints, f"HTTP {status}")
+        if status not in GOOD_STATUSES:
+            return RequestFailed(fetch.page, _cause(status, hints), response.latency_s, status, hints, _detail(response))
         try:
             page = self._page(response, fetch, url)
         except _BadPageError as failure:
@@ -186,7 +188,7 @@ class CountParser:
     def parse(self, response: RawResponse, fetch: FetchPage, url: str, now_utc: datetime) -> Outcome:  # noqa: ARG002
         """Decide what the response to the request means."""
         hints, status = parse_rate_limit_headers(response.headers, now_utc), response.status
-        if status not in GOOD:
+        if status not in GOOD_STATUSES:
             return RequestFailed(fetch.page, _cause(status, hints), response.latency_s, status, hints, f"HTTP {status}")
         value = response.headers.get(self._at.removeprefix(HEADER).strip().lower(), ABSENT)
         if not self._at.startswith(HEADER):
@@ -219,6 +221,18 @@ def _record(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return read_json(data.decode(), keep_numerals=True)
     except _DECODE_ERRORS:
         return None
+
+
+def _detail(response: RawResponse) -> str:
+    """The status, and what the headers add to it: where a redirect leads, or that no API answers."""
+    status, headers = response.status, response.headers
+    if status in REDIRECTS:
+        with suppress(ValueError):
+            host = urlsplit(headers.get("location", "")).hostname
+            return f"HTTP {status}: it redirects to {host}" if host else f"HTTP {status}"
+    if headers.get("content-type", "").lower().startswith("text/html") and status in BLOCKED:
+        return f"HTTP {status}: it is an HTML page, as firewalls and log-in pages send it, not the API's own answer"
+    return f"HTTP {status}"
 
 
 def _cause(status: int, hints: RateLimitHints) -> FailureCause:

@@ -107,7 +107,13 @@ class CrawlRunner:
                     outcome = self._endpoint.parse(response, fetch, self._clock.utc())
                 elif isinstance(response, TransportError):
                     latency_s = self._clock.monotonic_s() - sent_s
-                    outcome = RequestFailed(fetch.page, response.cause, latency_s, detail=response.detail)
+                    outcome = RequestFailed(
+                        fetch.page,
+                        response.cause,
+                        latency_s,
+                        detail=response.detail,
+                        diagnosis=response.diagnosis,
+                    )
                 else:
                     outcome = response
             except BaseException as error:  # noqa: BLE001 - raised again in `run`, which waits for an outcome

@@ -93,6 +93,11 @@ class Witness:
     def begin(self, crawl: Crawl) -> None:
         """Follow a new crawl."""
         self.crawl = crawl
+        if (
+            self.numbering is Numbering.RECORDS
+        ):  # an empty page covers no record: if there are any by now, it is read again
+            for number in [number for number, page in self.pages.items() if page.record_count == 0]:
+                del self.accepted[number]
         self.in_flight: dict[int, FetchPage] = {}
         self.expected: dict[int, Expected] = {}
         self.abandoned: set[int] = set()

@@ -13,11 +13,13 @@ from customer_assets.api.http.base import (
     CHUNK_BYTES,
     CONNECT_TIMEOUT_S,
     DRAINED_BYTES,
+    GOOD_STATUSES,
     HEADER_LINE_BYTES,
     HEADER_LINES,
     Callback,
     HttpRequest,
     RawResponse,
+    TransportError,
     TransportSettings,
     connection_error,
     join_headers,
@@ -25,8 +27,6 @@ from customer_assets.api.http.base import (
 from customer_assets.api.http.body import BodyDecoder
 from customer_assets.api.http.event_loop import EventLoop
 from customer_assets.api.http.redirects import environment_settings, follow_redirects
-
-OK = 200
 
 
 class AiohttpTransport:
@@ -62,12 +62,15 @@ class AiohttpTransport:
         except TimeoutError:
             raise self._settings.timeout_error() from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise connection_error(error, is_header_overflow=_is_header_overflow) from None
+            raise self._connection_error(error) from None
         return response
 
     def close(self) -> None:
         """Close all connections."""
         self._loop.close(self._close_session())
+
+    def _connection_error(self, error: BaseException) -> TransportError:
+        return connection_error(error, self._settings.url, self._proxy, is_header_overflow=_is_header_overflow)
 
     async def _exchange(self, request: HttpRequest, started_s: float) -> RawResponse:
         async with self._open_session().request(
@@ -83,7 +86,7 @@ class AiohttpTransport:
         return RawResponse(response.status, headers, body, time.monotonic() - started_s)
 
     async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
-        if response.status != OK:
+        if response.status not in GOOD_STATUSES:
             await _drain(response)
             return b""
         body = BodyDecoder(response.headers.get("content-encoding", ""), self._settings.max_body_bytes)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol
 
+from customer_assets.api.diagnosis import Diagnosis
+from customer_assets.api.http.diagnose import diagnose_connection
 from customer_assets.errors import MissingDependencyError
 from customer_assets.metrics import FailureCause
 
@@ -22,6 +24,9 @@ DRAINED_BYTES = 2**16
 HEADER_LINE_BYTES, HEADER_LINES = 65_536, 100
 """The largest response head that is read: `http.client` has these limits built in, and aiohttp is given the same."""
 
+
+GOOD_STATUSES = (200, 203, 206)
+"""Responses whose body is read."""
 
 REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -52,7 +57,7 @@ class RawResponse:
     Attributes:
         status: The HTTP status.
         headers: Their names in lower case.
-        body: Decompressed; empty unless the status is 2xx.
+        body: Decompressed; empty unless the status is one of `GOOD_STATUSES`.
         latency_s: Seconds from sending to the last byte.
     """
 
@@ -89,25 +94,34 @@ class TransportError(Exception):
     Attributes:
         cause: Why.
         detail: The same in a few words, without any body, header or address.
+        diagnosis: Which setting is to blame, if one is.
     """
 
-    def __init__(self, cause: FailureCause, detail: str) -> None:
-        """Keep cause and detail."""
-        self.cause, self.detail = cause, detail
+    def __init__(self, cause: FailureCause, detail: str, diagnosis: Diagnosis | None = None) -> None:
+        """Keep all of it."""
+        self.cause, self.detail, self.diagnosis = cause, detail, diagnosis
         super().__init__(f"{cause}: {detail}")
 
 
-def connection_error(error: BaseException, *, is_header_overflow: Callable[[BaseException], bool]) -> TransportError:
+def connection_error(
+    error: BaseException, url: str, proxy: str | None, *, is_header_overflow: Callable[[BaseException], bool]
+) -> TransportError:
     """Translate a library's exception.
 
     Args:
         error: What the library raised.
+        url: The API's address.
+        proxy: The proxy in between, if there is one.
         is_header_overflow: Whether an exception means that the response head was too large.
     """
-    if any(is_header_overflow(each) for each in _causes(error)):
+    causes = list(_causes(error))
+    if any(is_header_overflow(each) for each in causes):
         limits = f"{HEADER_LINE_BYTES} bytes a line, {HEADER_LINES} headers"
         return TransportError(FailureCause.CONNECTION, f"the response head exceeds its limits: {limits}")
-    return TransportError(FailureCause.CONNECTION, type(error).__name__)
+    found = diagnose_connection(causes, url, proxy)
+    detail = found.problem if found is not None else type(error).__name__
+    # What can pass by itself is only described: the crawl is tried again later, as after any outage.
+    return TransportError(FailureCause.CONNECTION, detail, found if found is not None and found.is_certain else None)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

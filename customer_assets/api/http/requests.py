@@ -11,15 +11,17 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from customer_assets.api.http.base import (
     CHUNK_BYTES,
     CONNECT_TIMEOUT_S,
     DRAINED_BYTES,
+    GOOD_STATUSES,
     Callback,
     HttpRequest,
     RawResponse,
+    TransportError,
     TransportSettings,
     connection_error,
     join_headers,
@@ -61,11 +63,11 @@ class RequestsTransport:
             while (redirected := follow_redirects(request, response)) is not None:
                 request, response = redirected, self._exchange(redirected, started_s)
         except urllib3.exceptions.NewConnectionError as error:  # urllib3 derives it from its timeout, whatever happened
-            raise connection_error(error, is_header_overflow=_is_header_overflow) from None
+            raise self._connection_error(error) from None
         except (urllib3.exceptions.TimeoutError, TimeoutError):
             raise self._settings.timeout_error() from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise connection_error(error, is_header_overflow=_is_header_overflow) from None
+            raise self._connection_error(error) from None
         return response
 
     def close(self) -> None:
@@ -73,6 +75,10 @@ class RequestsTransport:
         self._threads.close()
         vars(self).pop("_pool", None)  # urllib3 closes its connections when nobody holds the pool any more
         self._adapter.close()
+
+    def _connection_error(self, error: BaseException) -> TransportError:
+        proxy = select_proxy(self._settings.url, self._environment.proxies)
+        return connection_error(error, self._settings.url, proxy, is_header_overflow=_is_header_overflow)
 
     def _exchange(self, request: HttpRequest, started_s: float) -> RawResponse:
         left_s = started_s + self._settings.timeout_s - time.monotonic()
@@ -118,7 +124,7 @@ class RequestsTransport:
         return f"{path}?{query}" if query else path
 
     def _read_body(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        if response.status != requests.codes.ok:
+        if response.status not in GOOD_STATUSES:
             _drain(response)
             return b""
         body = BodyDecoder(response.headers.get("content-encoding", ""), self._settings.max_body_bytes)

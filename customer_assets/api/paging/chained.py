@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from customer_assets.api.crawl.extent import Numbering
+from customer_assets.api.diagnosis import kind_of
 from customer_assets.api.paging.base import Answer, Following, PageRequest, Paging, PagingError, Parameter, Source
 from customer_assets.api.paging.links import parse_links, path_and_query
 from customer_assets.record_mapping import ABSENT, PathText, follow, parse_path
@@ -128,4 +129,4 @@ def _text(found: object, source: str) -> str | None:
         return found if found.strip() else None
     if isinstance(found, int) and not isinstance(found, bool):
         return str(found)
-    raise PagingError(f"{source} holds {type(found).__name__}, not a cursor", "Name where the response holds a cursor.")
+    raise PagingError(f"{source} is {kind_of(found)}, not a cursor", "Name where the response holds a cursor.")

@@ -1,6 +1,8 @@
 """What the crawl asks for, when, and how it ends: by hand step by step, and in whole worlds on virtual time."""
 
+import random
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from math import inf
 from typing import ClassVar
 
@@ -29,14 +31,16 @@ from customer_assets.api.crawl.events import (
     Throttled,
     WaitUntil,
 )
-from customer_assets.api.crawl.extent import Extent
+from customer_assets.api.crawl.extent import Extent, Numbering
 from customer_assets.api.crawl.page_ranges import PageRanges
 from customer_assets.api.crawl.policy import BackoffPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
+from customer_assets.api.diagnosis import Diagnosis
 from customer_assets.metrics import FailureCause
 from customer_assets.models import Page
 from customer_assets_tests.harness import limiters, simulated_apis
 from customer_assets_tests.harness.invariants import Witness
+from customer_assets_tests.harness.listings import Listing, Tells
 from customer_assets_tests.harness.simulated_apis import World, random_world, visit
 
 START_S = 100.0
@@ -85,10 +89,11 @@ class CrawlHarness:
         known: int | None = None,
         only_page: int | None = None,
         rate: float | None = None,
+        extent: Extent | None = None,
     ) -> None:
         self.policy = policy or CrawlPolicy()
         self.pacer = RecordingLimiter(rate, self.policy.max_concurrency)
-        extent = Extent(max_pages=self.policy.max_pages, max_growth=self.policy.max_growth)
+        extent = extent or Extent(max_pages=self.policy.max_pages, max_growth=self.policy.max_growth)
         if known is not None:
             extent.observe(page(1, known, data=b""))
         ranges = PageRanges(held) if held else None
@@ -134,6 +139,12 @@ class CrawlHarness:
     ) -> Decision:
         """Answer without a page."""
         return self.crawl.receive(RequestFailed(number, cause, latency_s, status, RateLimitHints(after_s)), self.now_s)
+
+    def receive(self, received: Page) -> Decision:
+        """Answer with a page of the test's own making; it is taken."""
+        decision = self.crawl.receive(PageReceived(received, 0.001), self.now_s)
+        assert decision == Accepted(received.number)
+        return decision
 
     def ends(self) -> Done | GiveUp:
         """Ask for the end, twice: it stays the same."""
@@ -935,6 +946,147 @@ def test_a_crash_costs_only_what_was_in_flight() -> None:
     assert 40 < witness.requests <= 40 + 2 * 4
 
 
+# --- offsets, chains and listings without a total ------------------------------------------------------------
+
+
+def listed(listing: Listing, policy: CrawlPolicy | None = None, records: int = 95) -> Witness:
+    """Crawl a listing of so many records; nothing goes wrong."""
+    world = World(pages=((0.0, 10),), spare=100 - records, listing=listing, policy=policy or CrawlPolicy())
+    witness = visit(world)
+    assert isinstance(witness.end, Done)
+    return witness
+
+
+@pytest.mark.parametrize("tells", ["total", "more", "nothing"])
+@pytest.mark.parametrize("numbering", [Numbering.PAGES, Numbering.RECORDS])
+def test_pages_that_can_be_requested_ahead_are(numbering: Numbering, tells: Tells) -> None:
+    """As many at once as allowed, with or without a total; what is too many is bounded by that."""
+    witness = listed(Listing(numbering, tells))
+    assert witness.peak_in_flight > 4
+    assert 10 <= witness.requests <= 10 + 8
+
+
+def test_a_chain_is_read_page_by_page() -> None:
+    """One request at a time, one a page."""
+    witness = listed(Listing(Numbering.CHAIN, "nothing"))
+    assert (witness.peak_in_flight, witness.requests) == (1, 10)
+
+
+def test_a_short_page_makes_way_for_one_request_only() -> None:
+    """A small listing is not worth eight."""
+    assert listed(Listing(tells="nothing"), records=7).requests == 2
+    assert listed(Listing(Numbering.RECORDS, "nothing"), records=7).requests == 2
+
+
+def test_the_rest_of_a_short_page_is_requested_where_it_begins() -> None:
+    """Not the whole page again."""
+    harness = CrawlHarness(extent=Extent(Numbering.RECORDS))
+    assert harness.sends() == [1]
+    harness.receive(Page(1, None, 35, None, 10, b"a"))
+    assert harness.sends() == [11, 21, 31]
+    harness.receive(Page(11, None, 35, None, 4, b"b"))
+    assert harness.requests() == [FetchPage(15, 1, 1)]
+    harness.receive(Page(15, None, 35, None, 6, b"c"))
+    harness.receive(Page(21, None, 35, None, 10, b"d"))
+    harness.receive(Page(31, None, 35, None, 5, b"e"))
+    assert harness.ends() == Done(35)
+
+
+def test_a_larger_page_than_expected_leaves_out_what_it_brought() -> None:
+    """What is under way already may bring it twice."""
+    harness = CrawlHarness(CrawlPolicy(max_concurrency=2), extent=Extent(Numbering.RECORDS, page_size=50))
+    assert harness.sends() == [1]
+    harness.receive(Page(1, None, 200, None, 10, b"a"))
+    assert harness.sends() == [11, 21]
+    harness.receive(Page(11, None, 200, None, 50, b"b"))
+    assert harness.sends() == [61]
+
+
+def test_a_request_of_a_chain_carries_the_cursor() -> None:
+    """Also when it is sent again; the first one has none."""
+    harness = CrawlHarness(extent=Extent(Numbering.CHAIN))
+    assert harness.requests() == [FetchPage(1, 1, 1, None)]
+    harness.receive(Page(1, None, None, None, 10, b"a", "abc"))
+    assert harness.requests() == [FetchPage(2, 1, 1, "abc")]
+    assert harness.bad(2) == RetryScheduled(2, 1, ERROR, 1.0)
+    harness.waits()
+    assert harness.requests() == [FetchPage(2, 2, 1, "abc")]
+    harness.receive(Page(2, None, None, None, 0, b"b", "def"))
+    assert harness.requests() == [FetchPage(3, 1, 1, "def")]
+    harness.receive(Page(3, None, None, None, 3, b"c"))
+    assert harness.ends() == Done(3)
+
+
+def test_a_page_of_a_chain_has_all_its_rounds() -> None:
+    """No other page can arrive meanwhile, so none is waited for."""
+    policy = CrawlPolicy(backoff=BackoffPolicy((1.0,)), rounds=3, breaker=BreakerPolicy(failures_in_a_row=99))
+    harness = CrawlHarness(policy, extent=Extent(Numbering.CHAIN))
+    assert harness.sends() == [1]
+    harness.receive(Page(1, None, None, None, 10, b"a", "abc"))
+    decisions: list[Decision] = []
+    for _ in range(6):
+        assert harness.sends() == [2]
+        decisions.append(harness.bad(2))
+        harness.now_s += 1.0
+    assert [type(decision) for decision in decisions] == [
+        RetryScheduled,
+        Requeued,
+        RetryScheduled,
+        Requeued,
+        RetryScheduled,
+        Abandoned,
+    ]
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+def test_an_expired_cursor_is_told_apart_from_a_refusal(status: int) -> None:
+    """Only where a crawl resumes, and only before its first page."""
+    extent = Extent(Numbering.CHAIN)
+    extent.observe(Page(1, None, None, None, 10, b"a", "abc"))
+    harness = CrawlHarness(extent=extent, held=(1,))
+    assert harness.requests() == [FetchPage(2, 1, 1, "abc")]
+    harness.bad(2, FailureCause.REFUSED, status)
+    end = harness.ends()
+    assert isinstance(end, GiveUp)
+    assert end.is_cursor_expired
+    extent.observe(Page(2, None, None, None, 10, b"b", "def"))
+    harness = CrawlHarness(extent=extent, held=(1, 2))
+    assert harness.sends() == [3]
+    harness.receive(Page(3, None, None, None, 10, b"c", "ghi"))
+    assert harness.sends() == [4]
+    harness.bad(4, FailureCause.REFUSED, status)
+    end = harness.ends()
+    assert isinstance(end, GiveUp)
+    assert (end.is_cursor_expired, end.refused_status) == (False, status)
+
+
+def test_a_page_beyond_the_end_that_does_not_exist_is_no_refusal() -> None:
+    """The pages before it are all there is; a 400 could be a window, and is one."""
+    for status, expected in ((404, Done(1)), (400, None)):
+        harness = CrawlHarness(CrawlPolicy(max_concurrency=2), extent=Extent(page_size=10))
+        assert harness.sends() == [1]
+        harness.receive(Page(1, None, None, None, 10, b"a"))
+        assert harness.sends() == [2, 3]
+        harness.bad(3, FailureCause.REFUSED, status)
+        harness.receive(Page(2, None, None, None, 0, b"[]"))
+        end = harness.ends()
+        assert end == expected or (isinstance(end, GiveUp) and end.refused_status == status)
+
+
+@pytest.mark.parametrize("is_certain", [True, False])
+def test_a_diagnosis_ends_a_crawl_that_has_not_begun(*, is_certain: bool) -> None:
+    """At once if it is certain, else after one page's requests; it goes along."""
+    diagnosis = Diagnosis("base_url", "wrong", "Mend it.", is_certain=is_certain)
+    harness = CrawlHarness()
+    for _ in range(1 if is_certain else 4):
+        assert harness.sends() == [1]
+        harness.crawl.receive(RequestFailed(1, FailureCause.CONNECTION, 0.001, diagnosis=diagnosis), harness.now_s)
+        harness.now_s += 10.0
+    end = harness.ends()
+    assert isinstance(end, GiveUp)
+    assert end.diagnosis == diagnosis
+
+
 # --- one page only -----------------------------------------------------------------------------------------
 
 
@@ -1220,11 +1372,29 @@ class CrawlMachine(RuleBasedStateMachine):
         super().__init__()
         self.pages, self.wakes_s, self.beyond_is_404 = 6, inf, False
 
-    @initialize(policy=st.sampled_from(POLICIES), pages=st.integers(0, 12), rate=st.sampled_from((None, 0.5, 50.0)))
-    def start(self, policy: CrawlPolicy, pages: int, rate: float | None) -> None:
+    LISTINGS: ClassVar = (
+        Listing(),
+        Listing(),
+        Listing(tells="total"),
+        Listing(tells="nothing"),
+        Listing(tells="nothing", beyond="repeat"),
+        Listing(tells="more"),
+        Listing(Numbering.RECORDS, "total", varies=True),
+        Listing(Numbering.RECORDS, "nothing", asked=50),
+        Listing(Numbering.CHAIN, "nothing", varies=True),
+        Listing(Numbering.CHAIN, "total", trails=True),
+    )
+
+    @initialize(
+        policy=st.sampled_from(POLICIES),
+        listing=st.sampled_from(LISTINGS),
+        pages=st.integers(0, 12),
+        rate=st.sampled_from((None, 0.5, 50.0)),
+    )
+    def start(self, policy: CrawlPolicy, listing: Listing, pages: int, rate: float | None) -> None:
         """Begin the first life."""
-        self.pages, self.rate = pages, rate
-        self.witness = Witness(policy)
+        self.listing, self.pages, self.rate = listing, pages, rate
+        self.witness = Witness(policy, listing.numbering, listing.asked)
         self.live()
 
     def live(self) -> None:
@@ -1254,8 +1424,10 @@ class CrawlMachine(RuleBasedStateMachine):
 
     def page(self, number: int, *, is_short: bool = False) -> Page:
         """Make the page that the API has now."""
-        records = 0 if number > self.pages else 4 if is_short else 10
-        return Page(number, 10, self.pages * 10, self.pages, records, b"%d" % number)
+        made = self.listing.page(self.witness.in_flight[number], self.pages * 10, random.Random(number))
+        assert made is not None
+        is_short = is_short and self.listing.tells == "pages"
+        return replace(made, record_count=min(made.record_count, 4)) if is_short else made
 
     def awaits_answer(self) -> bool:
         """Whether there is something to answer."""

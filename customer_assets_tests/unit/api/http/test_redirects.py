@@ -244,6 +244,9 @@ def test_a_certificate_that_nobody_trusts_gets_no_key(library: str, certificate:
     assert isinstance(outcome, TransportError)
     assert outcome.cause is FailureCause.CONNECTION
     assert received == []
+    assert outcome.diagnosis is not None
+    assert "is not trusted: self" in outcome.diagnosis.problem
+    assert outcome.diagnosis.is_certain
 
 
 @pytest.mark.service
