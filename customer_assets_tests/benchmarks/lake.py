@@ -14,8 +14,10 @@ COPY (
     (n // 1000 + 1)::INT AS page,
     (n % 1000)::INT AS position,
     (CASE WHEN a % 100 < 3 THEN b % {rows} ELSE n END)::BIGINT AS id,
+    0::INT AS id_spelling,
     CASE a % 50 WHEN 7 THEN NULL WHEN 8 THEN 'broken.address'
       ELSE lower(first) || '.' || lower(last) || n || '@' || ({domains})[1 + a % {domain_count}] END AS email,
+    CASE WHEN a % 50 NOT IN (7, 8) THEN ({domains})[1 + a % {domain_count}] END AS email_domain,
     CASE WHEN a % 61 <> 3 THEN first END AS first_name,
     CASE WHEN a % 67 <> 3 THEN last || (b % 1000) END AS last_name,
     CASE WHEN a % 71 <> 3 THEN 'https://reqres.in/img/faces/' || n || '-image.jpg' END AS avatar,

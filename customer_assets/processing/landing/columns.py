@@ -128,32 +128,25 @@ def instants(values: Values, missing: MissingValues = NO_MISSING_VALUES) -> Colu
 
 def domains(addresses: Column) -> Column:
     """Make the column of `email_domain` of a column of canonical text."""
-    plain = _is_plain_address(addresses)
-    if plain.true_count + addresses.null_count == len(addresses):
-        return _plain_domains(addresses)
-    found = _plain_domains(pc.if_else(plain, addresses, None))
+    parts = pc.split_pattern(addresses, "@")
+    plain = pc.equal(pc.list_value_length(parts), 2)
+    if not _holds_only(addresses, _USUAL_IN_AN_ADDRESS):
+        plain = pc.and_not(plain, pc.match_substring_regex(addresses, _UNUSUAL_IN_AN_ADDRESS))
+    if plain.true_count == len(addresses):
+        return _plain_domains(parts.flatten())
     odd = pc.fill_null(pc.invert(plain), FALSE)
+    found = pc.replace_with_mask(
+        pa.nulls(len(addresses), pa.string()), pc.fill_null(plain, FALSE), _plain_domains(parts.filter(plain).flatten())
+    )
     return pc.replace_with_mask(found, odd, pa.array(map(email_domain, addresses.filter(odd).to_pylist()), pa.string()))
 
 
-def _is_plain_address(addresses: Column) -> Column:
-    """Find the addresses with one `@` and nothing that could wrap or quote: their domain is what follows the `@`."""
-    single = pc.equal(pc.count_substring(addresses, "@"), 1)
-    if _holds_only(addresses, _USUAL_IN_AN_ADDRESS):
-        return single
-    return pc.and_not(single, pc.match_substring_regex(addresses, _UNUSUAL_IN_AN_ADDRESS))
-
-
-def _plain_domains(addresses: Column) -> Column:
-    parts = pc.split_pattern(addresses, "@").flatten()
-    local_parts = parts.take(_every_second(0, len(parts)))
-    lengths = pc.binary_length(local_parts)
+def _plain_domains(parts: Column) -> Column:
+    """Make the domains of local parts and domains, which take turns: nothing wraps them or quotes a part of them."""
+    lengths = pc.binary_length(parts.take(_every_second(0, len(parts))))
     found = parts.take(_every_second(1, len(parts))).dictionary_encode()
     known = pa.array(map(canonical_domain, found.dictionary.to_pylist()), pa.string()).take(found.indices)
-    known = pc.if_else(pc.and_(pc.greater(lengths, 0), pc.less_equal(lengths, LONGEST_LOCAL_PART)), known, None)
-    if addresses.null_count == 0:
-        return known
-    return pc.replace_with_mask(pa.nulls(len(addresses), pa.string()), addresses.is_valid(), known)
+    return pc.if_else(pc.and_(pc.greater(lengths, 0), pc.less_equal(lengths, LONGEST_LOCAL_PART)), known, None)
 
 
 @lru_cache(maxsize=8)
@@ -183,7 +176,8 @@ def _is_canonical(column: Column, missing: MissingValues) -> Column:
     if others.true_count:  # names repeat: each is looked at once
         names = column.filter(others).dictionary_encode()
         plain = pc.replace_with_mask(plain, others, _is_composed(names.dictionary).take(names.indices))
-    return pc.and_not(pc.and_(plain, _is_trimmed(column)), _may_be_missing(column, missing))
+    canonical = pc.and_(plain, _is_trimmed(column))
+    return pc.and_not(canonical, _may_be_missing(column, missing)) if missing.values else canonical
 
 
 def _is_composed(column: Column) -> Column:
@@ -206,8 +200,6 @@ def _is_trimmed(column: Column) -> Column:
 
 def _may_be_missing(column: Column, missing: MissingValues) -> Column:
     """Find the values that `missing` can hold; `_is_canonical` sends them the long way."""
-    if not missing.values:
-        return pa.repeat(FALSE, len(column))
     whole, first_word, has_all_of_ascii = _missing_patterns(missing)
     lowered = pc.ascii_lower(column)
     found = pc.is_in(lowered, whole)
@@ -242,7 +234,7 @@ def _bytes_of(column: Column) -> bytes:
 
 def _parsed_dates(column: Column, missing: MissingValues) -> Column:
     parsed = pa.nulls(len(column), pa.int64())
-    left = pc.and_not(column.is_valid(), _may_be_missing(column, missing))
+    left = pc.and_not(column.is_valid(), _may_be_missing(column, missing)) if missing.values else column.is_valid()
     odd = pc.and_not(column.is_valid(), left)
     for pattern, kind in _REGULAR_DATES:
         regular = pc.and_(left, pc.fill_null(pc.match_substring_regex(column, pattern), FALSE))

@@ -67,8 +67,8 @@ class PageDecoder:
         """
         records = self._decode(data)
         if self._names is not None and records:
-            columns = zip(*map(msgspec.structs.astuple, records), strict=True)
-            return len(records), dict(zip(self._names, columns, strict=True))
+            columns = zip(*map(msgspec.structs.astuple, records))  # noqa: B905 - equally long, and checked for each value
+            return len(records), dict(zip(self._names, columns))  # noqa: B905 - the same
         return len(records), {name: self._values(name, records) for name in self._steps}
 
     def _values(self, name: str, records: list[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
-ACTIVE_FROM = AS_OF - timedelta(days=90)
+ACTIVE_FROM, PAST_UNTIL = AS_OF - timedelta(days=90), AS_OF + timedelta(minutes=5)
 PRIME = 1_073_741_789
 _DIGEST = hashlib.sha256(b"customer_assets 0").digest()
 SHIFTS = tuple(int.from_bytes(_DIGEST[n : n + 8]) % PRIME for n in (0, 8))

@@ -5,20 +5,18 @@ from typing import Any
 
 import duckdb
 
-from customer_assets_tests.benchmarks.cleaning_baselines import ACTIVE_FROM, AS_OF, PRIME, SHIFTS, WELL_FORMED
+from customer_assets_tests.benchmarks.cleaning_baselines import ACTIVE_FROM, PAST_UNTIL, PRIME, SHIFTS
 
 FIRST_SHIFT, SECOND_SHIFT = SHIFTS
 
 _SQL = f"""
-WITH judged AS (
-  SELECT *, coalesce(regexp_matches(email, '{WELL_FORMED}'), false) AS fine FROM read_parquet('{{source}}')
-), ranked AS NOT MATERIALIZED (
+WITH ranked AS NOT MATERIALIZED (
   SELECT *,
-    (NOT fine)::INT + (first_name IS NULL)::INT + (last_name IS NULL)::INT + (avatar IS NULL)::INT
+    (email_domain IS NULL)::INT + (first_name IS NULL)::INT + (last_name IS NULL)::INT + (avatar IS NULL)::INT
     + (engagement_score_supplied AND NOT coalesce(engagement_score BETWEEN 0 AND 1, false))::INT
-    + (last_active_at_supplied AND NOT coalesce(last_active_at <= TIMESTAMPTZ '{AS_OF}', false))::INT AS defects,
+    + (last_active_at_supplied AND NOT coalesce(last_active_at <= TIMESTAMPTZ '{PAST_UNTIL}', false))::INT AS defects,
     (defects::BIGINT << 60) + (page::BIGINT << 29) + position AS place
-  FROM judged
+  FROM read_parquet('{{source}}')
 ), repeated AS (
   SELECT id FROM ranked GROUP BY id HAVING count(*) > 1
 ), beaten AS (
@@ -34,14 +32,14 @@ SELECT
   id AS customer_id,
   CASE WHEN first_name IS NULL THEN coalesce(last_name, 'unknown') WHEN last_name IS NULL THEN first_name
     ELSE first_name || ' ' || last_name END AS full_name,
-  CASE WHEN fine THEN split_part(email, '@', 2) ELSE 'unknown' END AS email_domain,
+  coalesce(email_domain, 'unknown') AS email_domain,
   CASE WHEN NOT engagement_score_supplied
       THEN CASE d2 % 3 WHEN 0 THEN 'high' WHEN 1 THEN 'medium' ELSE 'low' END
     WHEN engagement_score BETWEEN 0.66 AND 1 THEN 'high'
     WHEN engagement_score >= 0.33 AND engagement_score < 0.66 THEN 'medium'
     WHEN engagement_score >= 0 AND engagement_score < 0.33 THEN 'low' ELSE 'unknown' END AS engagement_level,
   CASE WHEN NOT last_active_at_supplied THEN CASE d2 % 2 WHEN 0 THEN 'active' ELSE 'inactive' END
-    WHEN last_active_at BETWEEN TIMESTAMPTZ '{ACTIVE_FROM}' AND TIMESTAMPTZ '{AS_OF}' THEN 'active'
+    WHEN last_active_at BETWEEN TIMESTAMPTZ '{ACTIVE_FROM}' AND TIMESTAMPTZ '{PAST_UNTIL}' THEN 'active'
     WHEN last_active_at < TIMESTAMPTZ '{ACTIVE_FROM}' THEN 'inactive' ELSE 'unknown' END AS activity_status,
   CASE WHEN d2 % 27 < 9 THEN 'website' WHEN d2 % 27 < 18 THEN 'mobile_app' ELSE 'email_campaign' END
     AS acquisition_channel,

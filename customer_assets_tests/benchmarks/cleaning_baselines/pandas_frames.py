@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # its stubs would serve this file only
 
-from customer_assets_tests.benchmarks.cleaning_baselines import ACTIVE_FROM, AS_OF, PRIME, SHIFTS, WELL_FORMED
+from customer_assets_tests.benchmarks.cleaning_baselines import ACTIVE_FROM, PAST_UNTIL, PRIME, SHIFTS, WELL_FORMED
 
 
 def clean(source: Path, target: Path, engine: str, memory_limit: str | None) -> None:
@@ -15,7 +15,7 @@ def clean(source: Path, target: Path, engine: str, memory_limit: str | None) -> 
     fine = raw["email"].str.contains(WELL_FORMED).fillna(value=False).to_numpy(bool)
     score, date = raw["engagement_score"].to_numpy(float, na_value=np.nan), raw["last_active_at"]
     has_score, has_date = (raw[f"{name}_supplied"].to_numpy(bool) for name in ("engagement_score", "last_active_at"))
-    past, recent = ((date <= AS_OF).fillna(value=False).to_numpy(bool), (date >= ACTIVE_FROM).fillna(value=False))
+    past, recent = ((date <= PAST_UNTIL).fillna(value=False).to_numpy(bool), (date >= ACTIVE_FROM).fillna(value=False))
     defects = sum(raw[name].isna().to_numpy(int) for name in ("first_name", "last_name", "avatar"))
     defects = defects + ~fine + (has_score & ~((score >= 0) & (score <= 1))) + (has_date & ~past)
     dice = raw["id"].to_numpy() % PRIME

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from customer_assets_tests.benchmarks.cleaning_baselines import ACTIVE_FROM, AS_OF, PRIME, SHIFTS, WELL_FORMED
+from customer_assets_tests.benchmarks.cleaning_baselines import ACTIVE_FROM, PAST_UNTIL, PRIME, SHIFTS, WELL_FORMED
 
 
 class Raw(BaseModel):
@@ -56,7 +56,7 @@ def status(raw: Raw, dice: int) -> str:
     """Grade the date."""
     if not raw.last_active_at_supplied:
         return ("active", "inactive")[dice % 2]
-    if raw.last_active_at is None or raw.last_active_at > AS_OF:
+    if raw.last_active_at is None or raw.last_active_at > PAST_UNTIL:
         return "unknown"
     return "active" if raw.last_active_at >= ACTIVE_FROM else "inactive"
 
