@@ -4,6 +4,7 @@ Add a resource when an asset needs another outside service. A setting is a field
 inherits, never a field here. No logic: no path, file or check is touched here.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -170,8 +171,8 @@ class ProcessingResource(ProcessingOptions, Resource):
         check_engine(self.engine, self.memory_limit or None)
 
     def open_engine(self) -> Engine:
-        """Open the engine; there is one in a process, so that frames of several assets can be joined."""
-        return _engine(self.engine, self.memory_limit or None, self.spill_dir or None)
+        """Open the engine: one per thread, so that a run's frames can be joined and runs that overlap share none."""
+        return _engines.open(self.engine, self.memory_limit or None, self.spill_dir or None)
 
     def processor(
         self, as_of: datetime | None = None, mapping: RecordMapping = DEFAULT_RECORD
@@ -204,6 +205,11 @@ class ThresholdsResource(QualityThresholds, Resource):
             raise QualityGateError([each.name for each in failed], [each.description for each in failed])
 
 
-@cache
-def _engine(name: str, memory_limit: str | None, spill_dir: str | None) -> Engine:
-    return open_engine(name, memory_limit=memory_limit, spill_dir=spill_dir)
+class _Engines(threading.local):
+    """The engines of one thread: its frames can meet, and runs that overlap in one process share no connection."""
+
+    def __init__(self) -> None:
+        self.open = cache(lambda *options: open_engine(options[0], memory_limit=options[1], spill_dir=options[2]))
+
+
+_engines = _Engines()

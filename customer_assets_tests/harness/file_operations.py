@@ -89,7 +89,19 @@ def _install() -> None:
 
 @pytest.fixture
 def store_operations(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Report operations of the object store in memory, too."""
+    """Report operations of the object store in memory, too.
+
+    Its readers share one file and one position in it, which those of a real store do not: each gets a copy here.
+    """
+
+    def fetch(store: MemoryFileSystem, path: str, target: str, **_: Any) -> None:
+        path = store._strip_protocol(path)
+        if path not in store.store:
+            raise FileNotFoundError(path)
+        content = store.store[path].getvalue()
+        Path(target).write_bytes(content)
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", fetch)
 
     def reported(name: str) -> Callable[..., Any]:
         method = getattr(MemoryFileSystem, name)
