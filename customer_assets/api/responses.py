@@ -80,7 +80,8 @@ class PageParser:
             page = Page(fetch.page, None, None, None, 0, b"[]")
             return PageReceived(page, response.latency_s, hints)
         if status not in GOOD_STATUSES:
-            return RequestFailed(fetch.page, _cause(status, hints), response.latency_s, status, hints, _detail(response))
+            cause = _cause(status, hints)
+            return RequestFailed(fetch.page, cause, response.latency_s, status, hints, _detail(response))
         try:
             page = self._page(response, fetch, url)
         except _BadPageError as failure:
