@@ -9,7 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from customer_assets.configuration import by_variable, rename_fields, suggest
+from customer_assets.core.configuration import by_variable, rename_fields, suggest
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.defs import settings
 from customer_assets.defs.build import IO_MANAGER, build_sync_definitions
 from customer_assets.defs.operations.notifications import with_notifications
@@ -17,7 +18,6 @@ from customer_assets.defs.operations.retention import RetentionOptions, build_de
 from customer_assets.defs.run_config import Resource
 from customer_assets.defs.settings import MonitoringOptions, SyncOptions, from_environ
 from customer_assets.defs.sync import DEFAULT_SYNC, Timing
-from customer_assets.errors import ConfigurationError
 
 # `--select '*'` makes Dagster warn about its own use of its own parameter; nobody can do anything about it.
 warnings.filterwarnings("ignore", message="Parameter `include_sources` of function `AssetSelection.all`")

@@ -2,6 +2,6 @@
 
 from customer_assets.api.client import CustomerAPIClient
 from customer_assets.api.crawl.consistency import PageSink
-from customer_assets.api.stats import CrawlStats
+from customer_assets.api.runner.stats import CrawlStats
 
 __all__ = ["CrawlStats", "CustomerAPIClient", "PageSink"]

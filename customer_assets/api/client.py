@@ -9,10 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TextIO, Unpack
 
-from customer_assets.api.answer import TotalRequest
-from customer_assets.api.auth import AuthContext, Credentials
-from customer_assets.api.clock import Clock
-from customer_assets.api.collector import CustomerCollector
+from customer_assets.api.auth.secret import Secret, hide_api_key, validate_api_key
+from customer_assets.api.auth.settings import AuthContext, Credentials
 from customer_assets.api.crawl.consistency import MAX_PASSES, Consistency, PageSink, PassTotals, TotalIs, assess
 from customer_assets.api.crawl.crawl import Crawl
 from customer_assets.api.crawl.events import GiveUp
@@ -26,13 +24,15 @@ from customer_assets.api.options import ApiKeywords, ApiSettings
 from customer_assets.api.page_store.base import PageStore, open_store
 from customer_assets.api.page_store.best_effort import BestEffortStore
 from customer_assets.api.paging import PageNumber
-from customer_assets.api.progress import OnProgress, Progress, summary
-from customer_assets.api.responses import records
-from customer_assets.api.runner import CrawlRunner, crawl_error
-from customer_assets.api.secret import Secret, hide_api_key, validate_api_key
-from customer_assets.api.stats import CrawlStats
-from customer_assets.errors import ConfigurationError, IncompleteCrawlError, PageFailedError
-from customer_assets.models import Page
+from customer_assets.api.responses.answer import TotalRequest
+from customer_assets.api.responses.parser import records
+from customer_assets.api.runner.clock import Clock
+from customer_assets.api.runner.collector import CustomerCollector
+from customer_assets.api.runner.crawl_runner import CrawlRunner, crawl_error
+from customer_assets.api.runner.progress import OnProgress, Progress, summary
+from customer_assets.api.runner.stats import CrawlStats
+from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError, PageFailedError
+from customer_assets.core.models import Page
 
 logger = logging.getLogger("customer_assets.api")
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from customer_assets.api.answer import AnswerFields, TotalRequest
 from customer_assets.api.crawl.events import FetchPage, Outcome
 from customer_assets.api.http.base import HttpRequest, RawResponse
 from customer_assets.api.paging import PageNumber, Paging, Single
 from customer_assets.api.paging.base import PageRequest
-from customer_assets.api.responses import CountParser, PageParser
+from customer_assets.api.responses.answer import AnswerFields, TotalRequest
+from customer_assets.api.responses.parser import CountParser, PageParser
 
 USER_AGENT = "customer_assets"
 

@@ -17,16 +17,23 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from customer_assets.api.answer import AnswerFields
-from customer_assets.api.auth import Auth, AuthSettings, HeaderAuth, validate_key_header, validate_scheme
+from customer_assets.api.auth.settings import Auth, AuthSettings, HeaderAuth, validate_key_header, validate_scheme
 from customer_assets.api.http.base import Transport
 from customer_assets.api.page_store.base import validate_store_url
 from customer_assets.api.paging import PageNumber, Pages, Paging
 from customer_assets.api.paging.base import validate_parameter
-from customer_assets.configuration import SECRET, SettingError, Settings, Variable, configuration_errors, expand_home
-from customer_assets.errors import ConfigurationError
-from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
-from customer_assets.urls import is_loopback, is_plain
+from customer_assets.api.responses.answer import AnswerFields
+from customer_assets.core.configuration import (
+    SECRET,
+    SettingError,
+    Settings,
+    Variable,
+    configuration_errors,
+    expand_home,
+)
+from customer_assets.core.errors import ConfigurationError
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
+from customer_assets.core.urls import is_loopback, is_plain
 
 A_YEAR_S = 366 * 86_400
 

@@ -12,7 +12,8 @@ from customer_assets.api.options import ApiDescription, ApiOptions
 from customer_assets.components.attributes import Api, Monitoring, Schedule, Thresholds
 from customer_assets.components.scaffolder import CustomerSyncScaffolder
 from customer_assets.components.templates import refuse_unset_variables
-from customer_assets.configuration import Settings, rename_fields, variables
+from customer_assets.core.configuration import Settings, rename_fields, variables
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.defs.build import build_sync_definitions
 from customer_assets.defs.data_directory import DataDirectory, StorageOptions
 from customer_assets.defs.operations.executors import open_executor
@@ -21,7 +22,6 @@ from customer_assets.defs.resources import CustomerAPIResource, ProcessingResour
 from customer_assets.defs.run_config import Resource
 from customer_assets.defs.settings import SyncOptions
 from customer_assets.defs.sync import Sync
-from customer_assets.errors import ConfigurationError
 from customer_assets.processing.options import ProcessingOptions
 
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")

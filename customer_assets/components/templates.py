@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.errors import ConfigurationError
 
 _ENVIRONMENT = re.compile(r"\benv\.([A-Za-z_][A-Za-z0-9_]*)")
 

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 import dagster as dg
 
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.defs.assets import build_assets
 from customer_assets.defs.checks import build_checks
 from customer_assets.defs.data_directory import DataDirectory
@@ -19,7 +20,6 @@ from customer_assets.defs.operations.notifications import Notifier, with_notific
 from customer_assets.defs.operations.sensors import failed_run_sensor
 from customer_assets.defs.run_config import CONSOLE_LOGGING, with_configured_defaults
 from customer_assets.defs.sync import Sync
-from customer_assets.errors import ConfigurationError
 
 IO_MANAGER = "customer_io_manager"
 

@@ -18,24 +18,24 @@ from pydantic import BaseModel, Field
 from upath import UPath
 
 from customer_assets.api import CrawlStats
-from customer_assets.configuration import LocalPath, Settings, Variable
-from customer_assets.defs.run_config import Resource
-from customer_assets.errors import (
+from customer_assets.core.configuration import LocalPath, Settings, Variable
+from customer_assets.core.errors import (
     ConfigurationError,
     DamagedTableError,
     NotMaterializedError,
     SupersededError,
     TableError,
 )
+from customer_assets.core.models import CleaningSummary, CrawlSummary
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
+from customer_assets.defs.run_config import Resource
 from customer_assets.export import DataExporter, ExportFigures
 from customer_assets.export.baseline import ExportBaseline
 from customer_assets.export.history import keep_export
-from customer_assets.models import CleaningSummary, CrawlSummary
 from customer_assets.processing.defects import rejected_by_reason
 from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets.processing.quality import CheckResult
 from customer_assets.processing.rules import Frame
-from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.document import build_report
 from customer_assets.report.files import FORMATS, last_report, publish_report
 from customer_assets.storage.folders import open_folder

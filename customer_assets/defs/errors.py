@@ -1,6 +1,6 @@
 """How our errors reach Dagster: which are retried, and which stop the run.
 
-Add an error to `RETRYABLE` if another attempt can succeed. What an error says belongs in `customer_assets/errors.py`.
+Add an error to `RETRYABLE` if another attempt can succeed. What an error says belongs in `core/errors.py`.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from customer_assets.errors import (
+from customer_assets.core.errors import (
     ConfigurationError,
     CrawlPausedError,
     CustomerAssetsError,

@@ -16,15 +16,15 @@ import dagster as dg
 
 from customer_assets.api import CrawlStats, CustomerAPIClient
 from customer_assets.api.crawl.events import Snapshot
-from customer_assets.api.progress import OnProgress, line, summary
+from customer_assets.api.runner.progress import OnProgress, line, summary
+from customer_assets.core.fields import RAW_FIELDS, RECORD_COLUMNS, Kind
+from customer_assets.core.fields import Field as FieldDefinition
+from customer_assets.core.models import Changes, CleaningSummary, CrawlSummary
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.export import ExportFigures
-from customer_assets.fields import RAW_FIELDS, RECORD_COLUMNS, Kind
-from customer_assets.fields import Field as FieldDefinition
-from customer_assets.models import Changes, CleaningSummary, CrawlSummary
 from customer_assets.processing.quality import CheckResult, QualityMetrics, Severity
 from customer_assets.processing.rules import CleaningOptions
 from customer_assets.processing.rules import lineage as rule_lineage
-from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.markdown import markdown
 
 NOT_NUMBERS = {"number", "fingerprint", "rejected_by_reason", "mapping", "source", "absent_paths", "keys"}

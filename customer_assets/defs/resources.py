@@ -15,14 +15,16 @@ import dagster as dg
 from pydantic import Field
 
 from customer_assets.api import CustomerAPIClient
+from customer_assets.api.auth.secret import Secret
 from customer_assets.api.options import ApiDescription, ApiOptions, ApiSettings
-from customer_assets.api.progress import OnProgress
-from customer_assets.api.secret import Secret
-from customer_assets.configuration import NO_VARIABLE, SECRET, Variable, configuration_errors
+from customer_assets.api.runner.progress import OnProgress
+from customer_assets.core.configuration import NO_VARIABLE, SECRET, Variable, configuration_errors
+from customer_assets.core.errors import ConfigurationError, QualityGateError
+from customer_assets.core.models import SIMULATOR, CrawlSummary
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
+from customer_assets.core.urls import redact_url
 from customer_assets.defs.operations.terminal import TERMINAL
 from customer_assets.defs.run_config import Resource, secret_value
-from customer_assets.errors import ConfigurationError, QualityGateError
-from customer_assets.models import SIMULATOR, CrawlSummary
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine, check_engine, open_engine
 from customer_assets.processing.options import ProcessingOptions
@@ -34,10 +36,8 @@ from customer_assets.processing.quality import (
     completeness,
     evaluate,
 )
-from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets.simulator.settings import FailureRate, RateLimit
-from customer_assets.urls import redact_url
 
 EMBEDDED_KEY = "embedded-simulator"
 """The key that is sent to the simulator, which takes any."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import ModelWrapValidatorHandler, create_model, model_validator
 
-from customer_assets.configuration import configuration_errors, is_secret
+from customer_assets.core.configuration import configuration_errors, is_secret
 
 CONSOLE_LOGGING = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 """Keeps the console to what matters. Dagster prints each of its events there by default; its own log has them all."""

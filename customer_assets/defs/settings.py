@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import dagster as dg
 from pydantic import Field, field_validator
 
-from customer_assets.configuration import (
+from customer_assets.core.configuration import (
     SECRET,
     LocalPath,
     SettingError,
@@ -25,13 +25,13 @@ from customer_assets.configuration import (
     values_from,
     variables,
 )
+from customer_assets.core.urls import validate_url
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.operations.executors import EXECUTORS, open_executor
 from customer_assets.defs.operations.notifications import Notifier, build_notifier
 from customer_assets.defs.operations.retention import RetentionOptions
 from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource, ThresholdsResource
 from customer_assets.defs.sync import DEFAULT_SYNC, Timing
-from customer_assets.urls import validate_url
 
 logger = logging.getLogger("customer_assets")
 

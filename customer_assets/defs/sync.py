@@ -15,7 +15,7 @@ from zoneinfo import available_timezones
 import dagster as dg
 from pydantic import Field, field_validator, model_validator
 
-from customer_assets.configuration import SettingError, Settings, Variable
+from customer_assets.core.configuration import SettingError, Settings, Variable
 
 TEN_YEARS_H = 87_600
 

@@ -15,13 +15,13 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from customer_assets.core.fields import CLEAN_FIELDS, Field, Kind, names_of
+from customer_assets.core.models import Changes
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.export.json_lines import PACKED, LineFormat
-from customer_assets.fields import CLEAN_FIELDS, Field, Kind, names_of
-from customer_assets.models import Changes
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.rules import Frame
 from customer_assets.processing.schemas import schema_of
-from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.storage.private_files import make_private, with_filename
 
 _BLANKS: dict[Kind, Any] = {

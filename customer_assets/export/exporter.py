@@ -12,16 +12,16 @@ import narwhals as nw
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
-from customer_assets.errors import ConfigurationError, CustomerAssetsError
+from customer_assets.core.errors import ConfigurationError, CustomerAssetsError
+from customer_assets.core.fields import names_of
+from customer_assets.core.models import clean_customer_model
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.export.background_writer import HashingWriter, parallel_map
 from customer_assets.export.baseline import ExportBaseline, matching_digest
 from customer_assets.export.json_lines import BETWEEN_LINES, LineFormat
-from customer_assets.fields import names_of
-from customer_assets.models import clean_customer_model
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.rules import Frame
 from customer_assets.processing.schemas import clean_schema
-from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.report.aggregates import quality_bands, summary_report
 from customer_assets.storage.publish import atomic_write
 from customer_assets.storage.succession import Succession

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from customer_assets.errors import PublishError
+from customer_assets.core.errors import PublishError
 from customer_assets.storage.private_files import private_directory
 from customer_assets.storage.publish import publish_link, resolve
 from customer_assets.storage.temporaries import sweep_temporaries

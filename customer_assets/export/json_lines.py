@@ -13,8 +13,8 @@ import msgspec
 import narwhals as nw
 import pyarrow as pa
 
-from customer_assets.errors import CustomerAssetsError
-from customer_assets.fields import CLEAN_FIELDS, Field, Kind, names_of
+from customer_assets.core.errors import CustomerAssetsError
+from customer_assets.core.fields import CLEAN_FIELDS, Field, Kind, names_of
 from customer_assets.processing.landing.columns import FALSE, Column, pc
 from customer_assets.processing.rules import Frame
 

@@ -10,12 +10,12 @@ from typing import Any, BinaryIO, Literal
 
 import msgspec
 
-from customer_assets.errors import CustomerAssetsError
+from customer_assets.core.errors import CustomerAssetsError
+from customer_assets.core.fields import CLEAN_FIELDS, Field, Kind, names_of
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.export.exporter import TAIL, ExportFigures
 from customer_assets.export.json_lines import BETWEEN_LINES, SCORE
-from customer_assets.fields import CLEAN_FIELDS, Field, Kind, names_of
 from customer_assets.processing.quality import HIGH_FROM, MEDIUM_FROM
-from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 
 BLOCK_BYTES = 2**18
 """Its customers fit the processor's cache: four times as many take half as long again each."""

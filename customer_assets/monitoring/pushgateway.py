@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 from prometheus_client import CollectorRegistry, Gauge, pushadd_to_gateway
 from prometheus_client.exposition import basic_auth_handler, default_handler
 
+from customer_assets.core.urls import redact_url
 from customer_assets.monitoring.samples import Group, Sample
 from customer_assets.monitoring.timeouts import call_with_timeout
-from customer_assets.urls import redact_url
 
 logger = logging.getLogger("customer_assets.monitoring")
 

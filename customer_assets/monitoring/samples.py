@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from customer_assets.metrics import FailureCause, Metric
+from customer_assets.core.metrics import FailureCause, Metric
 from customer_assets.monitoring.run_report import AssetReport, Outcome, RunReport, base_name
 
 JOB = "customer_sync"

@@ -16,8 +16,8 @@ from typing import Any
 
 import certifi
 
+from customer_assets.core.urls import redact_url
 from customer_assets.monitoring.timeouts import call_with_timeout
-from customer_assets.urls import redact_url
 
 logger = logging.getLogger("customer_assets.monitoring")
 

@@ -6,7 +6,7 @@ Which differences forbid publishing belongs in `quality.py`; matching customer w
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from customer_assets.models import CleaningSummary, CrawlSummary
+from customer_assets.core.models import CleaningSummary, CrawlSummary
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from pathlib import Path
 import narwhals as nw
 import pyarrow.parquet as pq
 
-from customer_assets.fields import BUSINESS_FIELDS
-from customer_assets.models import Changes, CleaningSummary, CrawlSummary
+from customer_assets.core.fields import BUSINESS_FIELDS
+from customer_assets.core.models import Changes, CleaningSummary, CrawlSummary
+from customer_assets.core.record_mapping import DEFAULT_RECORD
 from customer_assets.processing.rules import (
     JUDGED_BY,
     RULES_VERSION,
@@ -25,7 +26,6 @@ from customer_assets.processing.rules import (
     is_undated,
     without_excluded,
 )
-from customer_assets.record_mapping import DEFAULT_RECORD
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from customer_assets.configuration import LocalPath, SettingError, Settings, Variable, validate_choice
+from customer_assets.core.configuration import LocalPath, SettingError, Settings, Variable, validate_choice
 from customer_assets.processing.engines import ENGINES, engine_names
 
 

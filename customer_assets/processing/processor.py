@@ -10,13 +10,13 @@ from typing import Any
 import narwhals as nw
 import pyarrow as pa
 
-from customer_assets.errors import ConfigurationError
-from customer_assets.models import REJECTIONS, RejectedRecord
+from customer_assets.core.errors import ConfigurationError
+from customer_assets.core.models import REJECTIONS, RejectedRecord
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.landing.batches import landed_objects
 from customer_assets.processing.rules import POSITION, CleaningOptions, Frame, clean_customers, clean_with_position
 from customer_assets.processing.schemas import raw_schema
-from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 
 _NOT_RECORDS = (str, bytes, bytearray, Mapping)
 

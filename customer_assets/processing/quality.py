@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self, get_args
 import narwhals as nw
 from pydantic import Field, model_validator
 
-from customer_assets.configuration import SettingError, Settings
-from customer_assets.models import SIMULATOR, CleaningSummary, CrawlSummary
+from customer_assets.core.configuration import SettingError, Settings
+from customer_assets.core.models import SIMULATOR, CleaningSummary, CrawlSummary
 from customer_assets.processing.comparison import LastExport, add_shares, last_export, shares, unmapped
 from customer_assets.processing.rules import Frame
 

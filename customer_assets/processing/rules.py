@@ -15,8 +15,16 @@ from typing import Any
 
 import narwhals as nw
 
-from customer_assets.fields import BUSINESS_FIELDS, CLEAN_FIELDS, RAW_FIELDS, UNKNOWN, Expected, field_named, names_of
-from customer_assets.record_mapping import DEFAULT_RECORD, CategorySource, RawColumn, RecordMapping
+from customer_assets.core.fields import (
+    BUSINESS_FIELDS,
+    CLEAN_FIELDS,
+    RAW_FIELDS,
+    UNKNOWN,
+    Expected,
+    field_named,
+    names_of,
+)
+from customer_assets.core.record_mapping import DEFAULT_RECORD, CategorySource, RawColumn, RecordMapping
 
 Frame = nw.LazyFrame[Any]
 """A lazy frame of any engine."""

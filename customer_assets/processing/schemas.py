@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from customer_assets.fields import Field, Kind
-from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
+from customer_assets.core.fields import Field, Kind
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 
 INSTANT = pa.timestamp("us", "UTC")
 

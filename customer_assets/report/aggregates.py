@@ -9,7 +9,7 @@ from typing import Any
 
 import narwhals as nw
 
-from customer_assets.fields import CLEAN_FIELDS, UNKNOWN, Field, Kind, field_named
+from customer_assets.core.fields import CLEAN_FIELDS, UNKNOWN, Field, Kind, field_named
 from customer_assets.processing.quality import BANDS, HIGH_FROM, MEDIUM_FROM, quality_band
 from customer_assets.processing.rules import JUDGED_BY, Frame
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from customer_assets.models import CleaningSummary, CrawlSummary
+from customer_assets.core.models import CleaningSummary, CrawlSummary
 from customer_assets.report.history import compare, extend_history
 
 SCHEMA_FILE = "summary_report.schema.json"

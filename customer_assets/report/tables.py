@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from customer_assets.fields import UNKNOWN
-from customer_assets.models import SIMULATOR
+from customer_assets.core.fields import UNKNOWN
+from customer_assets.core.models import SIMULATOR
 from customer_assets.processing.quality import BANDS, HIGH_FROM, MEDIUM_FROM, quality_band
 from customer_assets.processing.rules import JUDGED_BY
 from customer_assets.report import formats

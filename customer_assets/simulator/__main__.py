@@ -5,8 +5,8 @@ import os
 import socket
 import sys
 
-from customer_assets.configuration import configuration_errors, rename_fields
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.configuration import configuration_errors, rename_fields
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.simulator.application import CustomerAPI
 from customer_assets.simulator.server import BACKLOG, LOOPBACK
 from customer_assets.simulator.settings import SimulatorSettings

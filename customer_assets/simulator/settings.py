@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from customer_assets.configuration import Settings
+from customer_assets.core.configuration import Settings
 
 FailureRate = Annotated[float, Field(ge=0, le=1, description="Share of requests that fail with 500 or 503.")]
 RateLimit = Annotated[float, Field(ge=0, le=1e9, description="Requests per second before it answers 429; 0: no limit.")]

@@ -11,7 +11,7 @@ from typing import Any
 import fsspec
 from upath import UPath
 
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.errors import ConfigurationError
 
 PACKAGES = {
     "s3": ("s3fs", "obstore"),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from upath import UPath
 
-from customer_assets.errors import PublishError
+from customer_assets.core.errors import PublishError
 from customer_assets.storage.locks import locked_file, share_lock
 from customer_assets.storage.private_files import OWNER_ONLY, make_private, private_directory
 from customer_assets.storage.store_folder import StoreFolder, is_local

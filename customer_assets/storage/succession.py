@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from customer_assets.errors import SupersededError
+from customer_assets.core.errors import SupersededError
 from customer_assets.storage.private_files import OWNER_ONLY
 from customer_assets.storage.temporaries import find_temporaries
 

@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from customer_assets.errors import DamagedTableError, NotMaterializedError, PublishError, TableError
+from customer_assets.core.errors import DamagedTableError, NotMaterializedError, PublishError, TableError
 from customer_assets.storage.folders import Folder
 from customer_assets.storage.parquet import file_digest
 from customer_assets.storage.private_files import private_directory

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine, open_engine
-from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.fuzzing.running import fuzz
 from customer_assets_tests.harness import reference
 from customer_assets_tests.harness.record_cases import MAPPINGS

@@ -5,8 +5,8 @@ from math import inf
 from customer_assets.api.crawl.crawl import Crawl, CrawlPolicy
 from customer_assets.api.crawl.events import FetchPage, Outcome, PageReceived, RateLimitHints, RequestFailed
 from customer_assets.api.crawl.policy import BackoffPolicy
-from customer_assets.metrics import FailureCause
-from customer_assets.models import Page
+from customer_assets.core.metrics import FailureCause
+from customer_assets.core.models import Page
 from customer_assets_tests.fuzzing.running import fuzz
 from customer_assets_tests.harness.invariants import Witness
 from customer_assets_tests.harness.simulated_apis import Api, World, live, new_pacer

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from customer_assets.json_values import canonical_text
+from customer_assets.core.json_values import canonical_text
 from customer_assets.processing.landing.columns import instants
 from customer_assets.processing.landing.dates import instant_us, parse_instant
 from customer_assets_tests.fuzzing.running import fuzz

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from customer_assets.api.crawl.events import FetchPage, RequestFailed
 from customer_assets.api.http.base import RawResponse
-from customer_assets.api.responses import PageParser, records
-from customer_assets.json_values import parse_id
-from customer_assets.metrics import FailureCause
+from customer_assets.api.responses.parser import PageParser, records
+from customer_assets.core.json_values import parse_id
+from customer_assets.core.metrics import FailureCause
 from customer_assets.processing.landing.parser import parse_page
 from customer_assets_tests.fuzzing.running import fuzz
 

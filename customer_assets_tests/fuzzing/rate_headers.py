@@ -8,9 +8,9 @@ from customer_assets.api.crawl.events import FetchPage, RateLimitHints, RequestF
 from customer_assets.api.crawl.policy import PacePolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.api.http.base import RawResponse
-from customer_assets.api.rate_limit_headers import LONGEST_WAIT_S, parse_http_date, parse_retry_after
-from customer_assets.api.responses import PageParser
-from customer_assets.metrics import FailureCause
+from customer_assets.api.responses.parser import PageParser
+from customer_assets.api.responses.rate_limit_headers import LONGEST_WAIT_S, parse_http_date, parse_retry_after
+from customer_assets.core.metrics import FailureCause
 from customer_assets_tests.fuzzing.running import fuzz
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

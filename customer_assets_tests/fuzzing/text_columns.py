@@ -1,6 +1,6 @@
 """Fuzzes how text becomes canonical: a column is what its values are one by one, and stays so when done again."""
 
-from customer_assets.json_values import MissingValues, canonical_text
+from customer_assets.core.json_values import MissingValues, canonical_text
 from customer_assets.processing.landing.columns import domains, texts
 from customer_assets.processing.landing.emails import email_domain
 from customer_assets_tests.fuzzing.running import fuzz

@@ -23,8 +23,8 @@ from customer_assets.api.crawl.events import (
 from customer_assets.api.crawl.extent import Extent, Numbering
 from customer_assets.api.crawl.page_ranges import PageRanges
 from customer_assets.api.crawl.rate_limiter import RateLimiter
-from customer_assets.metrics import FailureCause
-from customer_assets.models import Page
+from customer_assets.core.metrics import FailureCause
+from customer_assets.core.models import Page
 
 LONGEST_S = 10_000.0
 """No world of at most 100 pages takes longer: at most 24 requests a page, and twice a second at the slowest."""

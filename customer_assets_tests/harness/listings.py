@@ -10,7 +10,7 @@ from typing import Literal
 
 from customer_assets.api.crawl.events import FetchPage
 from customer_assets.api.crawl.extent import Numbering
-from customer_assets.models import Page
+from customer_assets.core.models import Page
 
 Tells = Literal["pages", "total", "one page's total", "more", "nothing"]
 Beyond = Literal["empty", "404", "repeat"]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from customer_assets.api.crawl.policy import CrawlPolicy
-from customer_assets.metrics import FailureCause
+from customer_assets.core.metrics import FailureCause
 from customer_assets_tests.harness import limiters
 from customer_assets_tests.harness.limiters import Limiter
 from customer_assets_tests.harness.simulated_apis import World, visit

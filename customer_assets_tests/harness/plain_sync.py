@@ -9,11 +9,11 @@ from typing import Any
 import narwhals as nw
 
 from customer_assets.api import CrawlStats
+from customer_assets.core.models import CleaningSummary, CrawlSummary, Page
 from customer_assets.defs.data_directory import DataDirectory, with_committed
 from customer_assets.defs.resources import ThresholdsResource
 from customer_assets.export import DataExporter
 from customer_assets.export.baseline import changes_since
-from customer_assets.models import CleaningSummary, CrawlSummary, Page
 from customer_assets.processing.defects import cleaning_summary, count_defects
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.processor import CustomerDataProcessor

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from customer_assets.core.models import SIMULATOR, Changes, CleaningSummary, CrawlSummary
 from customer_assets.export import DataExporter
-from customer_assets.models import SIMULATOR, Changes, CleaningSummary, CrawlSummary
 from customer_assets.report.document import build_report
 from customer_assets_tests.harness.clean_customers import clean_customer
 

@@ -4,12 +4,12 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from customer_assets.api.answer import AnswerFields
 from customer_assets.api.crawl.events import FetchPage, Outcome, PageReceived, RequestFailed
 from customer_assets.api.http.base import RawResponse
 from customer_assets.api.paging import Paging
-from customer_assets.api.responses import PageParser
-from customer_assets.models import Page
+from customer_assets.api.responses.answer import AnswerFields
+from customer_assets.api.responses.parser import PageParser
+from customer_assets.core.models import Page
 
 URL = "https://api.example/v1/customers"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from customer_assets.api.clock import Clock
+from customer_assets.api.runner.clock import Clock
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 

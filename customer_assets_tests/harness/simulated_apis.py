@@ -28,8 +28,8 @@ from customer_assets.api.crawl.events import (
 )
 from customer_assets.api.crawl.policy import BackoffPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
-from customer_assets.metrics import FailureCause
-from customer_assets.models import Page
+from customer_assets.core.metrics import FailureCause
+from customer_assets.core.models import Page
 from customer_assets_tests.harness import limiters
 from customer_assets_tests.harness.invariants import Witness
 from customer_assets_tests.harness.limiters import Limiter, NoLimit

@@ -1,6 +1,6 @@
 """Facts for tests that commit tables without a crawl."""
 
-from customer_assets.models import CleaningSummary, CrawlSummary
+from customer_assets.core.models import CleaningSummary, CrawlSummary
 
 
 def crawl(number: int = 1, **facts: object) -> CrawlSummary:

@@ -12,9 +12,9 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
+from customer_assets.core.models import Changes
 from customer_assets.definitions import build_definitions
 from customer_assets.defs import assets
-from customer_assets.models import Changes
 from customer_assets.processing import rules
 from customer_assets_tests.harness.job_runs import export_of, run
 from customer_assets_tests.harness.plain_api import PlainAPI, customer, with_fields

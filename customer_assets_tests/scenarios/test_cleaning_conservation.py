@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import pyarrow.parquet as pq
 from hypothesis import given, settings
 
-from customer_assets.models import CleaningSummary, CrawlSummary, Page
+from customer_assets.core.models import CleaningSummary, CrawlSummary, Page
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.writer import LandingWriter

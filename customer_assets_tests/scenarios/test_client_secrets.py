@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from customer_assets.api import CustomerAPIClient
-from customer_assets.api.secret import Secret
-from customer_assets.errors import CustomerAssetsError
+from customer_assets.api.auth.secret import Secret
+from customer_assets.core.errors import CustomerAssetsError
 from customer_assets_tests.harness.scripted_server import ScriptedServer, body, http
 
 KEY = "canary-key-c0ffee"

@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 
 from customer_assets_tests.harness.drills import added_lines
 
-EXTENDING = Path(__file__).parents[2] / "customer_assets" / "EXTENDING.md"
+EXTENDING = Path(__file__).parents[2] / "EXTENDING.md"
 
 
 def drill(section: str) -> str:

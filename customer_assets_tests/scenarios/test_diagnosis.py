@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from customer_assets.api import CustomerAPIClient
-from customer_assets.errors import ConfigurationError, CustomerAssetsError, IncompleteCrawlError, RequestRefusedError
+from customer_assets.core.errors import (
+    ConfigurationError,
+    CustomerAssetsError,
+    IncompleteCrawlError,
+    RequestRefusedError,
+)
 from customer_assets_tests.harness.paged_api import CURSOR, Answered, PagedAPI, by_cursor, by_offset, paged
 from customer_assets_tests.harness.scripted_server import FakeClock, ScriptedServer, body, http, serve_script
 from customer_assets_tests.harness.services import free_port

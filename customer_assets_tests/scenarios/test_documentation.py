@@ -39,7 +39,7 @@ PAGES = sorted(
     for page in PROJECT.rglob("*.md")
     if not any(part.startswith((".", "tmp")) or part in NOT_OURS for part in page.relative_to(PROJECT).parts)
 )
-OPERATING, EXTENDING = Path("deploy/OPERATING.md"), Path("customer_assets/EXTENDING.md")
+OPERATING, EXTENDING = Path("deploy/OPERATING.md"), Path("EXTENDING.md")
 
 REAL_APIS = ("https://reqres.in/api", "http://127.0.0.1:8080/api")
 """Addresses that a test replaces with a simulated API's. Nothing else in a block is changed."""

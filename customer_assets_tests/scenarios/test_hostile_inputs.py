@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from customer_assets.api import CustomerAPIClient
-from customer_assets.api.collector import CustomerCollector
 from customer_assets.api.crawl.events import FetchPage, PageReceived
 from customer_assets.api.http.base import RawResponse
 from customer_assets.api.options import TRANSPORTS
-from customer_assets.api.responses import PageParser
-from customer_assets.errors import CustomerAssetsError, IncompleteCrawlError
+from customer_assets.api.responses.parser import PageParser
+from customer_assets.api.runner.collector import CustomerCollector
+from customer_assets.core.errors import CustomerAssetsError, IncompleteCrawlError
 from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets_tests.harness.hostile.answers import LIMIT_BYTES, answers
 from customer_assets_tests.harness.hostile.headers import headers

@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from customer_assets.core.errors import CustomerAssetsError, PublishError, QualityGateError, SupersededError
 from customer_assets.defs.data_directory import DataDirectory
-from customer_assets.errors import CustomerAssetsError, PublishError, QualityGateError, SupersededError
 from customer_assets.export.verify import read_export
 from customer_assets.storage import staging
 from customer_assets_tests.harness import file_operations

@@ -12,7 +12,7 @@ from customer_assets_tests.harness.wire import LIBRARIES, endless
 READ = """
 import resource, sys
 from customer_assets.api import CustomerAPIClient
-from customer_assets.errors import CustomerAssetsError
+from customer_assets.core.errors import CustomerAssetsError
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -65,7 +65,7 @@ def test_a_hostile_answer_costs_no_memory(library: str) -> None:
 
 LAND = """
 import json, resource, sys
-from customer_assets.models import Page
+from customer_assets.core.models import Page
 from customer_assets.processing.landing.writer import LandingWriter
 
 def peak():

@@ -12,8 +12,8 @@ import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 
+from customer_assets.core.errors import QualityGateError, SupersededError
 from customer_assets.defs.data_directory import DataDirectory
-from customer_assets.errors import QualityGateError, SupersededError
 from customer_assets.export.verify import read_export
 from customer_assets_tests.harness import file_operations
 from customer_assets_tests.harness.command_line import log_lines, published_document, run_sync, start_sync

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from customer_assets.api import CustomerAPIClient
-from customer_assets.api.collector import CustomerCollector
-from customer_assets.errors import ConfigurationError, IncompleteCrawlError
-from customer_assets.models import Page
+from customer_assets.api.runner.collector import CustomerCollector
+from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError
+from customer_assets.core.models import Page
 from customer_assets_tests.harness.page_stores import redis_url
 from customer_assets_tests.harness.paged_api import (
     CURSOR,

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from customer_assets.models import Page
+from customer_assets.core.models import Page
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.parser import RecordParser
 from customer_assets.processing.landing.writer import LandingWriter
-from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness import reference
 from customer_assets_tests.harness.engines import engine
 from customer_assets_tests.harness.record_cases import AS_OF, GROUPS, Group

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from customer_assets.api import CrawlStats, CustomerAPIClient
-from customer_assets.api.collector import CustomerCollector
-from customer_assets.errors import RequestRefusedError
-from customer_assets.models import Page
+from customer_assets.api.runner.collector import CustomerCollector
+from customer_assets.core.errors import RequestRefusedError
+from customer_assets.core.models import Page
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets_tests.harness.scripted_server import ScriptedServer, body, http
 

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from customer_assets.api import CrawlStats
+from customer_assets.core.errors import NotMaterializedError, QualityGateError, SupersededError
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.data_directory import DataDirectory
-from customer_assets.errors import NotMaterializedError, QualityGateError, SupersededError
 from customer_assets.processing.engines import open_engine
 from customer_assets.processing.quality import MADE_FROM_ANOTHER_CRAWL
 from customer_assets.storage.versions import Table

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from customer_assets.api.crawl.extent import REMEMBERED, Numbering
 from customer_assets.api.crawl.page_ranges import PageRanges
-from customer_assets.models import Page
+from customer_assets.core.models import Page
 
 MAX_PASSES = 3
 """The first, and two more to catch what moved."""

@@ -31,9 +31,9 @@ from customer_assets.api.crawl.page_queue import Attempt, PageQueue
 from customer_assets.api.crawl.page_ranges import PageRanges
 from customer_assets.api.crawl.policy import CrawlPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
-from customer_assets.api.diagnosis import Diagnosis
-from customer_assets.metrics import FailureCause
-from customer_assets.models import Page
+from customer_assets.api.responses.diagnosis import Diagnosis
+from customer_assets.core.metrics import FailureCause
+from customer_assets.core.models import Page
 
 __all__ = ["Crawl", "CrawlPolicy", "Snapshot"]
 

@@ -6,9 +6,9 @@ Instants are seconds on the runner's monotonic clock.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from customer_assets.api.diagnosis import Diagnosis
-from customer_assets.metrics import FailureCause
-from customer_assets.models import Page
+from customer_assets.api.responses.diagnosis import Diagnosis
+from customer_assets.core.metrics import FailureCause
+from customer_assets.core.models import Page
 
 # --- what the runner does next -------------------------------------------------------------------
 

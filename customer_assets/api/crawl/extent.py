@@ -11,7 +11,7 @@ from enum import Enum
 from math import ceil
 
 from customer_assets.api.crawl.guards import CursorGuard, GrowthGuard
-from customer_assets.models import Page
+from customer_assets.core.models import Page
 
 UNBOUNDED = 10**18
 """The last page while nobody knows how many there are."""

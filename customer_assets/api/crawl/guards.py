@@ -2,7 +2,7 @@
 
 import hashlib
 
-from customer_assets.models import Page
+from customer_assets.core.models import Page
 
 GROWTH_ALLOWANCE = 100
 """Pages allowed on top of the share, so that a small source can grow while it is read."""

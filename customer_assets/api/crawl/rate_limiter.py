@@ -9,7 +9,7 @@ from math import inf
 from customer_assets.api.crawl.events import Outcome, RateLimitHints, RequestFailed
 from customer_assets.api.crawl.policy import PacePolicy
 from customer_assets.api.crawl.rate_estimator import RateEstimator
-from customer_assets.metrics import FailureCause
+from customer_assets.core.metrics import FailureCause
 
 
 class RateLimiter:

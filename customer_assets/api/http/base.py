@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol
 
-from customer_assets.api.diagnosis import Diagnosis
 from customer_assets.api.http.diagnose import diagnose_connection
-from customer_assets.errors import MissingDependencyError
-from customer_assets.metrics import FailureCause
+from customer_assets.api.responses.diagnosis import Diagnosis
+from customer_assets.core.errors import MissingDependencyError
+from customer_assets.core.metrics import FailureCause
 
 CONNECT_TIMEOUT_S = 5.0
 

@@ -3,7 +3,7 @@
 import zlib
 
 from customer_assets.api.http.base import TransportError
-from customer_assets.metrics import FailureCause
+from customer_assets.core.metrics import FailureCause
 
 GZIP = 16 + zlib.MAX_WBITS
 WINDOW_BITS = {"": None, "identity": None, "gzip": GZIP, "x-gzip": GZIP, "deflate": zlib.MAX_WBITS}

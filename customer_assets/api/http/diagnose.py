@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from customer_assets.api.diagnosis import Diagnosis
+from customer_assets.api.responses.diagnosis import Diagnosis
 
 UNKNOWN_HOST = (socket.EAI_NONAME, socket.EAI_NODATA) if hasattr(socket, "EAI_NODATA") else (socket.EAI_NONAME,)
 """What the resolver answers for a name that does not exist; a resolver that is down answers something else."""

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 import requests
 
 from customer_assets.api.http.base import REDIRECTS, HttpRequest, RawResponse
-from customer_assets.urls import is_loopback
+from customer_assets.core.urls import is_loopback
 
 MAX_REDIRECTS = 3
 

@@ -6,8 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from customer_assets.errors import ConfigurationError, MissingDependencyError
-from customer_assets.models import Page
+from customer_assets.core.errors import ConfigurationError, MissingDependencyError
+from customer_assets.core.models import Page
 
 FIELD = "CUSTOMER_PAGE_STORE"
 REMEDY = "Use memory://, sqlite:///path/to/file or redis://host:6379/0."

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from customer_assets.models import Page
+from customer_assets.core.models import Page
 
 
 class MemoryPageStore:

@@ -8,8 +8,8 @@ import msgspec
 import redis
 
 from customer_assets.api.page_store.base import checksum
-from customer_assets.errors import ConfigurationError, PageStoreError
-from customer_assets.models import Page
+from customer_assets.core.errors import ConfigurationError, PageStoreError
+from customer_assets.core.models import Page
 
 FIELD = "CUSTOMER_PAGE_STORE"
 PREFIX = "customer_assets:pages"

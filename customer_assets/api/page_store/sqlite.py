@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from customer_assets.api.page_store.base import checksum
-from customer_assets.errors import PageStoreError
-from customer_assets.models import Page
+from customer_assets.core.errors import PageStoreError
+from customer_assets.core.models import Page
 
 logger = logging.getLogger("customer_assets.api")
 

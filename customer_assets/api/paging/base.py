@@ -15,8 +15,8 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, ConfigDict, Field
 
 from customer_assets.api.crawl.extent import Numbering
-from customer_assets.configuration import SettingError, Settings
-from customer_assets.record_mapping import ABSENT, parse_path
+from customer_assets.core.configuration import SettingError, Settings
+from customer_assets.core.record_mapping import ABSENT, parse_path
 
 HEADER = "header:"
 """Precedes the name of a header where a setting can name a header or a path into the body."""

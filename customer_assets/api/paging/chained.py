@@ -8,10 +8,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from customer_assets.api.crawl.extent import Numbering
-from customer_assets.api.diagnosis import kind_of
 from customer_assets.api.paging.base import Answer, Following, PageRequest, Paging, PagingError, Parameter, Source
 from customer_assets.api.paging.links import parse_links, path_and_query
-from customer_assets.record_mapping import ABSENT, PathText, follow, parse_path
+from customer_assets.api.responses.diagnosis import kind_of
+from customer_assets.core.record_mapping import ABSENT, PathText, follow, parse_path
 
 
 class Chain(Paging):

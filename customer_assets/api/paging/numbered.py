@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from customer_assets.api.crawl.extent import Numbering
 from customer_assets.api.paging.base import Answer, Following, PageRequest, Paging, Parameter
 from customer_assets.api.paging.links import parse_links
-from customer_assets.configuration import SettingError
+from customer_assets.core.configuration import SettingError
 
 
 class PageNumber(Paging):

@@ -11,7 +11,7 @@ import yaml
 # Waits for a public validation of a config schema.
 from dagster._config import validate_config
 
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.errors import ConfigurationError
 
 EXECUTORS = {
     "in_process": "dagster:in_process_executor",

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
+from customer_assets.core.errors import MissingDependencyError
 from customer_assets.defs.operations.run_report import (
     ALERT_SENT,
     ALERT_TAG,
@@ -20,7 +21,6 @@ from customer_assets.defs.operations.run_report import (
     build_run_report,
     with_reason,
 )
-from customer_assets.errors import MissingDependencyError
 from customer_assets.monitoring.alerts import RECOVERED, alert
 from customer_assets.monitoring.run_report import Outcome, RunReport
 from customer_assets.monitoring.run_summary import run_summary

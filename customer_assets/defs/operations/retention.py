@@ -11,7 +11,7 @@ from functools import partial
 import dagster as dg
 from pydantic import Field
 
-from customer_assets.configuration import Settings, configuration_errors, rename_fields
+from customer_assets.core.configuration import Settings, configuration_errors, rename_fields
 from customer_assets.defs.operations.run_deletion import DeletionSummary, delete_runs, runs_in_use
 from customer_assets.defs.operations.run_status import is_ours
 from customer_assets.defs.run_config import CONSOLE_LOGGING

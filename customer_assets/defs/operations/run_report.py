@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from customer_assets import errors
+from customer_assets.core import errors
 from customer_assets.defs.operations.run_status import FINISHED
 from customer_assets.monitoring.run_report import AssetReport, CheckReport, FailedStep, Outcome, RunReport
 
@@ -100,7 +100,7 @@ def _failed_step(event: dg.DagsterEvent) -> FailedStep:
     cause, error = "unknown", data.error
     while error is not None:
         cause = error.cls_name or cause
-        if cause in PUBLIC_ERRORS:  # Dagster prefixes the message with the class, such as `customer_assets.errors.…: `
+        if cause in PUBLIC_ERRORS:  # Dagster prefixes the message with the class: `customer_assets.core.errors.…: `
             head, _, message = error.message.strip().partition(": ")
             return FailedStep(step, cause, message if head.endswith(cause) else "")
         error = error.cause

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 import pyarrow as pa
 
-from customer_assets.errors import ConfigurationError, MissingDependencyError
+from customer_assets.core.errors import ConfigurationError, MissingDependencyError
 from customer_assets.processing.rules import Frame
 
 ENGINES = {"duckdb": "DuckDBEngine", "polars": "PolarsEngine", "pyspark": "SparkEngine"}

@@ -8,7 +8,7 @@ import duckdb
 import narwhals as nw
 import pyarrow as pa
 
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.processing.rules import Frame
 from customer_assets.storage.parquet import escape_glob
 from customer_assets.storage.private_files import private_file

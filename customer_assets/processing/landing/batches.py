@@ -12,13 +12,13 @@ from zlib import crc32
 import pyarrow as pa
 from msgspec import UNSET
 
-from customer_assets.fields import Kind
-from customer_assets.models import RejectedRecord
+from customer_assets.core.fields import Kind
+from customer_assets.core.models import RejectedRecord
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RawColumn, RecordMapping
 from customer_assets.processing.landing.columns import FALSE, Column, categories, column_of, domains, pc
 from customer_assets.processing.landing.decoder import EXCLUSION, ID
 from customer_assets.processing.landing.parser import ParsedPage, RecordParser
 from customer_assets.processing.schemas import QUARANTINE_SCHEMA, RAW_SCHEMA, raw_schema
-from customer_assets.record_mapping import DEFAULT_RECORD, RawColumn, RecordMapping
 
 TRUE = pa.scalar(value=True)
 

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute
 
-from customer_assets.fields import Kind
-from customer_assets.json_values import (
+from customer_assets.core.fields import Kind
+from customer_assets.core.json_values import (
     NO_MISSING_VALUES,
     MissingValues,
     boolean,

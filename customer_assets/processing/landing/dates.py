@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-from customer_assets.json_values import NO_MISSING_VALUES, MissingValues, canonical_text
+from customer_assets.core.json_values import NO_MISSING_VALUES, MissingValues, canonical_text
 
 _ISO_8601 = re.compile(
     r"""(?: [0-9]{4}-[0-9]{2}-[0-9]{2} | [0-9]{8} | [0-9]{4}-W[0-9]{2}(?:-[0-9])? | [0-9]{4}W[0-9]{2,3} )

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from customer_assets.json_values import UnusableIdError, read_json, require_id
-from customer_assets.models import REJECTIONS, RejectedRecord
+from customer_assets.core.json_values import UnusableIdError, read_json, require_id
+from customer_assets.core.models import REJECTIONS, RejectedRecord
+from customer_assets.core.record_mapping import ABSENT, DEFAULT_RECORD, RecordMapping, follow
 from customer_assets.processing.landing.decoder import PageDecoder, PathConflictError, value_paths
-from customer_assets.record_mapping import ABSENT, DEFAULT_RECORD, RecordMapping, follow
 
 RECORD_BYTES_AT_MOST = 2**20
 """A customer's record has some hundred bytes; a larger one is quarantined, whatever is in it."""

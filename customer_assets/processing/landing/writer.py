@@ -11,12 +11,12 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from customer_assets.models import Page, RejectedRecord
+from customer_assets.core.models import Page, RejectedRecord
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.processing.landing.batches import quarantine_batch, raw_batch
 from customer_assets.processing.landing.parser import ParsedPage, RecordParser
 from customer_assets.processing.landing.sample import PageSample, sample_page
 from customer_assets.processing.schemas import QUARANTINE_SCHEMA, raw_schema
-from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.storage.parquet import escape_glob
 from customer_assets.storage.private_files import make_private, with_filename
 

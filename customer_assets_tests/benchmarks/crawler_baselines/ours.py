@@ -5,8 +5,8 @@ from typing import Any
 
 from customer_assets.api import CustomerAPIClient
 from customer_assets.api.http import requests as transport
-from customer_assets.api.responses import records
-from customer_assets.models import Page
+from customer_assets.api.responses.parser import records
+from customer_assets.core.models import Page
 from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets_tests.benchmarks.crawler_baselines.measurement import measure
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from customer_assets.errors import IncompleteCrawlError, RequestRefusedError
+from customer_assets.core.errors import IncompleteCrawlError, RequestRefusedError
 from customer_assets_tests.harness.hostile.outcomes import Case, Late, Refused, Retried, Survived, Taken
 from customer_assets_tests.harness.scripted_server import body, http
 from customer_assets_tests.harness.wire import (

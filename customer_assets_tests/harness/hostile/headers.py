@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from customer_assets.errors import CrawlPausedError, RequestRefusedError
+from customer_assets.core.errors import CrawlPausedError, RequestRefusedError
 from customer_assets_tests.harness.hostile.answers import OK, PAGE
 from customer_assets_tests.harness.hostile.outcomes import Case, Refused, Survived, Taken, Waited
 from customer_assets_tests.harness.scripted_server import http

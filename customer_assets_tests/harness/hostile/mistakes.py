@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 from customer_assets.api import CustomerAPIClient
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.definitions import build_definitions
-from customer_assets.errors import ConfigurationError
 from customer_assets_tests.harness.hostile.outcomes import Case, Refused
 from customer_assets_tests.harness.wire import KEY
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from customer_assets.errors import CustomerAssetsError
+from customer_assets.core.errors import CustomerAssetsError
 
 
 @dataclass(frozen=True)

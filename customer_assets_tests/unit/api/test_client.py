@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from customer_assets.api import CustomerAPIClient
-from customer_assets.errors import (
+from customer_assets.core.errors import (
     ConfigurationError,
     CrawlPausedError,
     IncompleteCrawlError,

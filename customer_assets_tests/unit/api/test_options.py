@@ -9,13 +9,13 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from customer_assets.api import CustomerAPIClient
+from customer_assets.api.auth.secret import Secret, hide_api_key, validate_api_key
 from customer_assets.api.http.base import Transport
 from customer_assets.api.options import ApiKeywords, ApiOptions, ApiSettings
 from customer_assets.api.paging import Offset, PageNumber
-from customer_assets.api.secret import Secret, hide_api_key, validate_api_key
-from customer_assets.configuration import Settings
-from customer_assets.errors import ConfigurationError
-from customer_assets.record_mapping import FieldSource
+from customer_assets.core.configuration import Settings
+from customer_assets.core.errors import ConfigurationError
+from customer_assets.core.record_mapping import FieldSource
 
 HTTPS = "https://x.org"
 

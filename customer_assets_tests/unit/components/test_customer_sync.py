@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from customer_assets.api.options import ApiSettings
 from customer_assets.api.paging import PageNumber
 from customer_assets.components import CustomerSyncComponent
+from customer_assets.core.errors import ConfigurationError
+from customer_assets.core.record_mapping import FieldSource
 from customer_assets.defs.resources import CustomerAPIResource
-from customer_assets.errors import ConfigurationError
-from customer_assets.record_mapping import FieldSource
 from customer_assets_tests.harness.acme import ACME_KEY, ACME_YAML, AcmeAPI, serve_acme
 
 # Dagster reads YAML by a function that pydantic has deprecated.

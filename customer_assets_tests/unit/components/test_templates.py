@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from customer_assets.components.templates import refuse_unset_variables
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.errors import ConfigurationError
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.defs.build import build_sync_definitions
 from customer_assets.defs.operations.notifications import Notifier
 from customer_assets.defs.resources import ThresholdsResource
 from customer_assets.defs.run_config import CONSOLE_LOGGING
 from customer_assets.defs.sync import Sync
-from customer_assets.errors import ConfigurationError
 from customer_assets_tests.harness.plain_api import PlainAPI, customer, in_memory, with_fields
 
 Serve = Callable[[PlainAPI], PlainAPI]

@@ -7,8 +7,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster_shared.error import SerializableErrorInfo
 
-from customer_assets.defs.errors import as_dagster_failures
-from customer_assets.errors import (
+from customer_assets.core.errors import (
     ConfigurationError,
     CrawlPausedError,
     IncompleteCrawlError,
@@ -16,6 +15,7 @@ from customer_assets.errors import (
     QualityGateError,
     RequestRefusedError,
 )
+from customer_assets.defs.errors import as_dagster_failures
 
 
 @pytest.mark.parametrize(

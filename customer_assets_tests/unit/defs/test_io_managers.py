@@ -15,9 +15,9 @@ import pytest
 import requests
 from upath import UPath
 
+from customer_assets.core.errors import ConfigurationError, PublishError
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.settings import build_resources
-from customer_assets.errors import ConfigurationError, PublishError
 from customer_assets.storage.object_store import open_store
 from customer_assets.storage.publish import publish_to
 from customer_assets_tests.harness import services

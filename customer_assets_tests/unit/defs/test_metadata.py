@@ -13,15 +13,15 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from customer_assets.api import progress
+from customer_assets.api.runner import progress
+from customer_assets.core.fields import CLEAN_FIELDS
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.defs import metadata
 from customer_assets.defs.assets import ASSETS
 from customer_assets.defs.metadata import clean_from_raw, column_lineage, exported_type
-from customer_assets.fields import CLEAN_FIELDS
 from customer_assets.processing.engines import open_engine
 from customer_assets.processing.rules import CLEAN_COLUMNS, POSITION, CleaningOptions, clean_customers
 from customer_assets.processing.schemas import RAW_SCHEMA, raw_schema
-from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness.plain_api import PlainAPI, customer, with_fields
 
 AS_OF = datetime(2026, 1, 31, tzinfo=UTC)

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import customer_assets
-from customer_assets.api.collector import CustomerCollector
+from customer_assets.api.runner.collector import CustomerCollector
+from customer_assets.core.errors import ConfigurationError, NotMaterializedError
 from customer_assets.definitions import build_definitions, defs
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.resources import NOT_REAL, CustomerAPIResource, EmbeddedSimulator, ProcessingResource
 from customer_assets.defs.settings import build_resources
-from customer_assets.errors import ConfigurationError, NotMaterializedError
 from customer_assets_tests.harness.job_runs import export_of, run
 from customer_assets_tests.harness.plain_api import PlainAPI, customer
 

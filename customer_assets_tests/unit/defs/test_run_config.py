@@ -7,13 +7,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.build import build_sync_definitions
 from customer_assets.defs.operations.notifications import Notifier
 from customer_assets.defs.resources import CustomerAPIResource, EmbeddedSimulator
 from customer_assets.defs.run_config import with_configured_defaults
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync
-from customer_assets.errors import ConfigurationError
 from customer_assets_tests.harness.plain_api import PlainAPI, customer, in_memory
 
 Serve = Callable[[PlainAPI], PlainAPI]

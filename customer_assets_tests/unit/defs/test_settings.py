@@ -9,11 +9,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.definitions import build_definitions
 from customer_assets.defs import settings
 from customer_assets.defs.resources import CustomerAPIResource
 from customer_assets.defs.settings import VARIABLES, build_resources
-from customer_assets.errors import ConfigurationError
 from customer_assets_tests.harness.deployment import DEPLOY
 
 SAMPLES = DEPLOY / "executors"
@@ -212,6 +212,8 @@ def test_a_variable_that_nothing_reads_is_warned_about_once(
 ) -> None:
     """With the nearest name that is read, and without its value: it may be a secret."""
     monkeypatch.setattr(settings, "_warned", set())
+    for name in [name for name in os.environ if name.startswith("CUSTOMER_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("CUSTOMER_API_TIMEOUT", "canary-value")
     monkeypatch.setenv("CUSTOMER_ZZZ", "canary-value")
     monkeypatch.setenv("CUSTOMER_WEBSERVER_PORT", "3000")

@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from customer_assets.errors import PublishError
+from customer_assets.core.errors import PublishError
+from customer_assets.core.models import Changes
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.export import DataExporter
 from customer_assets.export.baseline import ExportBaseline, changes_since, kept_schema, matching_digest
-from customer_assets.models import Changes
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.rules import CLEAN_COLUMNS, Frame
 from customer_assets.processing.schemas import CLEAN_SCHEMA, clean_schema
-from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness.clean_customers import clean_customer
 
 INSTANT = datetime(2026, 11, 24, 3, 0, 9, 999_999, tzinfo=UTC)

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customer_assets.errors import ConfigurationError, PublishError
+from customer_assets.core.errors import ConfigurationError, PublishError
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.export import DataExporter, InvalidCustomerError, verify
 from customer_assets.export.verify import UnreadableExportError, read_export
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import open_engine
 from customer_assets.processing.schemas import clean_schema
-from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness.clean_customers import clean_customer
 
 INSTANT = datetime(2024, 1, 20, 16, 30, 0, 999_999, tzinfo=timezone(timedelta(hours=1)))

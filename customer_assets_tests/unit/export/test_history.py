@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from customer_assets.errors import PublishError
+from customer_assets.core.errors import PublishError
 from customer_assets.export.history import keep_export
 from customer_assets.storage.publish import atomic_write
 from customer_assets_tests.harness import file_operations

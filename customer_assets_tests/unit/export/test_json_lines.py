@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from customer_assets.core.fields import CLEAN_FIELDS, Field, Kind
 from customer_assets.export import DataExporter
 from customer_assets.export.json_lines import PACKED, SCORES, LineFormat, UnknownValueError, iso_instants
-from customer_assets.fields import CLEAN_FIELDS, Field, Kind
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.schemas import CLEAN_SCHEMA
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 import yaml
 
-from customer_assets.metrics import Metric
+from customer_assets.core.metrics import Metric
 from customer_assets.monitoring import pushgateway as pushing
 from customer_assets.monitoring.pushgateway import push
 from customer_assets.monitoring.run_report import AssetReport, Outcome

@@ -1,8 +1,8 @@
 """What a run is compared with."""
 
-from customer_assets.models import Changes, CleaningSummary, CrawlSummary
+from customer_assets.core.models import Changes, CleaningSummary, CrawlSummary
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing.comparison import LastExport, last_export
-from customer_assets.record_mapping import RecordMapping
 
 CRAWL = CrawlSummary(fingerprint="", landed=10, rejected=0, total=10, missing_customers=0, source="https://x.org")
 PUBLISHED = CleaningSummary(

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing.defects import clean_version, count_defects, rejected_by_reason
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.landing.batches import landed_objects, quarantine_batch
 from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets.processing.rules import CleaningOptions, Frame, clean_customers
 from customer_assets.processing.schemas import CLEAN_SCHEMA
-from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness import reference
 from customer_assets_tests.harness.dirty import dirty_records
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from customer_assets.errors import ConfigurationError, MissingDependencyError
+from customer_assets.core.errors import ConfigurationError, MissingDependencyError
 from customer_assets.processing import CustomerDataProcessor, engines
 from customer_assets.processing.engines import (
     ENGINES,

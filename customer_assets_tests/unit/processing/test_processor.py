@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from customer_assets.errors import ConfigurationError
-from customer_assets.models import CleanCustomer
+from customer_assets.core.errors import ConfigurationError
+from customer_assets.core.models import CleanCustomer
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.batches import landed_objects
-from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness.dirty import any_record, dirty_records, each_edge_case
 from customer_assets_tests.harness.record_cases import MAPPINGS
 from customer_assets_tests.harness.reference import cleaned, parse_id

@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from customer_assets.configuration import by_variable, configuration_errors, rename_fields
-from customer_assets.errors import ConfigurationError
-from customer_assets.models import SIMULATOR, CleaningSummary, CrawlSummary
+from customer_assets.core.configuration import by_variable, configuration_errors, rename_fields
+from customer_assets.core.errors import ConfigurationError
+from customer_assets.core.models import SIMULATOR, CleaningSummary, CrawlSummary
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing.comparison import LastExport, unmapped
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.batches import landed_objects
@@ -27,7 +28,6 @@ from customer_assets.processing.quality import (
 )
 from customer_assets.processing.rules import CleaningOptions, clean_customers
 from customer_assets.processing.schemas import CLEAN_SCHEMA
-from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness.dirty import dirty_records
 from customer_assets_tests.harness.reference import cleaned, is_excluded, parse_id
 

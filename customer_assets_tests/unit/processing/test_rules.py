@@ -10,10 +10,10 @@ import narwhals as nw
 import pyarrow as pa
 import pytest
 
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing import CustomerDataProcessor, rules
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.schemas import RAW_SCHEMA
-from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness.engines import AS_OF
 from customer_assets_tests.harness.reference import rolled
 

@@ -5,8 +5,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from customer_assets.core.fields import Field, Kind
 from customer_assets.export import DataExporter
-from customer_assets.fields import Field, Kind
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.quality import quality_band
 from customer_assets.processing.schemas import CLEAN_SCHEMA

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from customer_assets.models import SIMULATOR
+from customer_assets.core.models import SIMULATOR
 from customer_assets.report.document import report_version
 from customer_assets.report.files import SCHEMA
 from customer_assets_tests.harness.report_documents import report_of, sums, verdict

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from customer_assets.errors import PublishError
+from customer_assets.core.errors import PublishError
 from customer_assets.report.document import SCHEMA_FILE
 from customer_assets.report.files import SCHEMA, last_report, publish_report
 from customer_assets_tests.harness.report_documents import report_of, sums

@@ -5,7 +5,7 @@ import importlib.util
 import fsspec
 import pytest
 
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.storage import object_store
 from customer_assets.storage.object_store import check_store, open_store
 from customer_assets_tests.harness.services import need_module

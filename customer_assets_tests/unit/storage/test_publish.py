@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from upath import UPath
 
-from customer_assets.errors import PublishError
+from customer_assets.core.errors import PublishError
 from customer_assets.storage.publish import atomic_move, atomic_write, link_or_copy, publish_link, publish_to
 from customer_assets_tests.harness import file_operations
 from customer_assets_tests.harness.disks import refuse_link

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from customer_assets.errors import PublishError, SupersededError
+from customer_assets.core.errors import PublishError, SupersededError
 from customer_assets.storage.publish import atomic_write
 from customer_assets.storage.succession import Edition, Succession, newest_claim
 from customer_assets_tests.harness import file_operations

@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel
 from upath import UPath
 
-from customer_assets.errors import DamagedTableError, NotMaterializedError, PublishError, TableError
+from customer_assets.core.errors import DamagedTableError, NotMaterializedError, PublishError, TableError
 from customer_assets.storage.folders import open_folder
 from customer_assets.storage.staging import StagingArea
 from customer_assets.storage.versions import ATTEMPTS, STRANGERS_KEPT, Table

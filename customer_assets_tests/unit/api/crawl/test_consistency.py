@@ -4,7 +4,7 @@ import pytest
 
 from customer_assets.api.crawl.consistency import Consistency, PassTotals, TotalIs, assess
 from customer_assets.api.crawl.extent import Numbering
-from customer_assets.models import Page
+from customer_assets.core.models import Page
 
 PAGES, RECORDS, CHAIN = Numbering.PAGES, Numbering.RECORDS, Numbering.CHAIN
 COMPLETE, SHIFTED, DUPLICATES = Consistency.COMPLETE, Consistency.SHIFTED, Consistency.SOURCE_DUPLICATES

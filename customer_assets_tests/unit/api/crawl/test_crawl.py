@@ -35,9 +35,9 @@ from customer_assets.api.crawl.extent import Extent, Numbering
 from customer_assets.api.crawl.page_ranges import PageRanges
 from customer_assets.api.crawl.policy import BackoffPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
-from customer_assets.api.diagnosis import Diagnosis
-from customer_assets.metrics import FailureCause
-from customer_assets.models import Page
+from customer_assets.api.responses.diagnosis import Diagnosis
+from customer_assets.core.metrics import FailureCause
+from customer_assets.core.models import Page
 from customer_assets_tests.harness import limiters, simulated_apis
 from customer_assets_tests.harness.invariants import Witness
 from customer_assets_tests.harness.listings import Listing, Tells

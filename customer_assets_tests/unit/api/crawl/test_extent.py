@@ -3,7 +3,7 @@
 import pytest
 
 from customer_assets.api.crawl.extent import UNBOUNDED, Extent, Numbering
-from customer_assets.models import Page
+from customer_assets.core.models import Page
 
 PAGES, RECORDS, CHAIN = Numbering.PAGES, Numbering.RECORDS, Numbering.CHAIN
 

@@ -3,7 +3,7 @@
 import pytest
 
 from customer_assets.api.crawl.guards import MAX_EMPTY_PAGES, CursorGuard, GrowthGuard, RepetitionGuard
-from customer_assets.models import Page
+from customer_assets.core.models import Page
 
 
 def holding(data: bytes, records: int = 10) -> Page:

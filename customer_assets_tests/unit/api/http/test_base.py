@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from customer_assets.api.http.base import RawResponse, TransportError
-from customer_assets.metrics import FailureCause
+from customer_assets.core.metrics import FailureCause
 from customer_assets_tests.harness.scripted_server import Step, http
 from customer_assets_tests.harness.wire import (
     KEY,

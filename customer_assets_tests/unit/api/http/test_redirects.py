@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from customer_assets.api.http.base import RawResponse, TransportError, TransportSettings, open_transport
-from customer_assets.errors import MissingDependencyError
-from customer_assets.metrics import FailureCause
+from customer_assets.core.errors import MissingDependencyError
+from customer_assets.core.metrics import FailureCause
 from customer_assets_tests.harness.scripted_server import http
 from customer_assets_tests.harness.services import need
 from customer_assets_tests.harness.wire import KEY, LIBRARIES, PAGE, Serve, fetched, page_request, transport_to

@@ -10,7 +10,7 @@ from customer_assets.api.options import ApiSettings
 from customer_assets.api.page_store import base as pages
 from customer_assets.api.page_store.base import PageStore, open_store, register_store
 from customer_assets.api.page_store.memory import MemoryPageStore
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.errors import ConfigurationError
 from customer_assets_tests.harness.page_stores import ManualClock, page
 
 

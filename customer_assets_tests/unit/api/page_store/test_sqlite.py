@@ -11,7 +11,7 @@ import pytest
 from customer_assets.api.page_store import sqlite
 from customer_assets.api.page_store.base import open_store
 from customer_assets.api.page_store.sqlite import SQLitePageStore
-from customer_assets.errors import PageStoreError
+from customer_assets.core.errors import PageStoreError
 from customer_assets_tests.harness.page_stores import ManualClock, page
 
 
@@ -181,7 +181,7 @@ import os, signal, sys
 from pathlib import Path
 from customer_assets.api.page_store import sqlite
 from customer_assets.api.page_store.sqlite import SQLitePageStore
-from customer_assets.models import Page
+from customer_assets.core.models import Page
 store = SQLitePageStore(Path(sys.argv[1]), lambda: 1_800_000_000.0)
 for number in range(1, 51):
     store.put("a", Page(number, 1, 9, 9, 1, b"[1]" * 1000), 60)
@@ -214,7 +214,7 @@ import sys
 from pathlib import Path
 from customer_assets.api.page_store import sqlite
 from customer_assets.api.page_store.sqlite import SQLitePageStore
-from customer_assets.models import Page
+from customer_assets.core.models import Page
 sys.stdin.read()
 store = SQLitePageStore(Path(sys.argv[1]), lambda: 1_800_000_000.0)
 for number in range(int(sys.argv[2]), 80, 8):

@@ -9,10 +9,10 @@ import dagster as dg
 import pytest
 import yaml
 
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.operations.executors import EXECUTORS, open_executor
 from customer_assets.defs.operations.notifications import Notifier, NotifyingExecutor
-from customer_assets.errors import ConfigurationError
 from customer_assets_tests.harness.deployment import DEPLOY
 from customer_assets_tests.harness.services import need_module
 

@@ -14,11 +14,11 @@ import dagster as dg
 import pytest
 import requests
 
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.operations.notifications import METRICS_TAG, Notifier
 from customer_assets.defs.operations.run_report import ALERT_TAG
 from customer_assets.defs.operations.sensors import failed_run_sensor
-from customer_assets.errors import ConfigurationError
 from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer
 from customer_assets_tests.harness.receivers import Webhook, pushgateway, webhook
 from customer_assets_tests.harness.services import free_port

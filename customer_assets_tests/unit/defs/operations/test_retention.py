@@ -23,6 +23,7 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.tags import WILL_RETRY_TAG
 from dagster_shared.record import copy
 
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.operations import run_deletion
 from customer_assets.defs.operations.notifications import METRICS_TAG, Notifier
@@ -31,7 +32,6 @@ from customer_assets.defs.operations.run_report import ALERT_TAG
 from customer_assets.defs.operations.run_status import FINISHED
 from customer_assets.defs.operations.sensors import failed_run_sensor
 from customer_assets.defs.settings import from_environ
-from customer_assets.errors import ConfigurationError
 from customer_assets_tests.harness.receivers import webhook
 
 Status = dg.DagsterRunStatus

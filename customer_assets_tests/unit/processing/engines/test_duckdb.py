@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.processing.engines import (
     check_engine,
     open_engine,

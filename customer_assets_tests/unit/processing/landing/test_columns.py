@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from customer_assets.fields import Kind
-from customer_assets.json_values import (
+from customer_assets.core.fields import Kind
+from customer_assets.core.json_values import (
     NO_MISSING_VALUES,
     MissingValues,
     boolean,

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing.landing.decoder import PageDecoder, PathConflictError
-from customer_assets.record_mapping import RecordMapping
 
 
 def decoded(options: dict[str, Any], data: bytes) -> dict[str, list[Any]]:

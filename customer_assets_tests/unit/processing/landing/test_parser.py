@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing.landing.batches import raw_batch
 from customer_assets.processing.landing.parser import ParsedPage, RecordParser, parse_objects, parse_page
 from customer_assets.processing.schemas import raw_schema
-from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness import reference
 from customer_assets_tests.harness.dirty import any_record, each_edge_case
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing.landing.sample import PageSample, sample_page
-from customer_assets.record_mapping import RecordMapping
 
 RECORDS = [
     {"id": n, "contact": {"email": "a@x.org", "phones": [{"no": 1}]}, "avatar": None, f"user{n}@x.org": 1, f"odd{n}": 1}

@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from customer_assets.models import Page
+from customer_assets.core.models import Page
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing.landing import writer as landing_writer
 from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets.processing.schemas import QUARANTINE_SCHEMA, RAW_SCHEMA, raw_schema
-from customer_assets.record_mapping import RecordMapping
 from customer_assets_tests.harness.dirty import dirty_records
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TextIO
 
 from customer_assets.api.crawl.events import Abandoned, Decision, Requeued, RetryScheduled, Snapshot, Throttled
-from customer_assets.api.stats import CrawlStats
+from customer_assets.api.runner.stats import CrawlStats
 
 logger = logging.getLogger("customer_assets.api")
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
-from customer_assets.fields import (
+from customer_assets.core.fields import (
     BUSINESS_FIELDS,
     CLEAN_FIELDS,
     RAW_FIELDS,
@@ -25,8 +25,8 @@ from customer_assets.fields import (
     field_named,
     names_of,
 )
-from customer_assets.fields import Field as FieldDefinition
-from customer_assets.json_values import IdType, MissingValues, canonical_text, category
+from customer_assets.core.fields import Field as FieldDefinition
+from customer_assets.core.json_values import IdType, MissingValues, canonical_text, category
 
 Path = tuple[str | int, ...]
 """The way into a record, step by step: a key, or an element's index: `("emails", 0, "value")`."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import SupportsIndex
 
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.errors import ConfigurationError
 
 
 class Secret(str):

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.errors import ConfigurationError
 
 
 class Settings(BaseModel):

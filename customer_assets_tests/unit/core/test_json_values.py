@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customer_assets.json_values import (
+from customer_assets.core.json_values import (
     MissingValues,
     UnusableIdError,
     boolean,

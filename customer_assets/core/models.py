@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, create_model
 
-from customer_assets.fields import CLEAN_FIELDS, Kind, names_of
-from customer_assets.fields import Field as FieldDefinition
-from customer_assets.json_values import LARGEST_INTEGER, LONGEST_TEXT_ID, SMALLEST_INTEGER
-from customer_assets.record_mapping import DEFAULT_RECORD, RecordMapping
+from customer_assets.core.fields import CLEAN_FIELDS, Kind, names_of
+from customer_assets.core.fields import Field as FieldDefinition
+from customer_assets.core.json_values import LARGEST_INTEGER, LONGEST_TEXT_ID, SMALLEST_INTEGER
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 
 SIMULATOR = "embedded simulator"
 """The source of customers who are not real."""

@@ -6,7 +6,7 @@ What an API's base URL must look like belongs in `api/options.py`.
 import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.errors import ConfigurationError
 
 
 def validate_url(setting: str, url: str) -> SplitResult:

@@ -19,13 +19,13 @@ import requests
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 
-from customer_assets.api.auth import AuthContext, ClientCredentialsAuth, OAuthSettings, RefreshTokenAuth
+from customer_assets.api.auth.secret import Secret, read_secret
+from customer_assets.api.auth.settings import AuthContext, ClientCredentialsAuth, OAuthSettings, RefreshTokenAuth
 from customer_assets.api.http.redirects import environment_settings
-from customer_assets.api.secret import Secret, read_secret
-from customer_assets.errors import ConfigurationError, IncompleteCrawlError
+from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError
+from customer_assets.core.urls import is_loopback
 from customer_assets.storage.locks import locked_file
 from customer_assets.storage.private_files import make_private
-from customer_assets.urls import is_loopback
 
 logger = logging.getLogger("customer_assets.api")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from customer_assets.errors import ConfigurationError
-from customer_assets.urls import is_loopback, redact_url, validate_url
+from customer_assets.core.errors import ConfigurationError
+from customer_assets.core.urls import is_loopback, redact_url, validate_url
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from customer_assets.api.crawl.events import Action
 from customer_assets.api.http.base import Callback, HttpRequest, RawResponse, TransportError
 from customer_assets.api.http.event_loop import EventLoop
 from customer_assets.api.http.worker_pool import WorkerPool
-from customer_assets.errors import IncompleteCrawlError
-from customer_assets.metrics import FailureCause
+from customer_assets.core.errors import IncompleteCrawlError
+from customer_assets.core.metrics import FailureCause
 from customer_assets_tests.harness.scripted_server import FakeClock, body, http_json
 
 KEY = "canary-key-c0ffee"

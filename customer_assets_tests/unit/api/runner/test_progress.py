@@ -9,9 +9,9 @@ import pytest
 
 from customer_assets.api.crawl.crawl import Snapshot
 from customer_assets.api.crawl.events import Abandoned, Accepted, Decision, Requeued, RetryScheduled, Throttled
-from customer_assets.api.progress import BAR_EVERY_S, MAX_WARNINGS, Progress, bar, line, summary
-from customer_assets.api.stats import CrawlStats, LatencyHistogram
-from customer_assets.metrics import FailureCause
+from customer_assets.api.runner.progress import BAR_EVERY_S, MAX_WARNINGS, Progress, bar, line, summary
+from customer_assets.api.runner.stats import CrawlStats, LatencyHistogram
+from customer_assets.core.metrics import FailureCause
 
 INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
 SNAPSHOT = Snapshot(

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from customer_assets.api.crawl.events import Outcome, PageReceived, Snapshot
-from customer_assets.metrics import FailureCause
+from customer_assets.core.metrics import FailureCause
 
 _BUCKET_GROWTH = math.log(1.05)
 """Latencies are counted in buckets 5 % wide: as exact as a percentile needs to be."""

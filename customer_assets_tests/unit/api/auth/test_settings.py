@@ -9,9 +9,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from customer_assets.api import CustomerAPIClient
-from customer_assets.api.auth import Auth, AuthContext
-from customer_assets.api.secret import Secret
-from customer_assets.errors import ConfigurationError
+from customer_assets.api.auth.secret import Secret
+from customer_assets.api.auth.settings import Auth, AuthContext
+from customer_assets.core.errors import ConfigurationError
 from customer_assets_tests.harness.scripted_server import FakeClock
 
 AUTH: TypeAdapter[Any] = TypeAdapter(Auth)

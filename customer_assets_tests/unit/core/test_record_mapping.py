@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from customer_assets.fields import CLEAN_FIELDS, RAW_FIELDS, RECORD_COLUMNS, Expected, Kind, names_of
-from customer_assets.record_mapping import ABSENT, DEFAULT_RECORD, RecordMapping, follow, parse_path, record_mapper
+from customer_assets.core.fields import CLEAN_FIELDS, RAW_FIELDS, RECORD_COLUMNS, Expected, Kind, names_of
+from customer_assets.core.record_mapping import ABSENT, DEFAULT_RECORD, RecordMapping, follow, parse_path, record_mapper
 from customer_assets_tests.harness import reference
 from customer_assets_tests.harness.dirty import any_record
 from customer_assets_tests.harness.record_cases import GROUPS

@@ -10,11 +10,11 @@ from typing import Any, Literal, Self
 import msgspec
 from pydantic import Field, model_validator
 
-from customer_assets.api.diagnosis import Diagnosis, kind_of
 from customer_assets.api.paging.base import HEADER, Source
-from customer_assets.configuration import SettingError, Settings
-from customer_assets.json_values import read_json, sanitize_json
-from customer_assets.record_mapping import ABSENT, Path, PathText, follow, parse_path
+from customer_assets.api.responses.diagnosis import Diagnosis, kind_of
+from customer_assets.core.configuration import SettingError, Settings
+from customer_assets.core.json_values import read_json, sanitize_json
+from customer_assets.core.record_mapping import ABSENT, Path, PathText, follow, parse_path
 
 LARGEST_COUNT = 10**15
 """No API has more customers: a larger number is wrong."""

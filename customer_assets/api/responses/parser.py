@@ -9,7 +9,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from customer_assets.api.answer import (
+from customer_assets.api.crawl.events import FetchPage, Outcome, PageReceived, RateLimitHints, RequestFailed
+from customer_assets.api.http.base import GOOD_STATUSES, REDIRECTS, RawResponse
+from customer_assets.api.paging import PageNumber, Paging
+from customer_assets.api.paging.base import HEADER, Answer, Following, PagingError
+from customer_assets.api.responses.answer import (
     LARGEST_COUNT,
     AnswerFields,
     Body,
@@ -19,16 +23,12 @@ from customer_assets.api.answer import (
     missing_part,
     parse_count,
 )
-from customer_assets.api.crawl.events import FetchPage, Outcome, PageReceived, RateLimitHints, RequestFailed
-from customer_assets.api.diagnosis import Diagnosis
-from customer_assets.api.http.base import GOOD_STATUSES, REDIRECTS, RawResponse
-from customer_assets.api.paging import PageNumber, Paging
-from customer_assets.api.paging.base import HEADER, Answer, Following, PagingError
-from customer_assets.api.rate_limit_headers import is_throttled, parse_rate_limit_headers
-from customer_assets.json_values import read_json
-from customer_assets.metrics import FailureCause
-from customer_assets.models import Page
-from customer_assets.record_mapping import ABSENT, follow, parse_path
+from customer_assets.api.responses.diagnosis import Diagnosis
+from customer_assets.api.responses.rate_limit_headers import is_throttled, parse_rate_limit_headers
+from customer_assets.core.json_values import read_json
+from customer_assets.core.metrics import FailureCause
+from customer_assets.core.models import Page
+from customer_assets.core.record_mapping import ABSENT, follow, parse_path
 
 THROTTLE_WORDS = ("throttled", "rate limit", "rate_limit", "ratelimit", "too many requests")
 """How an error inside a response with HTTP 200 says that there were too many requests."""

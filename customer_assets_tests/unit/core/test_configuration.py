@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import pytest
 from pydantic import Field, field_validator, model_validator
 
-from customer_assets.configuration import (
+from customer_assets.core.configuration import (
     NO_VARIABLE,
     SECRET,
     LocalPath,
@@ -22,7 +22,7 @@ from customer_assets.configuration import (
     values_from,
     variables,
 )
-from customer_assets.errors import ConfigurationError
+from customer_assets.core.errors import ConfigurationError
 
 
 class Inner(Settings):

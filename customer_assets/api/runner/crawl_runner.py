@@ -11,8 +11,7 @@ from http import HTTPStatus
 from math import isinf
 from typing import NamedTuple
 
-from customer_assets.api.auth import Credentials
-from customer_assets.api.clock import Clock
+from customer_assets.api.auth.settings import Credentials
 from customer_assets.api.crawl.crawl import Crawl
 from customer_assets.api.crawl.events import (
     Accepted,
@@ -26,16 +25,17 @@ from customer_assets.api.crawl.events import (
 )
 from customer_assets.api.endpoint import Endpoint
 from customer_assets.api.http.base import RawResponse, Transport, TransportError
-from customer_assets.api.progress import Progress
-from customer_assets.api.stats import CrawlStats
-from customer_assets.errors import (
+from customer_assets.api.runner.clock import Clock
+from customer_assets.api.runner.progress import Progress
+from customer_assets.api.runner.stats import CrawlStats
+from customer_assets.core.errors import (
     APIError,
     ConfigurationError,
     CrawlPausedError,
     IncompleteCrawlError,
     RequestRefusedError,
 )
-from customer_assets.models import Page
+from customer_assets.core.models import Page
 
 
 class CrawlRunner:

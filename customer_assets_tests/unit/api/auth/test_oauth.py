@@ -12,9 +12,14 @@ from typing import Any
 import pytest
 
 from customer_assets.api import CustomerAPIClient
-from customer_assets.api.clock import Clock
-from customer_assets.api.oauth import RENEW_BEFORE_S, renewal_time_s
-from customer_assets.errors import ConfigurationError, CustomerAssetsError, IncompleteCrawlError, RequestRefusedError
+from customer_assets.api.auth.oauth import RENEW_BEFORE_S, renewal_time_s
+from customer_assets.api.runner.clock import Clock
+from customer_assets.core.errors import (
+    ConfigurationError,
+    CustomerAssetsError,
+    IncompleteCrawlError,
+    RequestRefusedError,
+)
 from customer_assets_tests.harness.token_server import ENVIRON, REFRESH, TokenServer, issuing
 
 CLIENT_CREDENTIALS = {"type": "oauth2_client_credentials", "token_url": "/oauth/token"}
@@ -272,7 +277,7 @@ def test_no_secret_is_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
 
 def test_a_missing_package_tells_how_to_install_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Authlib is optional."""
-    monkeypatch.setitem(sys.modules, "customer_assets.api.oauth", None)
+    monkeypatch.setitem(sys.modules, "customer_assets.api.auth.oauth", None)
     server = TokenServer(url="https://api.example")
     with pytest.raises(ConfigurationError, match=r"pip install 'customer_assets\[oauth\]'"):
         client_of(server, CLIENT_CREDENTIALS, tmp_path)

@@ -16,10 +16,10 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from customer_assets.api.clock import Clock
-from customer_assets.api.secret import Secret, read_secret, validate_api_key
-from customer_assets.configuration import SettingError, Settings
-from customer_assets.errors import MissingDependencyError
+from customer_assets.api.auth.secret import Secret, read_secret, validate_api_key
+from customer_assets.api.runner.clock import Clock
+from customer_assets.core.configuration import SettingError, Settings
+from customer_assets.core.errors import MissingDependencyError
 
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A token by RFC 9110: the names of headers and of authentication schemes."""
@@ -223,7 +223,7 @@ class NoAuth(AuthSettings):
 
 def _oauth() -> ModuleType:
     try:
-        return import_module("customer_assets.api.oauth")
+        return import_module("customer_assets.api.auth.oauth")
     except ImportError as error:
         raise MissingDependencyError("auth", "authlib", "pip install 'customer_assets[oauth]'") from error
 

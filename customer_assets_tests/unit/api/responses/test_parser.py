@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customer_assets.api.answer import AnswerFields
 from customer_assets.api.crawl.events import FetchPage, Outcome, PageReceived, RequestFailed
 from customer_assets.api.http.base import RawResponse
 from customer_assets.api.paging import PageNumber
-from customer_assets.api.responses import CountParser, PageParser, records
-from customer_assets.metrics import FailureCause
-from customer_assets.models import Page
+from customer_assets.api.responses.answer import AnswerFields
+from customer_assets.api.responses.parser import CountParser, PageParser, records
+from customer_assets.core.metrics import FailureCause
+from customer_assets.core.models import Page
 from customer_assets_tests.harness.scripted_server import body
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

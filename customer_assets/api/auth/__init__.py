@@ -1,0 +1,1 @@
+"""How requests authenticate. What else a request holds belongs in `endpoint.py`."""
