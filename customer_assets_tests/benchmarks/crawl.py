@@ -25,7 +25,7 @@ from typing import Any
 import requests
 
 from customer_assets_tests.benchmarks import crawler_baselines
-from customer_assets_tests.harness.services import free_port
+from customer_assets_tests.harness.machines.services import free_port
 
 REQUIREMENTS = Path(crawler_baselines.__file__).with_name("requirements.txt")
 LONGEST_S = 300.0

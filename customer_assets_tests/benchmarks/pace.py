@@ -17,9 +17,9 @@ from contextlib import contextmanager, nullcontext
 
 from customer_assets.api import CustomerAPIClient
 from customer_assets_tests.benchmarks.crawler_baselines.ours import Ids
-from customer_assets_tests.harness.limited_server import running_make
-from customer_assets_tests.harness.makes import FLOOR_S, MAKES, busy, paced_world, quiet
-from customer_assets_tests.harness.simulated_apis import visit
+from customer_assets_tests.harness.apis.limited_server import running_make
+from customer_assets_tests.harness.apis.makes import FLOOR_S, MAKES, busy, paced_world, quiet
+from customer_assets_tests.harness.simulation.simulated_apis import visit
 
 SPIN = "while True: pass"
 

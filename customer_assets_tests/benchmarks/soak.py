@@ -29,9 +29,9 @@ import sqlalchemy
 
 from customer_assets.defs.operations.retention import JOB as DELETION_JOB
 from customer_assets.simulator import SimulatorSettings, running_simulator
-from customer_assets_tests.harness.deployment import Deployment, running_deployment
-from customer_assets_tests.harness.services import PG_DATABASE, PG_PASSWORD, PG_USER
-from customer_assets_tests.harness.ui import SYNC_JOB
+from customer_assets_tests.harness.machines.deployment import Deployment, running_deployment
+from customer_assets_tests.harness.machines.services import PG_DATABASE, PG_PASSWORD, PG_USER
+from customer_assets_tests.harness.machines.ui import SYNC_JOB
 
 CUSTOMERS, PAGE_SIZE, FAILURE_RATE = 400, 20, 0.2
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}

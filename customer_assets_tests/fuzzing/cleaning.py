@@ -10,8 +10,8 @@ from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets_tests.fuzzing.running import fuzz
-from customer_assets_tests.harness import reference
-from customer_assets_tests.harness.record_cases import MAPPINGS
+from customer_assets_tests.harness.records import reference
+from customer_assets_tests.harness.records.record_cases import MAPPINGS
 
 AS_OF = datetime(2026, 11, 24, 12, tzinfo=UTC)
 FIELDS = ("id", "email", "first_name", "last_name", "avatar", "engagement_score", "last_active_at")

@@ -8,8 +8,8 @@ from customer_assets.api.crawl.policy import BackoffPolicy
 from customer_assets.core.metrics import FailureCause
 from customer_assets.core.models import Page
 from customer_assets_tests.fuzzing.running import fuzz
-from customer_assets_tests.harness.invariants import Witness
-from customer_assets_tests.harness.simulated_apis import Api, World, live, new_pacer
+from customer_assets_tests.harness.simulation.invariants import Witness
+from customer_assets_tests.harness.simulation.simulated_apis import Api, World, live, new_pacer
 
 ANSWERS_AT_MOST = 1_000
 """The laws bound a crawl's time by its pages; an answer every second of so many stays within."""

@@ -7,7 +7,7 @@ from customer_assets.core.json_values import canonical_text
 from customer_assets.processing.landing.columns import instants
 from customer_assets.processing.landing.dates import instant_us, parse_instant
 from customer_assets_tests.fuzzing.running import fuzz
-from customer_assets_tests.harness import reference
+from customer_assets_tests.harness.records import reference
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

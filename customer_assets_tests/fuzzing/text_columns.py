@@ -4,7 +4,7 @@ from customer_assets.core.json_values import MissingValues, canonical_text
 from customer_assets.processing.landing.columns import domains, texts
 from customer_assets.processing.landing.emails import email_domain
 from customer_assets_tests.fuzzing.running import fuzz
-from customer_assets_tests.harness import reference
+from customer_assets_tests.harness.records import reference
 
 MISSING = MissingValues(reference.MISSING)
 

@@ -9,8 +9,8 @@ import pytest
 
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets.simulator.server import Simulator
-from customer_assets_tests.harness.deployment import Deployment, running_deployment
-from customer_assets_tests.harness.receivers import webhook
+from customer_assets_tests.harness.machines.deployment import Deployment, running_deployment
+from customer_assets_tests.harness.machines.receivers import webhook
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 

@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, with_fields
 from customer_assets_tests.harness.job_runs import export_of, failure_of, run
-from customer_assets_tests.harness.plain_api import PlainAPI, with_fields
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

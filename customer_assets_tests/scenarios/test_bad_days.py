@@ -10,8 +10,8 @@ import pytest
 
 from customer_assets.components import CustomerSyncComponent
 from customer_assets.components.attributes import Api
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer, with_fields
 from customer_assets_tests.harness.job_runs import export_of, failure_of, run
-from customer_assets_tests.harness.plain_api import PlainAPI, customer, with_fields
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

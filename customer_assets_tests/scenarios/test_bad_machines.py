@@ -18,8 +18,8 @@ import pytest
 
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.assets import ASSETS
-from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer, with_fields
-from customer_assets_tests.harness.services import skip_or_fail
+from customer_assets_tests.harness.apis.plain_api import KEY, PlainAPI, customer, with_fields
+from customer_assets_tests.harness.machines.services import skip_or_fail
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
-from customer_assets_tests.harness.chromium import browser, keep_screenshot
-from customer_assets_tests.harness.command_line import BIN, PROJECT, environment
-from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer
-from customer_assets_tests.harness.services import free_port, wait_until
-from customer_assets_tests.harness.ui import UI
+from customer_assets_tests.harness.apis.plain_api import KEY, PlainAPI, customer
+from customer_assets_tests.harness.machines.chromium import browser, keep_screenshot
+from customer_assets_tests.harness.machines.command_line import BIN, PROJECT, environment
+from customer_assets_tests.harness.machines.services import free_port, wait_until
+from customer_assets_tests.harness.machines.ui import UI
 
 __all__ = ["browser"]
 

@@ -16,8 +16,8 @@ from customer_assets.core.models import Changes
 from customer_assets.definitions import build_definitions
 from customer_assets.defs import assets
 from customer_assets.processing import rules
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer, with_fields
 from customer_assets_tests.harness.job_runs import export_of, run
-from customer_assets_tests.harness.plain_api import PlainAPI, customer, with_fields
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

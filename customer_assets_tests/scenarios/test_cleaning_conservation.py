@@ -12,8 +12,8 @@ from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets.processing.quality import QualityThresholds, evaluate, measure_quality
-from customer_assets_tests.harness.engines import AS_OF
-from customer_assets_tests.harness.record_worlds import Record, pages
+from customer_assets_tests.harness.records.engines import AS_OF
+from customer_assets_tests.harness.records.record_worlds import Record, pages
 
 LENIENT = QualityThresholds(
     min_mean_quality=0, target_mean_quality=0, max_low_quality_share=1, max_rejected_share=1, lost_field_share=1

@@ -13,7 +13,7 @@ import pytest
 from customer_assets.api import CustomerAPIClient
 from customer_assets.api.auth.secret import Secret
 from customer_assets.core.errors import CustomerAssetsError
-from customer_assets_tests.harness.scripted_server import ScriptedServer, body, http
+from customer_assets_tests.harness.apis.scripted_server import ScriptedServer, body, http
 
 KEY = "canary-key-c0ffee"
 NAME = "Canary McCanaryface"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from customer_assets.simulator import SimulatorSettings, running_simulator
-from customer_assets_tests.harness.command_line import BIN, LIMIT_S, PROJECT, environment, run_program
-from customer_assets_tests.harness.services import free_port, wait_until
-from customer_assets_tests.harness.ui import UI
+from customer_assets_tests.harness.machines.command_line import BIN, LIMIT_S, PROJECT, environment, run_program
+from customer_assets_tests.harness.machines.services import free_port, wait_until
+from customer_assets_tests.harness.machines.ui import UI
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.settings import build_resources
-from customer_assets_tests.harness.plain_api import KEY, PlainAPI, serving_api, with_fields
-from customer_assets_tests.harness.record_worlds import Record, records
+from customer_assets_tests.harness.apis.plain_api import KEY, PlainAPI, serving_api, with_fields
+from customer_assets_tests.harness.records.record_worlds import Record, records
 
 LENIENT = {
     "CUSTOMER_MIN_MEAN_QUALITY": "0",

@@ -17,9 +17,9 @@ import yaml
 from dagster._core.instance.config import dagster_instance_config
 
 from customer_assets.defs.settings import DEPLOYMENT_VARIABLES, VARIABLES
-from customer_assets_tests.harness import services
-from customer_assets_tests.harness.deployment import DEPLOY, SERVICES, unit, variables
-from customer_assets_tests.harness.services import need
+from customer_assets_tests.harness.machines import services
+from customer_assets_tests.harness.machines.deployment import DEPLOY, SERVICES, unit, variables
+from customer_assets_tests.harness.machines.services import need
 
 PROJECT = DEPLOY.parent
 ENVIRONMENT_FILE = DEPLOY / "customer_assets.env"

@@ -15,9 +15,9 @@ from customer_assets.core.errors import (
     IncompleteCrawlError,
     RequestRefusedError,
 )
-from customer_assets_tests.harness.paged_api import CURSOR, Answered, PagedAPI, by_cursor, by_offset, paged
-from customer_assets_tests.harness.scripted_server import FakeClock, ScriptedServer, body, http, serve_script
-from customer_assets_tests.harness.services import free_port
+from customer_assets_tests.harness.apis.paged_api import CURSOR, Answered, PagedAPI, by_cursor, by_offset, paged
+from customer_assets_tests.harness.apis.scripted_server import FakeClock, ScriptedServer, body, http, serve_script
+from customer_assets_tests.harness.machines.services import free_port
 
 __all__ = ["serve_script"]
 

@@ -12,8 +12,8 @@ import pytest
 from customer_assets.definitions import build_definitions
 from customer_assets.export import DataExporter
 from customer_assets.processing import CustomerDataProcessor
-from customer_assets_tests.harness.dirty import dirty_records
-from customer_assets_tests.harness.plain_api import PlainAPI, with_fields
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, with_fields
+from customer_assets_tests.harness.records.dirty import dirty_records
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 RECORDS = 10_000

@@ -30,7 +30,7 @@ from customer_assets.definitions import defs
 from customer_assets.defs import settings
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets_tests.harness.drills import added_lines, apply_drill
-from customer_assets_tests.harness.services import PG_PASSWORD, PG_USER, running_postgres
+from customer_assets_tests.harness.machines.services import PG_PASSWORD, PG_USER, running_postgres
 
 PROJECT = Path(__file__).parents[2]
 NOT_OURS = {"build", "data", "dist", "node_modules"}

@@ -23,6 +23,8 @@ from customer_assets.api.responses.parser import PageParser
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.core.errors import CustomerAssetsError, IncompleteCrawlError
 from customer_assets.processing.landing.writer import LandingWriter
+from customer_assets_tests.harness.apis.scripted_server import FakeClock, ScriptedServer, body, http
+from customer_assets_tests.harness.apis.wire import KEY
 from customer_assets_tests.harness.hostile.answers import LIMIT_BYTES, answers
 from customer_assets_tests.harness.hostile.headers import headers
 from customer_assets_tests.harness.hostile.mistakes import mistakes
@@ -38,8 +40,6 @@ from customer_assets_tests.harness.hostile.outcomes import (
     Waited,
 )
 from customer_assets_tests.harness.hostile.records import records
-from customer_assets_tests.harness.scripted_server import FakeClock, ScriptedServer, body, http
-from customer_assets_tests.harness.wire import KEY
 
 ON_THE_WIRE, IN_RECORDS, BY_MISTAKE = [*answers(), *headers()], [*records()], [*mistakes()]
 SHORT_S, TIMEOUT_S = 0.3, 10.0

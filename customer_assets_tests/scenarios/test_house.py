@@ -35,6 +35,13 @@ def test_a_room_can_be_taken_in_at_a_glance(room: str) -> None:
     assert entries <= MOST_ENTRIES
 
 
+def test_the_harness_can_be_taken_in_at_a_glance() -> None:
+    files = [path.relative_to(TESTS).as_posix() for path in (TESTS / "harness").rglob("*.py")]
+    entries = house.room_entries(files)
+    assert entries["harness"] > 6
+    assert {room: count for room, count in entries.items() if count > MOST_ENTRIES} == {}
+
+
 def test_no_file_leads_back_to_itself() -> None:
     assert house.circles(MODULES) == []
 

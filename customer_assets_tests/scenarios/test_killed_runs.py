@@ -18,16 +18,16 @@ from customer_assets.core.errors import CustomerAssetsError, PublishError, Quali
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.export.verify import read_export
 from customer_assets.storage import staging
-from customer_assets_tests.harness import file_operations
-from customer_assets_tests.harness.command_line import (
+from customer_assets_tests.harness.apis.plain_api import customer
+from customer_assets_tests.harness.machines.command_line import (
     SYNCED_CUSTOMERS,
     log_lines,
     published_document,
     run_sync,
     start_sync,
 )
-from customer_assets_tests.harness.plain_api import customer
-from customer_assets_tests.harness.plain_sync import PlainSync, exported_ids, leftovers
+from customer_assets_tests.harness.storage import file_operations
+from customer_assets_tests.harness.storage.plain_sync import PlainSync, exported_ids, leftovers
 
 STEPS = ("raw_customers", "clean_customers", "customer_export")
 KILLS_A_STEP = 2

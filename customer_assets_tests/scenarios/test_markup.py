@@ -11,7 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from customer_assets.definitions import build_definitions
-from customer_assets_tests.harness.plain_api import PlainAPI, customer
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer
 
 SHOWN_FROM = 5
 """A domain that this many customers share is named in the report."""

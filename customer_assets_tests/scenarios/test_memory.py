@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from customer_assets_tests.harness.apis.scripted_server import ScriptedServer, body, http
+from customer_assets_tests.harness.apis.wire import LIBRARIES, endless
 from customer_assets_tests.harness.hostile.answers import CHUNKED, LONG_HEADS, OK, PACKED
-from customer_assets_tests.harness.scripted_server import ScriptedServer, body, http
-from customer_assets_tests.harness.wire import LIBRARIES, endless
 
 READ = """
 import resource, sys

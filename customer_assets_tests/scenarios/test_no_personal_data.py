@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 
-from customer_assets_tests.harness.command_line import BIN, PROJECT, environment
-from customer_assets_tests.harness.plain_api import KEY, PlainAPI, read_dagster_home, serving_api
-from customer_assets_tests.harness.services import free_port, respond, serving, wait_for_port
+from customer_assets_tests.harness.apis.plain_api import KEY, PlainAPI, read_dagster_home, serving_api
+from customer_assets_tests.harness.machines.command_line import BIN, PROJECT, environment
+from customer_assets_tests.harness.machines.services import free_port, respond, serving, wait_for_port
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 

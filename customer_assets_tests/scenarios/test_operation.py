@@ -13,9 +13,9 @@ from dagster._core.scheduler.instigation import ScheduleInstigatorData
 
 from customer_assets.simulator import SimulatorSettings, start_simulator
 from customer_assets.simulator.server import Simulator
-from customer_assets_tests.harness.deployment import Deployment, running_deployment
-from customer_assets_tests.harness.services import free_port
-from customer_assets_tests.harness.ui import SCHEDULE
+from customer_assets_tests.harness.machines.deployment import Deployment, running_deployment
+from customer_assets_tests.harness.machines.services import free_port
+from customer_assets_tests.harness.machines.ui import SCHEDULE
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 

@@ -11,8 +11,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from customer_assets_tests.harness.acme import ACME_KEY, ACME_YAML, AcmeAPI, serve_acme
-from customer_assets_tests.harness.receivers import webhook
+from customer_assets_tests.harness.apis.acme import ACME_KEY, ACME_YAML, AcmeAPI, serve_acme
+from customer_assets_tests.harness.machines.receivers import webhook
 
 BIN = Path(sys.executable).parent
 SOURCE = Path(__file__).parents[2]

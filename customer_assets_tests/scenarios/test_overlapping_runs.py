@@ -15,11 +15,11 @@ import pytest
 from customer_assets.core.errors import QualityGateError, SupersededError
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.export.verify import read_export
-from customer_assets_tests.harness import file_operations
-from customer_assets_tests.harness.command_line import log_lines, published_document, run_sync, start_sync
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer
 from customer_assets_tests.harness.job_runs import export_of, failure_of, run
-from customer_assets_tests.harness.plain_api import PlainAPI, customer
-from customer_assets_tests.harness.plain_sync import PlainSync, exported_ids, leftovers
+from customer_assets_tests.harness.machines.command_line import log_lines, published_document, run_sync, start_sync
+from customer_assets_tests.harness.storage import file_operations
+from customer_assets_tests.harness.storage.plain_sync import PlainSync, exported_ids, leftovers
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

@@ -13,8 +13,7 @@ from customer_assets.api import CustomerAPIClient
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError
 from customer_assets.core.models import Page
-from customer_assets_tests.harness.page_stores import redis_url
-from customer_assets_tests.harness.paged_api import (
+from customer_assets_tests.harness.apis.paged_api import (
     CURSOR,
     LIST,
     WAYS,
@@ -31,6 +30,7 @@ from customer_assets_tests.harness.paged_api import (
     cut,
     paged,
 )
+from customer_assets_tests.harness.machines.page_stores import redis_url
 
 __all__ = ["redis_url"]
 
@@ -307,7 +307,7 @@ def test_without_a_total_nothing_is_missing() -> None:
 LIVES = """
 import os, sys
 from customer_assets.api import CustomerAPIClient
-from customer_assets_tests.harness.paged_api import WAYS
+from customer_assets_tests.harness.apis.paged_api import WAYS
 url, store, way, customers = sys.argv[1:]
 options = dict(retry_waits_s=(0.001, 0.002, 0.004), cache_ttl_s=600, **WAYS[way][1])  # a kill can come after the end
 for _ in sys.stdin:

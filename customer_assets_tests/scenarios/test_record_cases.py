@@ -13,9 +13,9 @@ from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.parser import RecordParser
 from customer_assets.processing.landing.writer import LandingWriter
-from customer_assets_tests.harness import reference
-from customer_assets_tests.harness.engines import engine
-from customer_assets_tests.harness.record_cases import AS_OF, GROUPS, Group
+from customer_assets_tests.harness.records import reference
+from customer_assets_tests.harness.records.engines import engine
+from customer_assets_tests.harness.records.record_cases import AS_OF, GROUPS, Group
 
 __all__ = ["engine"]
 

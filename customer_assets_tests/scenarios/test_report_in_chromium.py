@@ -15,8 +15,8 @@ from customer_assets.processing.engines import open_engine
 from customer_assets.processing.schemas import CLEAN_SCHEMA
 from customer_assets.report.files import publish_report
 from customer_assets.report.history import RUNS
-from customer_assets_tests.harness.chromium import DESKTOP, PHONE, keep_screenshot, violations
-from customer_assets_tests.harness.report_documents import NOW, report_of, verdict
+from customer_assets_tests.harness.machines.chromium import DESKTOP, PHONE, keep_screenshot, violations
+from customer_assets_tests.harness.reports.report_documents import NOW, report_of, verdict
 
 pytestmark = pytest.mark.service
 

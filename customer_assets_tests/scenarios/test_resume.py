@@ -15,7 +15,7 @@ from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.core.errors import RequestRefusedError
 from customer_assets.core.models import Page
 from customer_assets.simulator import SimulatorSettings, running_simulator
-from customer_assets_tests.harness.scripted_server import ScriptedServer, body, http
+from customer_assets_tests.harness.apis.scripted_server import ScriptedServer, body, http
 
 KEY = "canary-key-c0ffee"
 SHORT = (0.001, 0.002, 0.004)

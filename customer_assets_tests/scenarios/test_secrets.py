@@ -13,7 +13,7 @@ from customer_assets.api.page_store.memory import MemoryPageStore
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.resources import CustomerAPIResource
 from customer_assets.defs.run_config import with_configured_defaults
-from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer, read_dagster_home
+from customer_assets_tests.harness.apis.plain_api import KEY, PlainAPI, customer, read_dagster_home
 
 CANARY = "canary-password-c0ffee"
 STORE = f"watched://:{CANARY}@host/0"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from customer_assets_tests.harness.dirty import dirty_records, each_edge_case
-from customer_assets_tests.harness.reference import cleaned
-from customer_assets_tests.harness.services import need, need_module
+from customer_assets_tests.harness.machines.services import need, need_module
+from customer_assets_tests.harness.records.dirty import dirty_records, each_edge_case
+from customer_assets_tests.harness.records.reference import cleaned
 
 PROJECT = Path(__file__).parents[2]
 """From where the process finds these tests, which are not installed."""
@@ -21,7 +21,7 @@ import json, sys
 from datetime import datetime
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import open_engine
-from customer_assets_tests.harness.dirty import dirty_records, each_edge_case
+from customer_assets_tests.harness.records.dirty import dirty_records, each_edge_case
 
 engine = open_engine("pyspark", spark="local[2]")  # an address at which Spark starts a Connect server of its own
 processor = CustomerDataProcessor(as_of=datetime.fromisoformat(sys.argv[1]), engine=engine)

@@ -21,9 +21,9 @@ from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.processing.engines import open_engine
 from customer_assets.processing.quality import MADE_FROM_ANOTHER_CRAWL
 from customer_assets.storage.versions import Table
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer
 from customer_assets_tests.harness.job_runs import export_of, failure_of, run
-from customer_assets_tests.harness.plain_api import PlainAPI, customer
-from customer_assets_tests.harness.plain_sync import PlainSync, exported_ids
+from customer_assets_tests.harness.storage.plain_sync import PlainSync, exported_ids
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

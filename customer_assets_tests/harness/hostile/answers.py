@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from customer_assets.core.errors import IncompleteCrawlError, RequestRefusedError
-from customer_assets_tests.harness.hostile.outcomes import Case, Late, Refused, Retried, Survived, Taken
-from customer_assets_tests.harness.scripted_server import body, http
-from customer_assets_tests.harness.wire import (
+from customer_assets_tests.harness.apis.scripted_server import body, http
+from customer_assets_tests.harness.apis.wire import (
     chunked,
     dripping,
     endless,
@@ -18,6 +17,7 @@ from customer_assets_tests.harness.wire import (
     reset_after,
     silent,
 )
+from customer_assets_tests.harness.hostile.outcomes import Case, Late, Refused, Retried, Survived, Taken
 
 PAGE = json.dumps(body(2)).encode()
 DEEP = 100_000

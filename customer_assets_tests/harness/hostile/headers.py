@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from customer_assets.core.errors import CrawlPausedError, RequestRefusedError
+from customer_assets_tests.harness.apis.scripted_server import http
 from customer_assets_tests.harness.hostile.answers import OK, PAGE
 from customer_assets_tests.harness.hostile.outcomes import Case, Refused, Survived, Taken, Waited
-from customer_assets_tests.harness.scripted_server import http
 
 IN_TWO_DAYS = format_datetime(datetime.now(UTC) + timedelta(days=2), usegmt=True)
 OWN_PAUSE_S = 10.0

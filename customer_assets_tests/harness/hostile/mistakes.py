@@ -7,8 +7,8 @@ from typing import Any
 from customer_assets.api import CustomerAPIClient
 from customer_assets.core.errors import ConfigurationError
 from customer_assets.definitions import build_definitions
+from customer_assets_tests.harness.apis.wire import KEY
 from customer_assets_tests.harness.hostile.outcomes import Case, Refused
-from customer_assets_tests.harness.wire import KEY
 
 HTTPS = "https://x.org/api"
 ADDRESSES: list[Any] = [

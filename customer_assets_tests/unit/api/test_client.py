@@ -18,7 +18,7 @@ from customer_assets.core.errors import (
     RequestRefusedError,
 )
 from customer_assets.simulator import SimulatorSettings, running_simulator
-from customer_assets_tests.harness.scripted_server import FakeClock, ScriptedServer, body, http
+from customer_assets_tests.harness.apis.scripted_server import FakeClock, ScriptedServer, body, http
 
 KEY = "canary-key-c0ffee"
 SHORT = (0.001, 0.002, 0.004)

@@ -19,7 +19,7 @@ from customer_assets.components import CustomerSyncComponent
 from customer_assets.core.errors import ConfigurationError
 from customer_assets.core.record_mapping import FieldSource
 from customer_assets.defs.resources import CustomerAPIResource
-from customer_assets_tests.harness.acme import ACME_KEY, ACME_YAML, AcmeAPI, serve_acme
+from customer_assets_tests.harness.apis.acme import ACME_KEY, ACME_YAML, AcmeAPI, serve_acme
 
 # Dagster reads YAML by a function that pydantic has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated")

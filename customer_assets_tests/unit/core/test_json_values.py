@@ -21,8 +21,8 @@ from customer_assets.core.json_values import (
     sanitize_json,
     score,
 )
-from customer_assets_tests.harness import reference
-from customer_assets_tests.harness.dirty import IDS, NO_IDS, any_text, any_value
+from customer_assets_tests.harness.records import reference
+from customer_assets_tests.harness.records.dirty import IDS, NO_IDS, any_text, any_value
 
 MISSING = MissingValues(reference.MISSING)
 

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from customer_assets.core.fields import CLEAN_FIELDS, RAW_FIELDS, RECORD_COLUMNS, Expected, Kind, names_of
 from customer_assets.core.record_mapping import ABSENT, DEFAULT_RECORD, RecordMapping, follow, parse_path, record_mapper
-from customer_assets_tests.harness import reference
-from customer_assets_tests.harness.dirty import any_record
-from customer_assets_tests.harness.record_cases import GROUPS
+from customer_assets_tests.harness.records import reference
+from customer_assets_tests.harness.records.dirty import any_record
+from customer_assets_tests.harness.records.record_cases import GROUPS
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 
 from customer_assets.defs.assets import ASSETS
 from customer_assets.defs.checks import CHECKS
+from customer_assets_tests.harness.apis.plain_api import KEY, PlainAPI, customer, in_memory
 from customer_assets_tests.harness.job_runs import export_of, failure_of, run
-from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer, in_memory
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

@@ -14,7 +14,7 @@ from customer_assets.defs.operations.notifications import Notifier
 from customer_assets.defs.resources import ThresholdsResource
 from customer_assets.defs.run_config import CONSOLE_LOGGING
 from customer_assets.defs.sync import Sync
-from customer_assets_tests.harness.plain_api import PlainAPI, customer, in_memory, with_fields
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer, in_memory, with_fields
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

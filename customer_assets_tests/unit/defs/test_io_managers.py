@@ -20,10 +20,10 @@ from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.settings import build_resources
 from customer_assets.storage.object_store import open_store
 from customer_assets.storage.publish import publish_to
-from customer_assets_tests.harness import services
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer
 from customer_assets_tests.harness.job_runs import export_of, run
-from customer_assets_tests.harness.plain_api import PlainAPI, customer
-from customer_assets_tests.harness.tables import cleaning
+from customer_assets_tests.harness.machines import services
+from customer_assets_tests.harness.storage.tables import cleaning
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

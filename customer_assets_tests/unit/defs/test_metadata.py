@@ -22,7 +22,7 @@ from customer_assets.defs.metadata import clean_from_raw, column_lineage, export
 from customer_assets.processing.engines import open_engine
 from customer_assets.processing.rules import CLEAN_COLUMNS, POSITION, CleaningOptions, clean_customers
 from customer_assets.processing.schemas import RAW_SCHEMA, raw_schema
-from customer_assets_tests.harness.plain_api import PlainAPI, customer, with_fields
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer, with_fields
 
 AS_OF = datetime(2026, 1, 31, tzinfo=UTC)
 

@@ -19,8 +19,8 @@ from customer_assets.definitions import build_definitions, defs
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.resources import NOT_REAL, CustomerAPIResource, EmbeddedSimulator, ProcessingResource
 from customer_assets.defs.settings import build_resources
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer
 from customer_assets_tests.harness.job_runs import export_of, run
-from customer_assets_tests.harness.plain_api import PlainAPI, customer
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

@@ -14,7 +14,7 @@ from customer_assets.defs.operations.notifications import Notifier
 from customer_assets.defs.resources import CustomerAPIResource, EmbeddedSimulator
 from customer_assets.defs.run_config import with_configured_defaults
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync
-from customer_assets_tests.harness.plain_api import PlainAPI, customer, in_memory
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer, in_memory
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

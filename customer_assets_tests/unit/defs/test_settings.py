@@ -14,7 +14,7 @@ from customer_assets.definitions import build_definitions
 from customer_assets.defs import settings
 from customer_assets.defs.resources import CustomerAPIResource
 from customer_assets.defs.settings import VARIABLES, build_resources
-from customer_assets_tests.harness.deployment import DEPLOY
+from customer_assets_tests.harness.machines.deployment import DEPLOY
 
 SAMPLES = DEPLOY / "executors"
 

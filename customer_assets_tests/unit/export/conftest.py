@@ -1,5 +1,5 @@
 """Fixtures of the export's unit tests."""
 
-from customer_assets_tests.harness.engines import engine
+from customer_assets_tests.harness.records.engines import engine
 
 __all__ = ["engine"]

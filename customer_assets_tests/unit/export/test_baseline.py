@@ -17,7 +17,7 @@ from customer_assets.export.baseline import ExportBaseline, changes_since, kept_
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.rules import CLEAN_COLUMNS, Frame
 from customer_assets.processing.schemas import CLEAN_SCHEMA, clean_schema
-from customer_assets_tests.harness.clean_customers import clean_customer
+from customer_assets_tests.harness.records.clean_customers import clean_customer
 
 INSTANT = datetime(2026, 11, 24, 3, 0, 9, 999_999, tzinfo=UTC)
 BEFORE = [clean_customer(number, f"Name {number}") for number in range(1, 6)]

@@ -20,7 +20,7 @@ from customer_assets.export.verify import UnreadableExportError, read_export
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import open_engine
 from customer_assets.processing.schemas import clean_schema
-from customer_assets_tests.harness.clean_customers import clean_customer
+from customer_assets_tests.harness.records.clean_customers import clean_customer
 
 INSTANT = datetime(2024, 1, 20, 16, 30, 0, 999_999, tzinfo=timezone(timedelta(hours=1)))
 

@@ -9,7 +9,7 @@ import pytest
 from customer_assets.core.errors import PublishError
 from customer_assets.export.history import keep_export
 from customer_assets.storage.publish import atomic_write
-from customer_assets_tests.harness import file_operations
+from customer_assets_tests.harness.storage import file_operations
 
 
 def publish(export: Path, number: int) -> None:

@@ -1,5 +1,5 @@
 """Fixtures of the harness's own tests."""
 
-from customer_assets_tests.harness.chromium import browser
+from customer_assets_tests.harness.machines.chromium import browser
 
 __all__ = ["browser"]

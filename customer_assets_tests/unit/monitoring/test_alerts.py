@@ -7,7 +7,7 @@ import pytest
 
 from customer_assets.monitoring.alerts import MAX_LISTED, MAX_MESSAGE_LENGTH, alert
 from customer_assets.monitoring.run_report import Outcome, RunReport
-from customer_assets_tests.harness.sample_reports import check, failed_step, run
+from customer_assets_tests.harness.reports.sample_reports import check, failed_step, run
 
 NOVEMBER = 1_795_575_607.0
 """25 November 2026, 03:00:07 UTC."""

@@ -20,9 +20,9 @@ from customer_assets.monitoring import pushgateway as pushing
 from customer_assets.monitoring.pushgateway import push
 from customer_assets.monitoring.run_report import AssetReport, Outcome
 from customer_assets.monitoring.samples import groups
-from customer_assets_tests.harness.receivers import prometheus, pushgateway, query
-from customer_assets_tests.harness.sample_reports import check, failed_step, run
-from customer_assets_tests.harness.services import free_port, need, wait_until
+from customer_assets_tests.harness.machines.receivers import prometheus, pushgateway, query
+from customer_assets_tests.harness.machines.services import free_port, need, wait_until
+from customer_assets_tests.harness.reports.sample_reports import check, failed_step, run
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 DASHBOARD = DEPLOY / "grafana" / "customer_sync.json"

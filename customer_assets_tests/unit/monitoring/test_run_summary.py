@@ -2,7 +2,7 @@
 
 from customer_assets.monitoring.run_report import AssetReport, Outcome
 from customer_assets.monitoring.run_summary import run_summary
-from customer_assets_tests.harness.sample_reports import CRAWL, check, failed_step, run
+from customer_assets_tests.harness.reports.sample_reports import CRAWL, check, failed_step, run
 
 
 def test_a_run_is_summed_up_in_a_few_lines() -> None:

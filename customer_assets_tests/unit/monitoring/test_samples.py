@@ -7,7 +7,7 @@ import pytest
 from customer_assets.core.metrics import FailureCause, Metric
 from customer_assets.monitoring.run_report import AssetReport, Outcome, RunReport
 from customer_assets.monitoring.samples import Group, Sample, groups
-from customer_assets_tests.harness.sample_reports import CRAWL, check, failed_step, run
+from customer_assets_tests.harness.reports.sample_reports import CRAWL, check, failed_step, run
 
 
 def values(report: RunReport) -> dict[tuple[str, Metric, tuple[str, ...]], float]:

@@ -8,8 +8,8 @@ import pytest
 
 from customer_assets.monitoring import webhook as delivery
 from customer_assets.monitoring.webhook import deliver
-from customer_assets_tests.harness.receivers import webhook
-from customer_assets_tests.harness.services import free_port
+from customer_assets_tests.harness.machines.receivers import webhook
+from customer_assets_tests.harness.machines.services import free_port
 
 
 @pytest.fixture(autouse=True)

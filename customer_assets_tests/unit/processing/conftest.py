@@ -1,5 +1,5 @@
 """Fixtures of the processing unit tests."""
 
-from customer_assets_tests.harness.engines import as_of, engine
+from customer_assets_tests.harness.records.engines import as_of, engine
 
 __all__ = ["as_of", "engine"]

@@ -17,8 +17,8 @@ from customer_assets.processing.landing.batches import landed_objects, quarantin
 from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets.processing.rules import CleaningOptions, Frame, clean_customers
 from customer_assets.processing.schemas import CLEAN_SCHEMA
-from customer_assets_tests.harness import reference
-from customer_assets_tests.harness.dirty import dirty_records
+from customer_assets_tests.harness.records import reference
+from customer_assets_tests.harness.records.dirty import dirty_records
 
 DAY = timedelta(days=1)
 

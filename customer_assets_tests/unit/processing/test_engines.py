@@ -22,7 +22,7 @@ from customer_assets.processing.engines import (
 from customer_assets.processing.landing.batches import landed_objects
 from customer_assets.processing.rules import CleaningOptions, clean_customers
 from customer_assets.processing.schemas import CLEAN_SCHEMA, RAW_SCHEMA
-from customer_assets_tests.harness.dirty import dirty_records
+from customer_assets_tests.harness.records.dirty import dirty_records
 
 
 @pytest.fixture

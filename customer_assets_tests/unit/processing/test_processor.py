@@ -18,9 +18,9 @@ from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.batches import landed_objects
-from customer_assets_tests.harness.dirty import any_record, dirty_records, each_edge_case
-from customer_assets_tests.harness.record_cases import MAPPINGS
-from customer_assets_tests.harness.reference import cleaned, parse_id
+from customer_assets_tests.harness.records.dirty import any_record, dirty_records, each_edge_case
+from customer_assets_tests.harness.records.record_cases import MAPPINGS
+from customer_assets_tests.harness.records.reference import cleaned, parse_id
 
 GEORGE = {
     "id": 1,

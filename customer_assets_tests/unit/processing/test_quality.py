@@ -28,8 +28,8 @@ from customer_assets.processing.quality import (
 )
 from customer_assets.processing.rules import CleaningOptions, clean_customers
 from customer_assets.processing.schemas import CLEAN_SCHEMA
-from customer_assets_tests.harness.dirty import dirty_records
-from customer_assets_tests.harness.reference import cleaned, is_excluded, parse_id
+from customer_assets_tests.harness.records.dirty import dirty_records
+from customer_assets_tests.harness.records.reference import cleaned, is_excluded, parse_id
 
 GOOD = QualityMetrics(
     landed=100,

@@ -14,8 +14,8 @@ from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing import CustomerDataProcessor, rules
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.schemas import RAW_SCHEMA
-from customer_assets_tests.harness.engines import AS_OF
-from customer_assets_tests.harness.reference import rolled
+from customer_assets_tests.harness.records.engines import AS_OF
+from customer_assets_tests.harness.records.reference import rolled
 
 GENERATED = {
     "engagement_level": {"high", "medium", "low"},

@@ -11,7 +11,7 @@ from customer_assets.processing.engines import Engine
 from customer_assets.processing.quality import quality_band
 from customer_assets.processing.schemas import CLEAN_SCHEMA
 from customer_assets.report.aggregates import FEWEST_PER_VALUE, MAX_VOCABULARY, summary_report
-from customer_assets_tests.harness.clean_customers import clean_customer
+from customer_assets_tests.harness.records.clean_customers import clean_customer
 
 
 def test_every_value_is_counted_even_if_no_customer_has_it() -> None:

@@ -10,7 +10,7 @@ import pytest
 from customer_assets.core.models import SIMULATOR
 from customer_assets.report.document import report_version
 from customer_assets.report.files import SCHEMA
-from customer_assets_tests.harness.report_documents import report_of, sums, verdict
+from customer_assets_tests.harness.reports.report_documents import report_of, sums, verdict
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 

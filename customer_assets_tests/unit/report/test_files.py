@@ -7,7 +7,7 @@ import pytest
 from customer_assets.core.errors import PublishError
 from customer_assets.report.document import SCHEMA_FILE
 from customer_assets.report.files import SCHEMA, last_report, publish_report
-from customer_assets_tests.harness.report_documents import report_of, sums
+from customer_assets_tests.harness.reports.report_documents import report_of, sums
 
 
 def test_a_report_is_published_whole(tmp_path: Path) -> None:

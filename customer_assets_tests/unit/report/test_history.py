@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from customer_assets.report.history import FIGURES, RUNS, compare, extend_history
-from customer_assets_tests.harness.report_documents import NOW, report_of, sums
+from customer_assets_tests.harness.reports.report_documents import NOW, report_of, sums
 
 
 def test_differences_from_the_last_report() -> None:

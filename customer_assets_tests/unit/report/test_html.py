@@ -11,7 +11,7 @@ import pytest
 
 from customer_assets.report.aggregates import FEWEST_PER_VALUE
 from customer_assets.report.html import page, picture
-from customer_assets_tests.harness.report_documents import NOW, report_of, sums, verdict
+from customer_assets_tests.harness.reports.report_documents import NOW, report_of, sums, verdict
 
 HOSTILE = "</style><script>alert(1)</script><img src=x onerror='x'>\"&.org"
 

@@ -6,7 +6,7 @@ import pytest
 
 from customer_assets.report.aggregates import FEWEST_PER_VALUE
 from customer_assets.report.markdown import markdown
-from customer_assets_tests.harness.report_documents import NOW, report_of, sums, verdict
+from customer_assets_tests.harness.reports.report_documents import NOW, report_of, sums, verdict
 
 
 @pytest.mark.smoke

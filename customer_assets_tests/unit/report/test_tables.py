@@ -7,7 +7,7 @@ import pytest
 
 from customer_assets.report import tables
 from customer_assets.report.tables import Check, Row
-from customer_assets_tests.harness.report_documents import NOW, report_of, sums, verdict
+from customer_assets_tests.harness.reports.report_documents import NOW, report_of, sums, verdict
 
 
 @pytest.mark.parametrize(

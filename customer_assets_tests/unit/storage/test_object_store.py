@@ -8,7 +8,7 @@ import pytest
 from customer_assets.core.errors import ConfigurationError
 from customer_assets.storage import object_store
 from customer_assets.storage.object_store import check_store, open_store
-from customer_assets_tests.harness.services import need_module
+from customer_assets_tests.harness.machines.services import need_module
 
 
 def pretend_installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:

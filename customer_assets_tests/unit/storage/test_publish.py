@@ -15,9 +15,9 @@ from upath import UPath
 
 from customer_assets.core.errors import PublishError
 from customer_assets.storage.publish import atomic_move, atomic_write, link_or_copy, publish_link, publish_to
-from customer_assets_tests.harness import file_operations
-from customer_assets_tests.harness.disks import refuse_link
-from customer_assets_tests.harness.services import skip_or_fail
+from customer_assets_tests.harness.machines.services import skip_or_fail
+from customer_assets_tests.harness.storage import file_operations
+from customer_assets_tests.harness.storage.disks import refuse_link
 
 HOLD_A_TEMPORARY_FILE = """
 import sys

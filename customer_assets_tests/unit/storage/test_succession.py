@@ -9,7 +9,7 @@ import pytest
 from customer_assets.core.errors import PublishError, SupersededError
 from customer_assets.storage.publish import atomic_write
 from customer_assets.storage.succession import Edition, Succession, newest_claim
-from customer_assets_tests.harness import file_operations
+from customer_assets_tests.harness.storage import file_operations
 
 
 class Shelf:

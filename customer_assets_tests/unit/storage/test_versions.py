@@ -19,8 +19,8 @@ from customer_assets.core.errors import DamagedTableError, NotMaterializedError,
 from customer_assets.storage.folders import open_folder
 from customer_assets.storage.staging import StagingArea
 from customer_assets.storage.versions import ATTEMPTS, STRANGERS_KEPT, Table
-from customer_assets_tests.harness import file_operations
-from customer_assets_tests.harness.disks import refuse_link
+from customer_assets_tests.harness.storage import file_operations
+from customer_assets_tests.harness.storage.disks import refuse_link
 
 
 class Facts(BaseModel):

@@ -20,7 +20,7 @@ from customer_assets.core.errors import (
     IncompleteCrawlError,
     RequestRefusedError,
 )
-from customer_assets_tests.harness.token_server import ENVIRON, REFRESH, TokenServer, issuing
+from customer_assets_tests.harness.apis.token_server import ENVIRON, REFRESH, TokenServer, issuing
 
 CLIENT_CREDENTIALS = {"type": "oauth2_client_credentials", "token_url": "/oauth/token"}
 REFRESH_TOKEN = {"type": "oauth2_refresh_token", "token_url": "/oauth/token"}

@@ -12,7 +12,7 @@ from customer_assets.api import CustomerAPIClient
 from customer_assets.api.auth.secret import Secret
 from customer_assets.api.auth.settings import Auth, AuthContext
 from customer_assets.core.errors import ConfigurationError
-from customer_assets_tests.harness.scripted_server import FakeClock
+from customer_assets_tests.harness.apis.scripted_server import FakeClock
 
 AUTH: TypeAdapter[Any] = TypeAdapter(Auth)
 KEY, USER, PASSWORD = "canary-key", "canary-user", "canary:password"

@@ -38,10 +38,10 @@ from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.api.responses.diagnosis import Diagnosis
 from customer_assets.core.metrics import FailureCause
 from customer_assets.core.models import Page
-from customer_assets_tests.harness import limiters, simulated_apis
-from customer_assets_tests.harness.invariants import Witness
-from customer_assets_tests.harness.listings import Listing, Tells
-from customer_assets_tests.harness.simulated_apis import World, random_world, visit
+from customer_assets_tests.harness.simulation import limiters, simulated_apis
+from customer_assets_tests.harness.simulation.invariants import Witness
+from customer_assets_tests.harness.simulation.listings import Listing, Tells
+from customer_assets_tests.harness.simulation.simulated_apis import World, random_world, visit
 
 START_S = 100.0
 ERROR = FailureCause.SERVER_ERROR

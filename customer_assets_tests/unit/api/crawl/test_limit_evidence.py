@@ -18,7 +18,7 @@ from customer_assets.api.crawl.limit_evidence import (
     window_rate,
 )
 from customer_assets.api.crawl.policy import PacePolicy
-from customer_assets_tests.harness.limiters import FixedWindow, Gcra, Limiter, SlidingWindow, TokenBucket
+from customer_assets_tests.harness.simulation.limiters import FixedWindow, Gcra, Limiter, SlidingWindow, TokenBucket
 
 FIRST = Interval((0.0, 0.5, 1.0, 1.5), 4, 2.0, None)
 LATER = Interval((1.0, 1.25, 1.5), 3, 1.75, 0.0)

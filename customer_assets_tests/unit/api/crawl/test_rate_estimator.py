@@ -11,10 +11,10 @@ from customer_assets.api.crawl import rate_estimator
 from customer_assets.api.crawl.events import Done
 from customer_assets.api.crawl.policy import PacePolicy
 from customer_assets.api.crawl.rate_estimator import RateEstimator
-from customer_assets_tests.harness import limiters
-from customer_assets_tests.harness.limiters import Limiter
-from customer_assets_tests.harness.makes import MAKES, busy, lost_s, quiet
-from customer_assets_tests.harness.simulated_apis import World, visit
+from customer_assets_tests.harness.apis.makes import MAKES, busy, lost_s, quiet
+from customer_assets_tests.harness.simulation import limiters
+from customer_assets_tests.harness.simulation.limiters import Limiter
+from customer_assets_tests.harness.simulation.simulated_apis import World, visit
 
 POLICY = PacePolicy()
 

@@ -11,7 +11,7 @@ from customer_assets.api.crawl.policy import PacePolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.core.metrics import FailureCause
 from customer_assets.core.models import Page
-from customer_assets_tests.harness.simulated_apis import World, visit
+from customer_assets_tests.harness.simulation.simulated_apis import World, visit
 
 SLACK_S = PacePolicy().timer_slack_s
 

@@ -12,8 +12,8 @@ import pytest
 
 from customer_assets.api.http.base import RawResponse, TransportError
 from customer_assets.core.metrics import FailureCause
-from customer_assets_tests.harness.scripted_server import Step, http
-from customer_assets_tests.harness.wire import (
+from customer_assets_tests.harness.apis.scripted_server import Step, http
+from customer_assets_tests.harness.apis.wire import (
     KEY,
     LIBRARIES,
     LIMIT_BYTES,

@@ -17,9 +17,9 @@ import pytest
 from customer_assets.api.http.base import RawResponse, TransportError, TransportSettings, open_transport
 from customer_assets.core.errors import MissingDependencyError
 from customer_assets.core.metrics import FailureCause
-from customer_assets_tests.harness.scripted_server import http
-from customer_assets_tests.harness.services import need
-from customer_assets_tests.harness.wire import KEY, LIBRARIES, PAGE, Serve, fetched, page_request, transport_to
+from customer_assets_tests.harness.apis.scripted_server import http
+from customer_assets_tests.harness.apis.wire import KEY, LIBRARIES, PAGE, Serve, fetched, page_request, transport_to
+from customer_assets_tests.harness.machines.services import need
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

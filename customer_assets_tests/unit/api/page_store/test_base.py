@@ -11,7 +11,7 @@ from customer_assets.api.page_store import base as pages
 from customer_assets.api.page_store.base import PageStore, open_store, register_store
 from customer_assets.api.page_store.memory import MemoryPageStore
 from customer_assets.core.errors import ConfigurationError
-from customer_assets_tests.harness.page_stores import ManualClock, page
+from customer_assets_tests.harness.machines.page_stores import ManualClock, page
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.service)])

@@ -7,8 +7,8 @@ import redis
 
 from customer_assets.api.page_store.base import open_store
 from customer_assets.core.errors import ConfigurationError, PageStoreError
-from customer_assets_tests.harness.page_stores import ManualClock, page
-from customer_assets_tests.harness.services import free_port
+from customer_assets_tests.harness.machines.page_stores import ManualClock, page
+from customer_assets_tests.harness.machines.services import free_port
 
 
 @pytest.mark.service

@@ -12,7 +12,7 @@ from customer_assets.api.page_store import sqlite
 from customer_assets.api.page_store.base import open_store
 from customer_assets.api.page_store.sqlite import SQLitePageStore
 from customer_assets.core.errors import PageStoreError
-from customer_assets_tests.harness.page_stores import ManualClock, page
+from customer_assets_tests.harness.machines.page_stores import ManualClock, page
 
 
 def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:

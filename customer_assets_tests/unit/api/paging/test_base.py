@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from customer_assets.api.paging import Offset, PageNumber, Pages, Single
-from customer_assets_tests.harness.responses import page_of
+from customer_assets_tests.harness.simulation.responses import page_of
 
 PAGES: TypeAdapter[Any] = TypeAdapter(Pages)
 

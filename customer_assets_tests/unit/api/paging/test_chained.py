@@ -6,7 +6,7 @@ import pytest
 
 from customer_assets.api.paging import Cursor, LastId, LinkHeader, NextUrl, Paging
 from customer_assets.api.responses.answer import AnswerFields
-from customer_assets_tests.harness.responses import page_of, problem_of
+from customer_assets_tests.harness.simulation.responses import page_of, problem_of
 
 CURSOR = Cursor.model_validate({"from": "meta.next", "parameter": "after", "size_parameter": "limit", "size": 5})
 FLAGGED = CURSOR.model_copy(update={"has_more": "meta.more"})

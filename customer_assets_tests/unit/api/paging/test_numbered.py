@@ -4,7 +4,7 @@ import pytest
 
 from customer_assets.api.paging import Offset, PageNumber, Single
 from customer_assets.api.responses.answer import AnswerFields
-from customer_assets_tests.harness.responses import page_of
+from customer_assets_tests.harness.simulation.responses import page_of
 
 LINKS = '<https://api.example/u?page={next}>; rel="next", <https://api.example/u?page={last}>; rel="last"'
 

@@ -15,7 +15,7 @@ from customer_assets.api.responses.answer import AnswerFields
 from customer_assets.api.responses.parser import CountParser, PageParser, records
 from customer_assets.core.metrics import FailureCause
 from customer_assets.core.models import Page
-from customer_assets_tests.harness.scripted_server import body
+from customer_assets_tests.harness.apis.scripted_server import body
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from customer_assets.api.http.event_loop import EventLoop
 from customer_assets.api.http.worker_pool import WorkerPool
 from customer_assets.core.errors import IncompleteCrawlError
 from customer_assets.core.metrics import FailureCause
-from customer_assets_tests.harness.scripted_server import FakeClock, body, http_json
+from customer_assets_tests.harness.apis.scripted_server import FakeClock, body, http_json
 
 KEY = "canary-key-c0ffee"
 Script = Callable[[int, int], RawResponse | TransportError]

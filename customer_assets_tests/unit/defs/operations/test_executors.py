@@ -13,8 +13,8 @@ from customer_assets.core.errors import ConfigurationError
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.operations.executors import EXECUTORS, open_executor
 from customer_assets.defs.operations.notifications import Notifier, NotifyingExecutor
-from customer_assets_tests.harness.deployment import DEPLOY
-from customer_assets_tests.harness.services import need_module
+from customer_assets_tests.harness.machines.deployment import DEPLOY
+from customer_assets_tests.harness.machines.services import need_module
 
 SAMPLES = sorted((DEPLOY / "executors").glob("*.yaml"), key=str)
 

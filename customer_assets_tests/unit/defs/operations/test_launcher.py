@@ -26,7 +26,7 @@ from dagster._grpc.__generated__.dagster_api_pb2 import PingReply, PingRequest
 from dagster._grpc.__generated__.dagster_api_pb2_grpc import DagsterApiServicer, add_DagsterApiServicer_to_server
 
 from customer_assets.defs.operations.launcher import HealthCheckedRunLauncher, worker_health
-from customer_assets_tests.harness.services import free_port
+from customer_assets_tests.harness.machines.services import free_port
 
 NOW = datetime.now(UTC)
 

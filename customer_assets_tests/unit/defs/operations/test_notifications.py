@@ -19,9 +19,9 @@ from customer_assets.definitions import build_definitions
 from customer_assets.defs.operations.notifications import METRICS_TAG, Notifier
 from customer_assets.defs.operations.run_report import ALERT_TAG
 from customer_assets.defs.operations.sensors import failed_run_sensor
-from customer_assets_tests.harness.plain_api import KEY, PlainAPI, customer
-from customer_assets_tests.harness.receivers import Webhook, pushgateway, webhook
-from customer_assets_tests.harness.services import free_port
+from customer_assets_tests.harness.apis.plain_api import KEY, PlainAPI, customer
+from customer_assets_tests.harness.machines.receivers import Webhook, pushgateway, webhook
+from customer_assets_tests.harness.machines.services import free_port
 
 Serve = Callable[[PlainAPI], PlainAPI]
 

@@ -32,7 +32,7 @@ from customer_assets.defs.operations.run_report import ALERT_TAG
 from customer_assets.defs.operations.run_status import FINISHED
 from customer_assets.defs.operations.sensors import failed_run_sensor
 from customer_assets.defs.settings import from_environ
-from customer_assets_tests.harness.receivers import webhook
+from customer_assets_tests.harness.machines.receivers import webhook
 
 Status = dg.DagsterRunStatus
 

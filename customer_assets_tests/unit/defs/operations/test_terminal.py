@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from customer_assets.defs.operations.terminal import open_terminal
-from customer_assets_tests.harness.command_line import BIN, PROJECT, environment
+from customer_assets_tests.harness.machines.command_line import BIN, PROJECT, environment
 
 pytestmark = pytest.mark.timeout(240)
 

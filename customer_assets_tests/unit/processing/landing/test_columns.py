@@ -21,8 +21,8 @@ from customer_assets.core.json_values import (
 from customer_assets.processing.landing.columns import column_of, domains, texts
 from customer_assets.processing.landing.dates import parse_instant
 from customer_assets.processing.landing.emails import email_domain
-from customer_assets_tests.harness import reference
-from customer_assets_tests.harness.dirty import (
+from customer_assets_tests.harness.records import reference
+from customer_assets_tests.harness.records.dirty import (
     DATES,
     EMAILS,
     NAMES,

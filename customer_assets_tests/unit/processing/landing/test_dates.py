@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from customer_assets.processing.landing.columns import instants
 from customer_assets.processing.landing.dates import instant_us
-from customer_assets_tests.harness.dirty import DATES, any_date, any_text
-from customer_assets_tests.harness.reference import instant, text
+from customer_assets_tests.harness.records.dirty import DATES, any_date, any_text
+from customer_assets_tests.harness.records.reference import instant, text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

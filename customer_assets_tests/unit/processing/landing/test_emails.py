@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 
 from customer_assets.processing.landing.emails import canonical_domain, email_domain
-from customer_assets_tests.harness import reference
-from customer_assets_tests.harness.dirty import any_email
+from customer_assets_tests.harness.records import reference
+from customer_assets_tests.harness.records.dirty import any_email
 
 
 @pytest.mark.parametrize(

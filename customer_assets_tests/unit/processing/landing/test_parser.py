@@ -13,8 +13,8 @@ from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing.landing.batches import raw_batch
 from customer_assets.processing.landing.parser import ParsedPage, RecordParser, parse_objects, parse_page
 from customer_assets.processing.schemas import raw_schema
-from customer_assets_tests.harness import reference
-from customer_assets_tests.harness.dirty import any_record, each_edge_case
+from customer_assets_tests.harness.records import reference
+from customer_assets_tests.harness.records.dirty import any_record, each_edge_case
 
 
 def _json(objects: list[Any]) -> bytes:

@@ -14,7 +14,7 @@ from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing.landing import writer as landing_writer
 from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets.processing.schemas import QUARANTINE_SCHEMA, RAW_SCHEMA, raw_schema
-from customer_assets_tests.harness.dirty import dirty_records
+from customer_assets_tests.harness.records.dirty import dirty_records
 
 
 def _page(number: int, records: list[Any]) -> Page:

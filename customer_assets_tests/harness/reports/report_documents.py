@@ -7,7 +7,7 @@ from typing import Any
 from customer_assets.core.models import SIMULATOR, Changes, CleaningSummary, CrawlSummary
 from customer_assets.export import DataExporter
 from customer_assets.report.document import build_report
-from customer_assets_tests.harness.clean_customers import clean_customer
+from customer_assets_tests.harness.records.clean_customers import clean_customer
 
 NOW = datetime(2026, 11, 25, 3, 0, 7, tzinfo=UTC)
 DEFECTS = {"email": 4, "first_name": 1, "last_name": 0, "avatar": 3, "engagement_score": 1, "last_active_at": 2}

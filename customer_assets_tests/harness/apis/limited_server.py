@@ -1,6 +1,6 @@
 """A second rate-limited API on a real socket, built unlike the simulator, so that no pace is tuned to one server.
 
-    python -m customer_assets_tests.harness.limited_server --port 8080 --make gcra --seed 1
+    python -m customer_assets_tests.harness.apis.limited_server --port 8080 --make gcra --seed 1
 
 It speaks HTTP by hand on asyncio, keeps its limit by the models in `limiters.py` and the system's clock, answers with a
 jittering latency, refuses at once, and draws each fault by dice instead of by page. `nginx` in front of one without a
@@ -20,10 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from customer_assets_tests.harness import limiters
-from customer_assets_tests.harness.limiters import Limiter
-from customer_assets_tests.harness.makes import BURST, FAULT_RATE, LATENCY_S, MAKES, PAGES, RATE
-from customer_assets_tests.harness.services import free_port, need, wait_for_port
+from customer_assets_tests.harness.apis.makes import BURST, FAULT_RATE, LATENCY_S, MAKES, PAGES, RATE
+from customer_assets_tests.harness.machines.services import free_port, need, wait_for_port
+from customer_assets_tests.harness.simulation import limiters
+from customer_assets_tests.harness.simulation.limiters import Limiter
 
 PAGE_SIZE = 10
 REASONS = {200: "OK", 404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway"}
@@ -125,7 +125,7 @@ def _process(port: int, make: str, seed: int) -> Iterator[int]:
         command += [part for name, value in options.items() for part in (f"--{name}", f"{value:g}")]
     else:
         own = "none" if make.startswith("nginx") else make
-        command = [sys.executable, "-m", "customer_assets_tests.harness.limited_server", "--make", own]
+        command = [sys.executable, "-m", "customer_assets_tests.harness.apis.limited_server", "--make", own]
     command += ["--port", str(port), "--seed", str(seed)]
     with _running(command, port):
         yield port

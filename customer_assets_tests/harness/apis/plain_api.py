@@ -20,7 +20,7 @@ import pytest
 from customer_assets.defs.io_managers import build_io_manager
 from customer_assets.defs.settings import build_resources
 from customer_assets.defs.sync import DEFAULT_SYNC
-from customer_assets_tests.harness.services import respond, serving
+from customer_assets_tests.harness.machines.services import respond, serving
 
 KEY = "canary-key-c0ffee"
 

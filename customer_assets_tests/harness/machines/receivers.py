@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from customer_assets_tests.harness.services import free_port, need, respond, serving, wait_for_port, wait_until
+from customer_assets_tests.harness.machines.services import free_port, need, respond, serving, wait_for_port, wait_until
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Worlds for the crawl: an API, its limiter, its faults and the clock, all virtual. A world replays exactly.
 
-`python -m customer_assets_tests.harness.simulated_apis --worlds 200000 --seed 1` crawls that many random worlds and
-holds each to the laws. A broken law names its world: `--world N --seed 1` replays that one alone.
+`python -m customer_assets_tests.harness.simulation.simulated_apis --worlds 200000 --seed 1` crawls that many random
+worlds and holds each to the laws. A broken law names its world: `--world N --seed 1` replays that one alone.
 """
 
 import argparse
@@ -30,10 +30,10 @@ from customer_assets.api.crawl.policy import BackoffPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.core.metrics import FailureCause
 from customer_assets.core.models import Page
-from customer_assets_tests.harness import limiters
-from customer_assets_tests.harness.invariants import Witness
-from customer_assets_tests.harness.limiters import Limiter, NoLimit
-from customer_assets_tests.harness.listings import Listing, random_listing, records_of
+from customer_assets_tests.harness.simulation import limiters
+from customer_assets_tests.harness.simulation.invariants import Witness
+from customer_assets_tests.harness.simulation.limiters import Limiter, NoLimit
+from customer_assets_tests.harness.simulation.listings import Listing, random_listing, records_of
 
 STATUSES = {
     FailureCause.SERVER_ERROR: 500,

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from customer_assets_tests.harness.services import respond, serving
+from customer_assets_tests.harness.machines.services import respond, serving
 
 CLIENT, SECRET, REFRESH = "canary-client", "canary-secret", "canary-refresh-0"
 ENVIRON = {

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from customer_assets.processing.engines import Engine, open_engine
-from customer_assets_tests.harness.services import need, need_module
+from customer_assets_tests.harness.machines.services import need, need_module
 
 AS_OF = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

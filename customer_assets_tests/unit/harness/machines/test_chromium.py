@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser
 
-from customer_assets_tests.harness.chromium import violations
+from customer_assets_tests.harness.machines.chromium import violations
 
 pytestmark = pytest.mark.service
 

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from customer_assets_tests.harness.services import respond, serving
+from customer_assets_tests.harness.machines.services import respond, serving
 
 ACME_KEY = "canary-key-c0ffee"
 

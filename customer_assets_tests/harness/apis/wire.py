@@ -21,7 +21,7 @@ from customer_assets.api.http.base import (
     open_transport,
 )
 from customer_assets.api.paging import PageNumber
-from customer_assets_tests.harness.scripted_server import ScriptedServer, Step, body, http
+from customer_assets_tests.harness.apis.scripted_server import ScriptedServer, Step, body, http
 
 KEY = "canary-key-c0ffee"
 LIBRARIES = pytest.mark.parametrize("library", ["requests", "aiohttp"])

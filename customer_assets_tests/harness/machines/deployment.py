@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from customer_assets_tests.harness.services import (
+from customer_assets_tests.harness.machines.services import (
     PG_DATABASE,
     PG_PASSWORD,
     PG_USER,
@@ -23,9 +23,9 @@ from customer_assets_tests.harness.services import (
     running_postgres,
     wait_until,
 )
-from customer_assets_tests.harness.ui import UI
+from customer_assets_tests.harness.machines.ui import UI
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+DEPLOY = Path(__file__).parents[3] / "deploy"
 INSTALLED_BIN = "/opt/customer_assets/.venv/bin"
 INSTALLED_HOME = "/var/lib/customer_assets/dagster"
 BIN = str(Path(sys.executable).parent)

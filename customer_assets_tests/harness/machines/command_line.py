@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 BIN = Path(sys.executable).parent
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 LIMIT_S = 200
 SYNCED_CUSTOMERS = 40_000
 

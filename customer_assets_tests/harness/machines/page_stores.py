@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from customer_assets.core.models import Page
-from customer_assets_tests.harness.services import free_port, need, wait_for_port
+from customer_assets_tests.harness.machines.services import free_port, need, wait_for_port
 
 NOW_S = 1_800_000_000.0
 

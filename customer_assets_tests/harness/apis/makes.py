@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from customer_assets.api.crawl.policy import CrawlPolicy
 from customer_assets.core.metrics import FailureCause
-from customer_assets_tests.harness import limiters
-from customer_assets_tests.harness.limiters import Limiter
-from customer_assets_tests.harness.simulated_apis import World, visit
+from customer_assets_tests.harness.simulation import limiters
+from customer_assets_tests.harness.simulation.limiters import Limiter
+from customer_assets_tests.harness.simulation.simulated_apis import World, visit
 
 PAGES, FAULT_RATE, LATENCY_S, RATE, BURST = 4_000, 0.2, 0.05, 100, 20
 

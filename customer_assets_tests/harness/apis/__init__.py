@@ -1,0 +1,1 @@
+"""Customer APIs on loopback, over real sockets."""

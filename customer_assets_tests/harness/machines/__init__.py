@@ -1,0 +1,1 @@
+"""Redis, PostgreSQL, Dagster's services, a browser, and the project's programs as processes."""

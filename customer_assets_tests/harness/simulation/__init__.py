@@ -1,0 +1,1 @@
+"""APIs in virtual time, without sockets, and the laws that a crawl obeys."""
