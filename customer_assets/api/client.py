@@ -166,14 +166,15 @@ class CustomerAPIClient:
         for figures.passes in range(1, MAX_PASSES + 1):
             totals = self._run_pass(sink, figures)
             ids, rejected, same = sink.unique_ids(), sink.rejected_records(), sink.fingerprint() == fingerprint
-            consistency = assess(totals, ids, rejected, same_as_before=same)
-            if consistency is not Consistency.SHIFTED or (same and totals.totals_stable):
+            verify = self._endpoint.paging.verify
+            consistency = assess(totals, ids, rejected, same_as_before=same, verify=verify)
+            if consistency.is_final or (same and totals.totals_stable):
                 break  # twice the same pages: a third pass would read them again
             fingerprint = sink.fingerprint()
             if figures.passes < MAX_PASSES:
-                logger.warning("Pass %d does not add up; reading all pages again.", figures.passes)
+                logger.warning("Pass %d: %s; reading all pages again.", figures.passes, consistency.value)
                 self._store.set_ttl(0)
-        self._store.set_ttl(0 if consistency is Consistency.SHIFTED else self.options.cache_ttl_s)
+        self._store.set_ttl(self.options.cache_ttl_s if consistency.is_final else 0)
         figures.unique_ids, figures.rejected = ids, rejected
         _conclude(figures, totals, consistency)
 

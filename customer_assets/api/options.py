@@ -11,7 +11,7 @@ write a sub-model of `Settings` and make it a field of `ApiDescription`: the cli
 What a setting does belongs in the file that uses it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict, get_args
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from customer_assets.api.http.base import Transport
 from customer_assets.api.page_store.base import validate_store_url
 from customer_assets.api.paging import PageNumber, Pages, Paging
 from customer_assets.api.paging.base import validate_parameter
+from customer_assets.api.presets import PLANNED, apply_preset
 from customer_assets.api.responses.answer import AnswerFields
 from customer_assets.core.configuration import (
     SECRET,
@@ -43,6 +44,20 @@ HEADERS_OF_OURS = {"accept-encoding", "connection", "content-length", "content-t
 TransportName = Literal["requests", "aiohttp"]
 TRANSPORTS: tuple[str, ...] = get_args(TransportName)
 
+DEFAULT_PATH = "/users"
+
+def _parse_pairs(given: Any) -> Any:  # noqa: ANN401 - pydantic checks what is no text
+    if not isinstance(given, str):
+        return given
+    pairs = [part.partition("=") for part in given.split(",") if part.strip()]
+    if not all(separator and name.strip() for name, separator, _ in pairs):
+        raise SettingError(f"{given!r} does not name values", "Write it like shop=acme.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+PresetValues = Annotated[dict[str, str], BeforeValidator(_parse_pairs, json_schema_input_type=dict[str, str] | str)]
+"""Written as a mapping, or as text where there is nothing else: `shop=acme, version=2`."""
+
 Waits = Annotated[
     list[Annotated[float, Field(ge=0, le=A_YEAR_S)]],
     BeforeValidator(lambda waits: list(waits) if isinstance(waits, tuple) else waits),
@@ -55,9 +70,16 @@ class ApiOptions(Settings):
     variable_prefix: ClassVar[str] = "CUSTOMER_API"
 
     base_url: str = Field(
-        default="", description="The API, such as https://reqres.in/api. Empty: the embedded simulator."
+        default="", description="The API, such as https://reqres.in/api. Empty: the preset's, or the embedded simulator."
     )
-    path: str = Field(default="/users", description="Where the customers are, below the base URL.")
+    path: str = Field(
+        default="", description=f"Where the customers are, below the base URL. Empty: the preset's, or {DEFAULT_PATH}."
+    )
+    preset: str = Field(
+        default="",
+        description="A known API, such as stripe; `python -m customer_assets.apis` lists them. Settings override it.",
+    )
+    preset_values: PresetValues = Field(default={}, description="What the preset leaves open, such as shop=acme.")
     key_header: str = Field(default="x-api-key", description="The header that carries the key.")
     key_scheme: str = Field(default="", description="The word before the key in its header, such as Bearer.")
     page_parameter: str = Field(default="page", description="The query parameter that asks for a page.")
@@ -114,7 +136,20 @@ class ApiDescription(Settings):
 
 
 class ApiSettings(ApiOptions, ApiDescription):
-    """All of it, checked as a whole: what a client works by."""
+    """All of it, the preset's part included, checked as a whole: what a client works by."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def resolve_preset(cls, given: Any) -> Any:  # noqa: ANN401 - whatever was configured
+        """Replace a preset's name by its settings."""
+        if not isinstance(given, Mapping):
+            return given
+        settings = {**given}
+        if preset := settings.pop("preset", ""):
+            own = {name: value for name, value in settings.items() if name not in ("base_url", "path") or value}
+            merged = apply_preset(preset, _parse_pairs(own.pop("preset_values", {})), own)
+            settings = {name: part for name, part in merged.items() if name in cls.model_fields or name not in PLANNED}
+        return {**settings, "path": settings.get("path") or DEFAULT_PATH}
 
     @classmethod
     def from_keywords(cls, **keywords: Any) -> Self:  # noqa: ANN401 - `ApiKeywords`, at the client
@@ -246,6 +281,8 @@ class ApiKeywords(TypedDict, total=False):
     """The types of the client's keywords, for editors and type checkers; a test holds them to `ApiSettings`."""
 
     path: str
+    preset: str
+    preset_values: dict[str, str]
     key_header: str
     key_scheme: str
     page_parameter: str

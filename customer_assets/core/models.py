@@ -34,8 +34,9 @@ class Page:
         next_cursor: What the request for the next page carries (a cursor, an id, an address), where only this page can
             say so; None: no page follows, or its request needs no cursor.
         has_more: Whether more pages follow, according to this answer; None: it does not say.
-        digest: SHA-256 of number and data. Computed with the page, on whatever thread reads it: hashing releases the
-            interpreter, which the crawl's own thread would then wait for.
+        digest: SHA-256 of number and data; zero for an empty page, since how many of those are requested beyond the end
+            is chance. Computed with the page, on whatever thread reads it: hashing releases the interpreter, which the
+            crawl's own thread would then wait for.
     """
 
     number: int
@@ -52,7 +53,7 @@ class Page:
         """Hash the data."""
         hashed = hashlib.sha256(b"%d:" % self.number)
         hashed.update(self.data)
-        object.__setattr__(self, "digest", hashed.digest())
+        object.__setattr__(self, "digest", hashed.digest() if self.record_count else bytes(hashed.digest_size))
 
 
 class _CleanCustomer(BaseModel):

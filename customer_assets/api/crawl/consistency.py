@@ -46,6 +46,12 @@ class Consistency(Enum):
     COMPLETE = "complete"
     SOURCE_DUPLICATES = "the source holds duplicates"
     SHIFTED = "customers moved while pages were read"
+    UNVERIFIED = "nothing shows whether customers moved while pages were read"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether another pass could not show more."""
+        return self in (Consistency.COMPLETE, Consistency.SOURCE_DUPLICATES)
 
 
 TotalIs = Literal["exact", "at_least", "none"]
@@ -61,6 +67,7 @@ class PassTotals:
 
     Attributes:
         pages: Pages with records, and the first one.
+        received: All pages, empty ones included.
         records: Records on them.
         total: Customers in all, by the latest answer; None: there is nothing to compare with.
         totals_stable: Whether every page named the same totals.
@@ -68,7 +75,7 @@ class PassTotals:
 
     def __init__(self, numbering: Numbering = Numbering.PAGES, total_is: TotalIs = "exact") -> None:
         self.numbering, self.total_is = numbering, total_is
-        self.pages = self.records = 0
+        self.pages = self.received = self.records = 0
         self.total: int | None = None
         self.totals_stable = True
         self._totals: tuple[int | None, int | None] | None = None
@@ -89,6 +96,7 @@ class PassTotals:
         if page.total is not None and self.total_is != "none":
             self.total = page.total
         self.pages += page.record_count > 0 or page.number == 1
+        self.received += 1
         self.records += page.record_count
         if self.numbering is Numbering.RECORDS:
             self._covered.add_range(page.number, page.number + page.record_count - 1)
@@ -107,7 +115,9 @@ class PassTotals:
         self.total, self.total_is, self.totals_stable = None, "none", True
 
 
-def assess(totals: PassTotals, unique_ids: int, rejected: int, *, same_as_before: bool) -> Consistency:
+def assess(
+    totals: PassTotals, unique_ids: int, rejected: int, *, same_as_before: bool, verify: bool = False
+) -> Consistency:
     """Assess a pass.
 
     Args:
@@ -115,12 +125,17 @@ def assess(totals: PassTotals, unique_ids: int, rejected: int, *, same_as_before
         unique_ids: Distinct customers.
         rejected: Records without a usable id.
         same_as_before: Whether the pass before read the very same pages.
+        verify: Whether only a second pass proves that nobody moved, where there is no total to compare with.
     """
     found = unique_ids + rejected
     repeated = Consistency.SOURCE_DUPLICATES if same_as_before else Consistency.SHIFTED
     if totals.total is None:
         # A chain does not shift. Where records do, some are read twice and others never.
-        return Consistency.COMPLETE if totals.numbering is Numbering.CHAIN or found == totals.records else repeated
+        if totals.numbering is Numbering.CHAIN:
+            return Consistency.COMPLETE
+        if verify and totals.received > 1 and not same_as_before:
+            return Consistency.UNVERIFIED
+        return Consistency.COMPLETE if found == totals.records else repeated
     if totals.total_is == "at_least":
         return Consistency.COMPLETE if found >= totals.total else Consistency.SHIFTED
     if totals.numbering is Numbering.CHAIN and found == totals.total:

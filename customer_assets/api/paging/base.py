@@ -157,6 +157,11 @@ class Paging(Settings):
         default="query", description="Where the parameters go: query, body, or an object in it: body.variables."
     )
 
+    verify: bool = Field(
+        default=False,
+        description="Read all pages twice, to prove that nobody moved between them; for pages without a total.",
+    )
+
     @abstractmethod
     def request(self, number: int, cursor: str | None) -> PageRequest:
         """The request for a page."""

@@ -225,7 +225,7 @@ class VendorAPI:
         limiter: TokenBucket | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.population, self.base_url, self._faults, self._limiter, self.now = (
+        self.population, self.base_url, self._faults, self.limiter, self.now = (
             population,
             base_url,
             faults,
@@ -242,8 +242,8 @@ class VendorAPI:
             return self.grant(request)
         if not self.authorises(request):
             return reply({"error": "unauthorised"}, 401)
-        if self._limiter is not None and not self._limiter.admits():
-            return self.throttle(self._limiter.wait_s())
+        if self.limiter is not None and not self.limiter.admits():
+            return self.throttle(self.limiter.wait_s())
         failure = self._faults.status() if self._faults else None
         if failure is not None:
             return reply({"error": "server error"}, failure)

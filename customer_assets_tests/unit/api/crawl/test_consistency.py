@@ -74,3 +74,15 @@ def test_pages_that_repeat_beyond_the_end_are_left_out() -> None:
     totals.leave_out_beyond(2)
     assert totals.records == 15
     assert assess(totals, 15, 0, same_as_before=False) is COMPLETE
+
+
+@pytest.mark.parametrize("numbering", [PAGES, RECORDS])
+def test_without_a_total_only_a_second_pass_proves_that_nobody_moved(numbering: Numbering) -> None:
+    """If it is asked to, and there is more than one page, an empty one included: somebody may have left its place."""
+    two, one = totals_of(numbering, [(1, 10, None), (11, 0, None)]), totals_of(numbering, [(1, 10, None)])
+    assert assess(two, 10, 0, same_as_before=False, verify=True) is Consistency.UNVERIFIED
+    assert assess(two, 10, 0, same_as_before=True, verify=True) is COMPLETE
+    assert assess(two, 10, 0, same_as_before=False) is COMPLETE
+    assert assess(one, 10, 0, same_as_before=False, verify=True) is COMPLETE
+    counted = totals_of(numbering, [(1, 10, 10), (11, 0, 10)])
+    assert assess(counted, 10, 0, same_as_before=False, verify=True) is COMPLETE

@@ -1,0 +1,132 @@
+"""What is known of an API by its name: presets, read from the YAML files in `apis/` and merged with a user's settings.
+
+A preset has no code and no settings of its own: its `api:` is the section of a component's YAML. What a setting means
+belongs in `options.py`.
+"""
+
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, Field
+
+from customer_assets.core.configuration import SettingError, Settings, configuration_errors, suggest
+from customer_assets.core.errors import ConfigurationError
+
+PLANNED = ("incremental", "slices", "limits")
+"""Parts of presets that are left out until a setting of that name reads them."""
+
+FILLED_IN = (("base_url",), ("path",), ("auth", "token_url"))
+"""The settings in which `{name}` stands for one of a preset's values."""
+
+_PLACE = re.compile(r"\{([a-z_]+)\}")
+
+
+class About(Settings):
+    """What a user wants to know about a preset.
+
+    Attributes:
+        name: The API's name.
+        values: What a user must set, beside secrets: what `{name}` stands for, in words.
+        secrets: The variables to set, and what each holds.
+        note: When something else must be set.
+        deletions: How deleted customers show.
+    """
+
+    name: str
+    values: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    note: str = ""
+    deletions: str
+
+
+class Preset(Settings):
+    """A known API.
+
+    Attributes:
+        about: What a user wants to know.
+        api: The `api:` section, unchecked.
+    """
+
+    about: About
+    api: dict[str, Any] = Field(repr=False)
+
+
+def preset_names() -> list[str]:
+    """Return the names of all presets, in alphabetical order."""
+    return sorted(_paths())
+
+
+@cache
+def load_preset(name: str) -> Preset:
+    """Read a preset.
+
+    Raises:
+        ConfigurationError: There is none of that name.
+    """
+    path = _paths().get(name)
+    if path is None:
+        remedy = suggest(name, _paths(), "`python -m customer_assets.apis` lists all presets.")
+        raise ConfigurationError("preset", f"there is no preset {name!r}", remedy)
+    with configuration_errors(Preset):
+        return Preset(**yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def apply_preset(name: str, values: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a preset's settings, overridden by those that were given, key by key.
+
+    Raises:
+        SettingError: There is no such preset, or one of its values is missing or unknown.
+    """
+    try:
+        preset = load_preset(name)
+    except ConfigurationError as error:
+        raise SettingError(error.problem, error.remedy, field=error.field) from None
+    merged = merge_settings(preset.api, given)
+    for unknown in sorted(set(values) - set(preset.about.values)):
+        remedy = suggest(unknown, preset.about.values, f"It has {', '.join(preset.about.values) or 'none at all'}.")
+        raise SettingError(f"the preset {name} has no value {unknown!r}", remedy, field="preset_values")
+    for steps in FILLED_IN:
+        _fill_in(merged, steps, preset.about.values, values, name)
+    return merged
+
+
+def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings overridden by others, key by key; a part that gets another `type` is replaced as a whole."""
+    merged = deepcopy(dict(below))
+    for key, given in above.items():
+        value = given.model_dump(by_alias=True, exclude_unset=True) if isinstance(given, BaseModel) else given
+        known = merged.get(key)
+        is_mergeable = isinstance(known, dict) and isinstance(value, Mapping)
+        if is_mergeable and value.get("type", known.get("type")) == known.get("type"):
+            merged[key] = merge_settings(known, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _fill_in(
+    settings: dict[str, Any], steps: tuple[str, ...], about: Mapping[str, str], values: Mapping[str, str], preset: str
+) -> None:
+    *outer, last = steps
+    for step in outer:
+        settings = settings.get(step, {})
+    text = settings.get(last)
+    if not isinstance(text, str):
+        return
+    for name in _PLACE.findall(text):
+        if name in about and not values.get(name):
+            raise SettingError(
+                f"the preset {preset} needs {name}, {about[name]}", f"Set it to {name}=…", field="preset_values"
+            )
+    settings[last] = _PLACE.sub(lambda place: values.get(place[1], place[0]), text)
+
+
+@cache
+def _paths() -> dict[str, Path]:
+    return {path.stem: path for path in Path(str(files("customer_assets"))).glob("apis/*/*.yaml")}

@@ -1,0 +1,83 @@
+"""Every preset reads every customer of its API, once each: 41 imitations, made from the vendors' own documents.
+
+In virtual time, so that faults, throttling and pauses cost nothing; a few run over real sockets as well.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customer_assets.apis import load_preset, preset_names
+from customer_assets_tests.harness.vendors import VENDORS, Population, VendorAPI
+from customer_assets_tests.harness.vendors.base import Faults
+from customer_assets_tests.harness.vendors.virtual import ids_of, open_vendor_client
+
+SMALL_PAGE = 20
+
+STRICT = {"auth0", "brevo", "chargebee", "commercetools", "hubspot", "klaviyo", "shopify_graphql", "square", "stripe"}
+"""They refuse a page size beyond their largest one. All others clamp it, or have none."""
+
+
+def sized(name: str, size: int) -> dict[str, Any]:
+    """The setting of a page size, where an API has one."""
+    pages = load_preset(name).api["pages"]
+    return {"page_size": size} if pages.get("size_parameter") or pages.get("format") else {}
+
+
+def read(name: str, api: VendorAPI, tmp: Path, **options: Any) -> list[Any]:
+    """Read everybody; return their ids."""
+    with open_vendor_client(name, api, tmp=tmp, **options) as (client, _):
+        ids = ids_of(client.fetch_all_customers(), client.options.record)
+        assert client.figures.missing_customers == client.figures.rejected == client.figures.source_duplicates == 0
+    return ids
+
+
+def everybody(api: VendorAPI) -> list[Any]:
+    """Everybody's id."""
+    return [api.key(customer) for customer in api.customers]
+
+
+def same(found: list[Any], expected: list[Any]) -> bool:
+    """The same customers, once each, in whatever order the API has."""
+    return sorted(found, key=str) == sorted(expected, key=str)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_faults_and_throttling_cost_no_customer(name: str, tmp_path: Path) -> None:
+    """20 % of the requests fail, and the API's own limiter refuses more than ten a second."""
+    api = VENDORS[name](Population(523), faults=Faults(0.2, seed=1))
+    assert same(read(name, api, tmp_path, limit=(10.0, 5), **sized(name, SMALL_PAGE)), everybody(api))
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_clamped_page_size_costs_no_customer(name: str, tmp_path: Path) -> None:
+    """Where more is asked for than comes; strict APIs are asked for an odd size instead."""
+    api = VENDORS[name](Population(523))
+    assert same(read(name, api, tmp_path, **sized(name, 37 if name in STRICT else 5_000)), everybody(api))
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_customers_who_stay_are_read_while_others_come_and_go(name: str, tmp_path: Path) -> None:
+    """Before the sixth request one joins, before the tenth one leaves."""
+    api = VENDORS[name](Population(523, joins_at=5, leaves_at=9))
+    found = read(name, api, tmp_path, **sized(name, SMALL_PAGE))
+    assert {api.key(customer) for customer in api.population.stayed} <= set(found)
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("customers", [0, 1])
+def test_an_empty_shop_and_a_shop_with_one_customer(name: str, customers: int, tmp_path: Path) -> None:
+    api = VENDORS[name](Population(customers))
+    assert read(name, api, tmp_path) == everybody(api)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_multiple_of_the_page_size(name: str, tmp_path: Path) -> None:
+    """The last page is full, and no request goes on for ever."""
+    size = load_preset(name).api["pages"].get("size") or VENDORS[name].default_size
+    api = VENDORS[name](Population(2 * size))
+    assert same(read(name, api, tmp_path), everybody(api))
+    passes = 2 if load_preset(name).api["pages"].get("verify") else 1
+    assert len(api.requests) <= passes * (2 + 9)
