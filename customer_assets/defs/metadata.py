@@ -22,6 +22,7 @@ from customer_assets.core.fields import Field as FieldDefinition
 from customer_assets.core.models import Changes, CleaningSummary, CrawlSummary
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.export import ExportFigures
+from customer_assets.export.formats import Format
 from customer_assets.processing.quality import CheckResult, QualityMetrics, Severity
 from customer_assets.processing.rules import CleaningOptions
 from customer_assets.processing.rules import lineage as rule_lineage
@@ -153,13 +154,16 @@ def rejected_metadata(crawl: CrawlSummary, quarantine: Path) -> dict[str, dg.Met
     return {**numeric(counts), "quarantine": dg.MetadataValue.path(quarantine)}
 
 
-def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.MetadataValue]:
-    """Return what an export holds, and where it is."""
+def export_metadata(figures: ExportFigures, files: Mapping[Format, Path]) -> dict[str, dg.MetadataValue]:
+    """Return what an export holds, and where it is in each format."""
+    path = files[Format.JSON]
+    copies = {f"file_{form}": dg.MetadataValue.path(at) for form, at in files.items() if form is not Format.JSON}
     counts = {name: value for name, value in asdict(figures).items() if isinstance(value, int)}
     return {
         **numeric(counts),
         "digest": dg.MetadataValue.text(figures.digest),
         "file": dg.MetadataValue.path(path),
+        **copies,
         "dagster/uri": dg.MetadataValue.text(path.as_uri()),
     }
 

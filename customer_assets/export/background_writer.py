@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from customer_assets.storage.private_files import make_private, with_filename
+from customer_assets.storage.private_files import with_filename
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -94,7 +94,7 @@ class HashingWriter:
 
 
 class ParquetSink:
-    """A new Parquet file, private to its owner, that a thread of its own writes.
+    """A Parquet file that a thread of its own writes. A file that is there already keeps its mode and locks.
 
     Used as a context. At its end the file is complete; if the block failed, the file is gone.
 
@@ -109,7 +109,6 @@ class ParquetSink:
     """
 
     def __init__(self, path: Path, schema: pa.Schema, *, rows_per_group: int = 0, **options: Any) -> None:  # noqa: ANN401
-        make_private(path)
         self._path, self._schema, self._rows_per_group = path, schema, rows_per_group
         try:
             with with_filename(path):

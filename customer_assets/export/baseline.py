@@ -22,6 +22,7 @@ from customer_assets.export.json_lines import PACKED, LineFormat
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.rules import Frame
 from customer_assets.processing.schemas import schema_of
+from customer_assets.storage.private_files import make_private
 
 _BLANKS: dict[Kind, Any] = {
     Kind.TEXT: "",
@@ -70,6 +71,7 @@ class ExportBaseline(ParquetSink):
     ) -> None:
         exported_at = clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         header = {_EXPORTED_AT: exported_at.encode(), _PACKING: packing(mapping).encode()}
+        make_private(path)
         self._kept = kept_schema(mapping).with_metadata(header)
         super().__init__(
             path, self._kept, compression="snappy", use_dictionary=["email_domain"], write_statistics=False
