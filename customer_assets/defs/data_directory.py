@@ -164,8 +164,8 @@ class DataDirectory(StorageOptions, Resource):
 
     @property
     def clean(self) -> Table[CleaningSummary]:
-        """The clean customers."""
-        return self._table(CLEAN, CleaningSummary)
+        """The clean customers. Their file bears the table's name once they passed the gate, not before."""
+        return self._table(CLEAN, CleaningSummary, is_gated=True)
 
     @property
     def exported(self) -> Table[CleaningSummary]:
@@ -240,6 +240,7 @@ class DataDirectory(StorageOptions, Resource):
                 self.exported.commit(staged, facts.model_copy(update=noted))
         finally:
             staged.unlink(missing_ok=True)
+        self.clean.show(facts)
         self.exported.remove_set_aside()
         for path in self.export_files().values():
             keep_export(path, self.keep_exports)
@@ -308,8 +309,10 @@ class DataDirectory(StorageOptions, Resource):
         """Return the facts of just the clean customers that a frame holds; see `crawl_summary`."""
         return _carried(clean, CleaningSummary) or self.clean.current().facts
 
-    def _table(self, name: str, facts: type[Facts], shown: Mapping[str, Path] | None = None) -> Table[Facts]:
-        return Table(open_folder(self.lake), name, facts, self._staging, shown)
+    def _table(
+        self, name: str, facts: type[Facts], shown: Mapping[str, Path] | None = None, *, is_gated: bool = False
+    ) -> Table[Facts]:
+        return Table(open_folder(self.lake), name, facts, self._staging, shown, is_gated=is_gated)
 
     def _staging(self) -> StagingArea:
         return staging_area(self.layout.staging)

@@ -23,7 +23,9 @@ from customer_assets.core.models import Changes, CleaningSummary, CrawlSummary
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.export import ExportFigures
 from customer_assets.export.formats import Format
+from customer_assets.monitoring.alerts import CHECK_FAILED, RUNBOOKS
 from customer_assets.processing.quality import CheckResult, QualityMetrics, Severity
+from customer_assets.processing.remedies import REMEDIES
 from customer_assets.processing.rules import CleaningOptions
 from customer_assets.processing.rules import lineage as rule_lineage
 from customer_assets.report.markdown import markdown
@@ -96,8 +98,17 @@ def check_result(
         passed=bool(verdict.passed),
         severity=dg.AssetCheckSeverity.WARN if verdict.severity is Severity.WARN else dg.AssetCheckSeverity.ERROR,
         description=verdict.description,
-        metadata={**numeric(verdict.figures), **(metadata or {})},
+        metadata={**numeric(verdict.figures), **(metadata or {}), **_remedy(verdict)},
     )
+
+
+def _remedy(verdict: CheckResult) -> dict[str, dg.MetadataValue]:
+    if verdict.passed:
+        return {}
+    return {
+        "what_to_do": dg.MetadataValue.text(REMEDIES.get(verdict.name, "")),
+        "runbook": dg.MetadataValue.text(RUNBOOKS[CHECK_FAILED]),
+    }
 
 
 def crawl_metadata(figures: CrawlStats) -> dict[str, dg.MetadataValue]:
