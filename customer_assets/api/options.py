@@ -46,6 +46,7 @@ TRANSPORTS: tuple[str, ...] = get_args(TransportName)
 
 DEFAULT_PATH = "/users"
 
+
 def _parse_pairs(given: Any) -> Any:  # noqa: ANN401 - pydantic checks what is no text
     if not isinstance(given, str):
         return given
@@ -70,7 +71,8 @@ class ApiOptions(Settings):
     variable_prefix: ClassVar[str] = "CUSTOMER_API"
 
     base_url: str = Field(
-        default="", description="The API, such as https://reqres.in/api. Empty: the preset's, or the embedded simulator."
+        default="",
+        description="The API, such as https://reqres.in/api. Empty: the preset's, or the simulator.",
     )
     path: str = Field(
         default="", description=f"Where the customers are, below the base URL. Empty: the preset's, or {DEFAULT_PATH}."

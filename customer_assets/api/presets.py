@@ -102,8 +102,11 @@ def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[s
     for key, given in above.items():
         value = given.model_dump(by_alias=True, exclude_unset=True) if isinstance(given, BaseModel) else given
         known = merged.get(key)
-        is_mergeable = isinstance(known, dict) and isinstance(value, Mapping)
-        if is_mergeable and value.get("type", known.get("type")) == known.get("type"):
+        if (
+            isinstance(known, dict)
+            and isinstance(value, Mapping)
+            and value.get("type", known.get("type")) == known.get("type")
+        ):
             merged[key] = merge_settings(known, value)
         else:
             merged[key] = value

@@ -18,9 +18,9 @@ __all__ = ["Preset", "load_preset", "open_client", "preset_names"]
 
 def open_client(
     preset: str,
+    /,
     *,
     base_url: str | None = None,
-    path: str | None = None,
     environ: Mapping[str, str] | None = None,
     values: Mapping[str, str] | None = None,
     clock: Clock | None = None,
@@ -31,7 +31,6 @@ def open_client(
     Args:
         preset: Its name; `python -m customer_assets.apis` lists them.
         base_url: Replaces the preset's.
-        path: Replaces the preset's.
         environ: Where secrets are read; None: the environment of the process.
         values: What the preset leaves open, such as the shop.
         clock: The time, and how to wait.
@@ -40,7 +39,5 @@ def open_client(
     Raises:
         ConfigurationError: There is no such preset, a value or a secret is missing, or an option cannot be used.
     """
-    if path is not None:
-        options["path"] = path
     options |= {"preset": preset, "preset_values": dict(values or {})}
     return CustomerAPIClient(base_url or "", "", clock=clock, environ=environ, **options)

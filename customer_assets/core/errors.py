@@ -183,7 +183,7 @@ class QualityGateError(CustomerAssetsError):
         self.failed_checks, self.reasons = tuple(failed_checks), tuple(reasons)
         super().__init__(
             f"Not published, {', '.join(self.failed_checks)} failed: {'; '.join(self.reasons)}. "
-            "The last good export is unchanged."
+            "The last good export is unchanged. What to do: deploy/OPERATING.md#when-a-check-is-red."
         )
 
 

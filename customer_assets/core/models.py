@@ -186,6 +186,7 @@ class CleaningSummary(BaseModel):
     respelled_ids: Annotated[int, Field(ge=0, description="Ids written in more than one way, such as 7 and 007.")] = 0
     changes: Annotated[Changes | None, Field(description="Null before anything was published.")] = None
     customers: Annotated[int, Field(ge=0, description="How many an export of them holds; 0 until there is one.")] = 0
+    formats: Annotated[tuple[str, ...], Field(description="The formats that they were published in.")] = ()
     crawl: Annotated[CrawlSummary, Field(description="The crawl they were made from.")]
 
     @property

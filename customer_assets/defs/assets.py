@@ -150,7 +150,7 @@ def _customer_export(sync: Sync) -> dg.AssetsDefinition:
             exported = data_directory.publish_export(exporter, clean_customers, cleaning)
         return dg.MaterializeResult(
             metadata={
-                **export_metadata(exported, data_directory.export_file),
+                **export_metadata(exported, data_directory.export_files()),
                 **exported_columns(context.asset_key, cleaning),
             },
             data_version=dg.DataVersion(exported.digest),

@@ -16,7 +16,8 @@ from customer_assets.defs.metadata import check_result, crawl_summary_metadata, 
 from customer_assets.defs.resources import ProcessingResource, ThresholdsResource
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export import DataExporter
-from customer_assets.export.verify import UnreadableExportError, read_export
+from customer_assets.export.formats import Format
+from customer_assets.export.verify import UnreadableExportError, read_copy, read_export
 from customer_assets.processing.quality import CHECK_DESCRIPTIONS, blocking_failures, completeness, measure_quality
 
 
@@ -91,19 +92,27 @@ def _check_of_the_export(sync: Sync) -> dg.AssetChecksDefinition:
     def export_matches_clean_customers(
         clean_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
     ) -> dg.AssetCheckResult:
-        """The published file, read again, holds exactly the clean customers, complete and in order."""
+        """The published files, read again, hold exactly the clean customers, complete and in order."""
         with as_dagster_failures(), ThreadPoolExecutor(1) as aside, data_directory.last_export() as last_export:
             mapping = data_directory.cleaning_summary(clean_customers).mapping
-            reading = aside.submit(read_export, data_directory.export_file, mapping)
+            published = data_directory.published()
+            files = data_directory.export_files(published.formats if published else None)
+            document = files.pop(Format.JSON)
+            reading = aside.submit(read_export, document, mapping)
+            copies = {path: aside.submit(read_copy, path, form, mapping) for form, path in files.items()}
             expected = DataExporter(processing.open_engine(), mapping=mapping).expected(clean_customers, last_export)
         try:
             found = reading.result()
+            differing = [path.name for path, copy in copies.items() if copy.result() != expected]
         except UnreadableExportError as error:
             return dg.AssetCheckResult(passed=False, description=str(error))
+        text = f"{found.total_customers} customers in the file, {expected.total_customers} clean ones."
+        if differing:
+            text += f" {', '.join(differing)} differ: materialise customer_export again."
         return dg.AssetCheckResult(
-            passed=found == expected,
-            description=f"{found.total_customers} customers in the file, {expected.total_customers} clean ones.",
-            metadata=export_metadata(found, data_directory.export_file),
+            passed=found == expected and not differing,
+            description=text,
+            metadata=export_metadata(found, {Format.JSON: document, **files}),
         )
 
     return export_matches_clean_customers

@@ -14,11 +14,11 @@ from os.path import relpath
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from upath import UPath
 
 from customer_assets.api import CrawlStats
-from customer_assets.core.configuration import LocalPath, Settings, Variable
+from customer_assets.core.configuration import LocalPath, Settings, Variable, validate_choice
 from customer_assets.core.errors import (
     ConfigurationError,
     DamagedTableError,
@@ -31,6 +31,7 @@ from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.defs.run_config import Resource
 from customer_assets.export import DataExporter, ExportFigures
 from customer_assets.export.baseline import ExportBaseline
+from customer_assets.export.formats import Format, paths_of
 from customer_assets.export.history import keep_export
 from customer_assets.processing.defects import rejected_by_reason
 from customer_assets.processing.landing.writer import LandingWriter
@@ -91,6 +92,17 @@ class StorageOptions(Settings):
         "Empty: lake/ in the data directory.",
     )
     keep_exports: int = Field(default=0, ge=0, description="Past exports to keep in export/history/.")
+    export_formats: list[str] = Field(
+        default=[Format.JSON.value],
+        description="What the customers are published as, beside the document (json): ndjson, parquet.",
+        json_schema_extra={"items": {"type": "string", "enum": [*Format]}},
+    )
+
+    @field_validator("export_formats")
+    @classmethod
+    def validate_formats(cls, formats: list[str]) -> list[str]:
+        """Refuse a format that nobody knows; the document is always among them, and comes first."""
+        return list(dict.fromkeys([Format.JSON.value, *(validate_choice(each, Format) for each in formats)]))
 
 
 class DataDirectory(StorageOptions, Resource):
@@ -130,6 +142,10 @@ class DataDirectory(StorageOptions, Resource):
         """The published document."""
         return self.layout.export_file
 
+    def export_files(self, formats: Sequence[str] | None = None) -> dict[Format, Path]:
+        """Return where the export is published, by format; None: the formats of the setting."""
+        return paths_of(self.export_file, self.export_formats if formats is None else formats)
+
     @property
     def report_file(self) -> Path:
         """The summary report, without an ending: one file per format."""
@@ -148,8 +164,8 @@ class DataDirectory(StorageOptions, Resource):
 
     @property
     def clean(self) -> Table[CleaningSummary]:
-        """The clean customers."""
-        return self._table(CLEAN, CleaningSummary)
+        """The clean customers. Their file bears the table's name once they passed the gate, not before."""
+        return self._table(CLEAN, CleaningSummary, is_gated=True)
 
     @property
     def exported(self) -> Table[CleaningSummary]:
@@ -203,7 +219,10 @@ class DataDirectory(StorageOptions, Resource):
         self.clean.commit(staged, facts)
 
     def publish_export(self, exporter: DataExporter, customers: Frame, facts: CleaningSummary) -> ExportFigures:
-        """Publish the document, and commit what it holds for the next run to compare with.
+        """Publish the document and its other formats, and commit what they hold for the next run to compare with.
+
+        A format that was published last time and is no longer asked for is removed, so that nobody mistakes old
+        customers for current ones.
 
         Raises:
             SupersededError: Customers of a later crawl are published already.
@@ -213,12 +232,18 @@ class DataDirectory(StorageOptions, Resource):
         try:
             with Succession(_edition(facts.crawl), self._published_edition) as succession:
                 with ExportBaseline(staged, mapping=facts.mapping) as baseline:
-                    figures = exporter.export_customers(customers, self.export_file, baseline, succession)
-                self.exported.commit(staged, facts.model_copy(update={"customers": figures.total_customers}))
+                    figures = exporter.export_customers(
+                        customers, self.export_file, baseline, succession, formats=self.export_formats
+                    )
+                self._remove_formats_not_asked_for()
+                noted = {"customers": figures.total_customers, "formats": tuple(self.export_formats)}
+                self.exported.commit(staged, facts.model_copy(update=noted))
         finally:
             staged.unlink(missing_ok=True)
+        self.clean.show(facts)
         self.exported.remove_set_aside()
-        keep_export(self.export_file, self.keep_exports)
+        for path in self.export_files().values():
+            keep_export(path, self.keep_exports)
         return figures
 
     def published(self) -> CleaningSummary | None:
@@ -284,16 +309,25 @@ class DataDirectory(StorageOptions, Resource):
         """Return the facts of just the clean customers that a frame holds; see `crawl_summary`."""
         return _carried(clean, CleaningSummary) or self.clean.current().facts
 
-    def _table(self, name: str, facts: type[Facts], shown: Mapping[str, Path] | None = None) -> Table[Facts]:
-        return Table(open_folder(self.lake), name, facts, self._staging, shown)
+    def _table(
+        self, name: str, facts: type[Facts], shown: Mapping[str, Path] | None = None, *, is_gated: bool = False
+    ) -> Table[Facts]:
+        return Table(open_folder(self.lake), name, facts, self._staging, shown, is_gated=is_gated)
 
     def _staging(self) -> StagingArea:
         return staging_area(self.layout.staging)
 
+    def _remove_formats_not_asked_for(self) -> None:
+        published = self.published()
+        before = self.export_files(published.formats if published else ())
+        for form in before.keys() - self.export_files().keys():
+            before[form].unlink(missing_ok=True)
+
     def _next_number(self) -> int:
         """Number a crawl: by the clock, but beyond every number that was given before, should the clock go back."""
         crawl, published = _facts_of(self.raw), self._published_edition()
-        known = (crawl.number if crawl else 0, published.number if published else 0, newest_claim(self.export_file))
+        claims = map(newest_claim, self.export_files([*Format]).values())
+        known = (crawl.number if crawl else 0, published.number if published else 0, *claims)
         return max(time.time_ns() // 1_000, max(known) + 1)
 
     def _published_edition(self) -> Edition | None:

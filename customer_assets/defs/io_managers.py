@@ -67,7 +67,7 @@ class ParquetIOManager(dg.UPathIOManager):
             )
         else:
             described = self._describe(context, found.staged, found.facts)
-            context.add_output_metadata({"path": dg.MetadataValue.path(table.file), **described})
+            context.add_output_metadata({"path": dg.MetadataValue.path(table.path), **described})
             found.staged.unlink()
 
     def load_input(self, context: dg.InputContext) -> Any:  # noqa: ANN401 - as Dagster has it

@@ -22,7 +22,10 @@ from customer_assets.core.fields import Field as FieldDefinition
 from customer_assets.core.models import Changes, CleaningSummary, CrawlSummary
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.export import ExportFigures
+from customer_assets.export.formats import Format
+from customer_assets.monitoring.alerts import CHECK_FAILED, RUNBOOKS
 from customer_assets.processing.quality import CheckResult, QualityMetrics, Severity
+from customer_assets.processing.remedies import REMEDIES
 from customer_assets.processing.rules import CleaningOptions
 from customer_assets.processing.rules import lineage as rule_lineage
 from customer_assets.report.markdown import markdown
@@ -95,8 +98,17 @@ def check_result(
         passed=bool(verdict.passed),
         severity=dg.AssetCheckSeverity.WARN if verdict.severity is Severity.WARN else dg.AssetCheckSeverity.ERROR,
         description=verdict.description,
-        metadata={**numeric(verdict.figures), **(metadata or {})},
+        metadata={**numeric(verdict.figures), **(metadata or {}), **_remedy(verdict)},
     )
+
+
+def _remedy(verdict: CheckResult) -> dict[str, dg.MetadataValue]:
+    if verdict.passed:
+        return {}
+    return {
+        "what_to_do": dg.MetadataValue.text(REMEDIES.get(verdict.name, "")),
+        "runbook": dg.MetadataValue.text(RUNBOOKS[CHECK_FAILED]),
+    }
 
 
 def crawl_metadata(figures: CrawlStats) -> dict[str, dg.MetadataValue]:
@@ -153,13 +165,16 @@ def rejected_metadata(crawl: CrawlSummary, quarantine: Path) -> dict[str, dg.Met
     return {**numeric(counts), "quarantine": dg.MetadataValue.path(quarantine)}
 
 
-def export_metadata(figures: ExportFigures, path: Path) -> dict[str, dg.MetadataValue]:
-    """Return what an export holds, and where it is."""
+def export_metadata(figures: ExportFigures, files: Mapping[Format, Path]) -> dict[str, dg.MetadataValue]:
+    """Return what an export holds, and where it is in each format."""
+    path = files[Format.JSON]
+    copies = {f"file_{form}": dg.MetadataValue.path(at) for form, at in files.items() if form is not Format.JSON}
     counts = {name: value for name, value in asdict(figures).items() if isinstance(value, int)}
     return {
         **numeric(counts),
         "digest": dg.MetadataValue.text(figures.digest),
         "file": dg.MetadataValue.path(path),
+        **copies,
         "dagster/uri": dg.MetadataValue.text(path.as_uri()),
     }
 

@@ -1,4 +1,4 @@
-"""Writing a long file fast: other threads make its pieces ahead, write and flush them. Knows nothing of customers."""
+"""Writing long files fast: other threads make their pieces ahead, write and flush them. Knows nothing of customers."""
 
 import hashlib
 import os
@@ -6,7 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from customer_assets.storage.private_files import with_filename
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -86,3 +91,84 @@ class HashingWriter:
             self._writer.shutdown(cancel_futures=True)
             self._flusher.shutdown()
             self._file.close()
+
+
+class ParquetSink:
+    """A Parquet file that a thread of its own writes. A file that is there already keeps its mode and locks.
+
+    Used as a context. At its end the file is complete; if the block failed, the file is gone.
+
+    Args:
+        path: The file.
+        schema: Its schema, the metadata included.
+        rows_per_group: Batches are gathered until they have this many rows; 0: each is a row group.
+        **options: What `pyarrow.parquet.ParquetWriter` takes.
+
+    Raises:
+        OSError: The file could not be written; names it. A later call raises it, the context's end at the latest.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, *, rows_per_group: int = 0, **options: Any) -> None:  # noqa: ANN401
+        self._path, self._schema, self._rows_per_group = path, schema, rows_per_group
+        try:
+            with with_filename(path):
+                self._writer = pq.ParquetWriter(path, schema, **options)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        self._thread, self._written = ThreadPoolExecutor(1), Future[None]()
+        self._written.set_result(None)
+        self._gathered: list[pa.RecordBatch] = []
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Write a batch; one can wait while the one before it is written."""
+        with with_filename(self._path):
+            self._written.result()
+        self._written = self._thread.submit(self._write, batch)
+
+    def add_metadata(self, name: str, value: str) -> None:
+        """Add to the file's metadata; call it after the last batch."""
+        with with_filename(self._path):
+            self._written.result()
+            self._writer.add_key_value_metadata({name: value})
+
+    def convert(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Make the batch that is written of the one that was added. Runs on the sink's own thread."""
+        return batch
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        self._gathered.append(self.convert(batch))
+        if sum(each.num_rows for each in self._gathered) >= self._rows_per_group:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            self._writer.write_table(pa.Table.from_batches(gathered, self._schema))
+
+    def __enter__(self) -> Self:
+        """Use as a context."""
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Write what waits, unless the block failed; close the file."""
+        is_whole = False
+        try:
+            with with_filename(self._path):
+                if kind is None:
+                    self._written.result()
+                    self._write_group()
+                    is_whole = True
+        finally:
+            self._thread.shutdown()
+            self._close(is_whole=is_whole)
+
+    def _close(self, *, is_whole: bool) -> None:
+        try:
+            with with_filename(self._path):
+                self._writer.close()
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            raise
+        if not is_whole:
+            self._path.unlink(missing_ok=True)

@@ -6,10 +6,9 @@ Where the file is kept belongs in `defs/data_directory.py`; how fields are packe
 import hashlib
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
@@ -18,11 +17,12 @@ import pyarrow.parquet as pq
 from customer_assets.core.fields import CLEAN_FIELDS, Field, Kind, names_of
 from customer_assets.core.models import Changes
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
+from customer_assets.export.background_writer import ParquetSink
 from customer_assets.export.json_lines import PACKED, LineFormat
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.rules import Frame
 from customer_assets.processing.schemas import schema_of
-from customer_assets.storage.private_files import make_private, with_filename
+from customer_assets.storage.private_files import make_private
 
 _BLANKS: dict[Kind, Any] = {
     Kind.TEXT: "",
@@ -51,11 +51,10 @@ _EXPORTED_AT, _PACKING, _DIGEST = b"exported_at", b"packing", b"digest"
 _logger = logging.getLogger(__name__)
 
 
-class ExportBaseline:
-    """Keeps an export's customers in a Parquet file while the export is written, on a thread of its own.
+class ExportBaseline(ParquetSink):
+    """Keeps an export's customers in a Parquet file while the export is written.
 
-    Used as a context; at its end the file is whole. It says exactly what the export says: both are made of the same
-    batches.
+    It says exactly what the export says: both are made of the same batches.
 
     Args:
         path: The file; only its owner may read it.
@@ -70,66 +69,21 @@ class ExportBaseline:
         *,
         mapping: RecordMapping = DEFAULT_RECORD,
     ) -> None:
-        make_private(path)
         exported_at = clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         header = {_EXPORTED_AT: exported_at.encode(), _PACKING: packing(mapping).encode()}
-        self._path, self._schema = path, kept_schema(mapping)
-        try:
-            with with_filename(path):
-                self._writer = pq.ParquetWriter(
-                    path,
-                    self._schema.with_metadata(header),
-                    compression="snappy",
-                    use_dictionary=["email_domain"],  # type: ignore[arg-type] # Arrow takes names, its stubs do not know
-                    write_statistics=False,
-                )
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
-        self._thread, self._waiting = ThreadPoolExecutor(1), Future[None]()
-        self._waiting.set_result(None)
+        make_private(path)
+        self._kept = kept_schema(mapping).with_metadata(header)
+        super().__init__(
+            path, self._kept, compression="snappy", use_dictionary=["email_domain"], write_statistics=False
+        )
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Keep a batch of packed customers; one may wait while the one before it is written."""
-        with with_filename(self._path):
-            self._waiting.result()
-        self._waiting = self._thread.submit(self._write, batch)
+    def convert(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Pick the columns that are kept."""
+        return batch.select(self._kept.names).cast(self._kept)
 
     def seal(self, digest: str) -> None:
         """Keep the digest of the lines that the export made of the batches; call it after the last."""
-        with with_filename(self._path):
-            self._waiting.result()
-            self._writer.add_key_value_metadata({_DIGEST.decode(): digest})
-
-    def _write(self, batch: pa.RecordBatch) -> None:
-        self._writer.write_batch(batch.select(self._schema.names).cast(self._schema))
-
-    def __enter__(self) -> Self:
-        """Use as a context."""
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        """Write what waits, unless the block failed; close the file."""
-        try:
-            with with_filename(self._path):
-                if kind is None:
-                    self._waiting.result()
-        except BaseException:
-            kind = OSError
-            raise
-        finally:
-            self._thread.shutdown()
-            self._close(is_whole=kind is None)
-
-    def _close(self, *, is_whole: bool) -> None:
-        try:
-            with with_filename(self._path):
-                self._writer.close()
-        except OSError:
-            self._path.unlink(missing_ok=True)
-            raise
-        if not is_whole:
-            self._path.unlink(missing_ok=True)
+        self.add_metadata(_DIGEST.decode(), digest)
 
 
 def changes_since(

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from customer_assets.core.models import clean_customer_model
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.export.background_writer import HashingWriter, parallel_map
 from customer_assets.export.baseline import ExportBaseline, matching_digest
+from customer_assets.export.formats import Copy, Format, open_copy, paths_of
 from customer_assets.export.json_lines import BETWEEN_LINES, LineFormat
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.rules import Frame
@@ -92,6 +94,8 @@ class DataExporter:
         output_file: str | Path,
         kept: ExportBaseline | None = None,
         succession: Succession | None = None,
+        *,
+        formats: Sequence[str] = (Format.JSON,),
     ) -> ExportFigures:
         """Publish the document at `output_file`, by full name in code points, then id. Streams.
 
@@ -100,22 +104,33 @@ class DataExporter:
             output_file: Where the document is published.
             kept: Keeps what the document holds, for the next run to compare with.
             succession: Refuses to replace a document of newer customers.
+            formats: Further files to publish beside the document: `ndjson`, `parquet`. All are complete before the
+                first is put in place; the document is the last.
 
         Raises:
             InvalidCustomerError: An element of the list is not a clean customer.
-            ConfigurationError: The frame's columns are not those of the mapping.
-            PublishError: The file cannot be written; the one before it is unchanged.
+            ConfigurationError: The frame's columns are not those of the mapping, or a format is unknown.
+            PublishError: A file cannot be written; the one before it is unchanged.
             SupersededError: Newer customers are published already.
         """
-        frame = self._frame(customers)
+        frame, paths = self._frame(customers), paths_of(Path(output_file), formats)
         bands = quality_bands(frame)
-        with atomic_write(Path(output_file), succession) as temporary, HashingWriter(temporary) as file:
-            file.write(self._head(bands), hashed=False)
-            for chunk in self._chunks(frame, kept):
-                file.write(chunk)
-            file.write(TAIL, hashed=False)
-            if kept is not None:
-                kept.seal(file.hexdigest())
+        with ExitStack() as publishing:
+            temporaries = {form: publishing.enter_context(atomic_write(at, succession)) for form, at in paths.items()}
+            with ExitStack() as writing:
+                file = writing.enter_context(HashingWriter(temporaries.pop(Format.JSON)))
+                copies = [
+                    writing.enter_context(open_copy(form, path, self._mapping)) for form, path in temporaries.items()
+                ]
+                sinks: list[ExportBaseline | Copy] = [*copies] if kept is None else [kept, *copies]
+                file.write(self._head(bands), hashed=False)
+                for chunk in self._chunks(frame, sinks):
+                    file.write(chunk)
+                    for copy in copies:
+                        copy.write(chunk)
+                file.write(TAIL, hashed=False)
+                if kept is not None:
+                    kept.seal(file.hexdigest())
             return ExportFigures(sum(bands), *bands, file.hexdigest())
 
     def generate_summary_report(self, customers: Sequence[Mapping[str, Any]] | Frame) -> dict[str, Any]:
@@ -139,14 +154,19 @@ class DataExporter:
             digest.update(chunk)
         return digest.hexdigest()
 
-    def _chunks(self, customers: Frame, kept: ExportBaseline | None = None) -> Iterator[memoryview]:
-        """The customers' lines in order, piece by piece; the pieces' bounds do not matter."""
-        batches = self._engine.batches(self._format.pack(customers).sort("full_name", "customer_id"), ROWS_AT_ONCE)
-        if kept is not None:
-            batches = _kept(batches, kept)
+    def _chunks(self, customers: Frame, sinks: Sequence[ExportBaseline | Copy] = ()) -> Iterator[memoryview]:
+        """The customers' lines in order, piece by piece; the pieces' bounds do not matter.
+
+        Args:
+            customers: Clean customers.
+            sinks: Are given the batches that the lines are made of.
+        """
+        in_order = self._format.pack(customers).sort("full_name", "customer_id")
+        batches = _passed_on(self._engine.batches(in_order, ROWS_AT_ONCE), sinks)
         between = b""
         for lines in parallel_map(self._format.json_lines, (batch for batch in batches if batch.num_rows)):
-            yield memoryview(between)
+            if between:
+                yield memoryview(between)
             yield lines
             between = BETWEEN_LINES
 
@@ -175,9 +195,10 @@ class DataExporter:
         return HEAD % msgspec.json.encode(metadata)
 
 
-def _kept(batches: Iterator[pa.RecordBatch], kept: ExportBaseline) -> Iterator[pa.RecordBatch]:
+def _passed_on(batches: Iterator[pa.RecordBatch], sinks: Sequence[ExportBaseline | Copy]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        kept.add(batch)
+        for sink in sinks:
+            sink.add(batch)
         yield batch
 
 

@@ -17,8 +17,10 @@ from customer_assets.core.errors import CustomerAssetsError
 from customer_assets.core.fields import CLEAN_FIELDS, Field, Kind, names_of
 from customer_assets.processing.landing.columns import FALSE, Column, pc
 from customer_assets.processing.rules import Frame
+from customer_assets.processing.schemas import schema_of
 
 BETWEEN_LINES = b",\n"
+ID_PREFIX = "cust_"
 ID_DIGITS = 3
 SMALLEST_UNPADDED = 10 ** (ID_DIGITS - 1)
 SCORE = "data_quality_score"
@@ -88,6 +90,44 @@ class LineFormat:
         }
         return {**fields, SCORE: number % SCORES}
 
+    @property
+    def exported_schema(self) -> pa.Schema:
+        """The schema of the customers as they are published: ids are text."""
+        schema = schema_of(self._fields)
+        return schema.set(schema.get_field_index("customer_id"), pa.field("customer_id", pa.string()))
+
+    def unpack_columns(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Turn packed customers into the columns that are published.
+
+        Raises:
+            UnknownValueError: A field holds what no rule gives, or nothing at all.
+        """
+        self._refuse_nulls(batch)
+        numbers = batch.column(PACKED).dictionary_encode()
+        known = [self.unpack(number) for number in numbers.dictionary.to_pylist() if number is not None]
+        columns = []
+        for field in self.exported_schema:
+            if field.name in self.packed:
+                values = pa.array([each[field.name] for each in known], field.type)
+                columns.append(pc.take(values, numbers.indices))
+            elif field.name == "customer_id":
+                columns.append(write_ids(batch.column("customer_id")))
+            else:
+                columns.append(batch.column(field.name).cast(field.type))
+        return pa.RecordBatch.from_arrays(columns, schema=self.exported_schema)
+
+    def lines_of_columns(self, batch: pa.RecordBatch) -> memoryview:
+        """Write what `unpack_columns` made just as `json_lines` writes what it was made of."""
+        if not batch.num_rows:
+            return memoryview(b"")
+        parts: list[Any] = []
+        before = "{"
+        for field in self._fields:
+            opening, value, closing = _json_value(field, batch.column(field.name))
+            parts += [f'{before}"{field.name}": {opening}', value]
+            before = f"{closing}, "
+        return _join_lines([*parts, before.removesuffix(", ")])
+
     def json_lines(self, batch: pa.RecordBatch) -> memoryview:
         """Write packed customers as JSON objects, a line each, `BETWEEN_LINES` between them. No Python object a row.
 
@@ -111,10 +151,7 @@ class LineFormat:
                 opening, value, closing = _json_value(field, batch.column(field.name))
                 parts += [f'{before}"{field.name}": {opening}', value]
                 before = f"{closing}, "
-        parts.append(f"{before.removesuffix(', ')}}}{BETWEEN_LINES.decode()}")
-        lines = pc.binary_join_element_wise(*_joined_literals(parts), "", memory_pool=_POOL)
-        # Arrow keeps a column's texts side by side in one buffer: the lines are joined already.
-        return _text(lines)[: -len(BETWEEN_LINES)]
+        return _join_lines([*parts, before.removesuffix(", ")])
 
     def _refuse_nulls(self, batch: pa.RecordBatch) -> None:
         """Let no null become a line: joined with text it is null, and the customer would be gone without a word."""
@@ -162,6 +199,15 @@ def _runs(fields: Sequence[Field], packed: Sequence[str]) -> list[list[Field]]:
     return runs
 
 
+def _join_lines(parts: Sequence[Any]) -> memoryview:
+    """Join columns of text into one line a row, and the lines by what stands between them."""
+    lines = pc.binary_join_element_wise(
+        *_joined_literals([*parts, f"}}{BETWEEN_LINES.decode()}"]), "", memory_pool=_POOL
+    )
+    # Arrow keeps a column's texts side by side in one buffer: the lines are joined already.
+    return _text(lines)[: -len(BETWEEN_LINES)]
+
+
 def _joined_literals(parts: Sequence[Any]) -> list[Any]:
     """Join what is the same on every line with its neighbour."""
     joined: list[Any] = []
@@ -175,8 +221,10 @@ def _joined_literals(parts: Sequence[Any]) -> list[Any]:
 
 def _json_value(field: Field, column: Column) -> tuple[str, Column, str]:
     """Write a column's values as JSON, and what stands before and behind each: quotes, where none is null."""
-    if field.name == "customer_id" and field.kind is Kind.INTEGER:
-        return '"cust_', pad_ids(column), '"'
+    if field.name == "customer_id" and pa.types.is_integer(column.type):
+        return f'"{ID_PREFIX}', pad_ids(column), '"'
+    if field.name == "customer_id":
+        return '"', escape_json(column), '"'
     if field.kind in (Kind.TEXT, Kind.CATEGORY, Kind.EMAIL):
         text = escape_json(column)
         return ('"', text, '"') if column.null_count == 0 else ("", _or_null(_quoted(text)), "")
@@ -198,6 +246,11 @@ def iso_instants(column: Column) -> Column:
     # Without the time zone, whose data Arrow would look for on this machine.
     text = pc.strftime(column.cast(pa.timestamp("us")), "%Y-%m-%dT%H:%M:%SZ")
     return pc.replace_substring_regex(text, r"\.?0+Z$", "Z")
+
+
+def write_ids(ids: Column) -> Column:
+    """Write ids as they are published: 1 → `cust_001`; text stays as it is."""
+    return pc.binary_join_element_wise(ID_PREFIX, pad_ids(ids), "") if pa.types.is_integer(ids.type) else ids
 
 
 def pad_ids(ids: Column) -> Column:

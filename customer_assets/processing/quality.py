@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from customer_assets.core.configuration import SettingError, Settings
 from customer_assets.core.models import SIMULATOR, CleaningSummary, CrawlSummary
 from customer_assets.processing.comparison import LastExport, add_shares, last_export, shares, unmapped
+from customer_assets.processing.remedies import MADE_FROM_ANOTHER_CRAWL, NOTHING_TO_COMPARE, apart
 from customer_assets.processing.rules import Frame
 
 QualityBand = Literal["high", "medium", "low"]
@@ -42,9 +43,6 @@ CHECK_DESCRIPTIONS: Mapping[str, str] = {
 
 MOSTLY_MISSING = 0.5
 """A field that is missing from a larger share of the records is worth a warning, however it was before."""
-
-NOTHING_TO_COMPARE = "there is no earlier export of this source to compare with"
-MADE_FROM_ANOTHER_CRAWL = "clean_customers were made from an earlier crawl: materialise clean_customers"
 
 
 class Severity(StrEnum):
@@ -326,18 +324,18 @@ def _mean_quality(figures: QualityMetrics, thresholds: QualityThresholds) -> Che
     if math.isnan(mean):
         severity, text = Severity.ERROR, "there is no customer to score"
     elif mean >= target:
-        severity, text = None, f"the mean score {mean:.2f} meets the target {target:g}"
+        severity, text = None, f"the mean score {apart(mean, target)} meets the target {target:g}"
     elif mean >= floor:
-        severity, text = Severity.WARN, f"the mean score {mean:.2f} is below the target {target:g}"
+        severity, text = Severity.WARN, f"the mean score {apart(mean, target)} is below the target {target:g}"
     else:
-        severity, text = Severity.ERROR, f"the mean score {mean:.2f} is below the floor {floor:g}"
+        severity, text = Severity.ERROR, f"the mean score {apart(mean, floor)} is below the floor {floor:g}"
     threshold = target if severity is not Severity.ERROR else floor
     return _verdict("mean_quality_meets_threshold", severity, mean, threshold, text)
 
 
 def _at_most(name: str, score: float, limit: float, what: str) -> CheckResult:
     severity = None if score <= limit else Severity.ERROR  # also of NaN
-    measured = "there is nothing to judge:" if math.isnan(score) else f"{score:.2%} {what},"
+    measured = "there is nothing to judge:" if math.isnan(score) else f"{apart(100 * score, 100 * limit)}% {what},"
     return _verdict(name, severity, score, limit, f"{measured} {limit:.2%} are allowed")
 
 

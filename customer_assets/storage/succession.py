@@ -10,6 +10,8 @@ process holds would stop everybody else. Instead:
 5. It puts its file in place, and the edition on record; then it removes its claim.
 
 Of two runs, either the older one sees the newer one's claim or record, or the newer one sees the older one's file.
+
+An edition can be several files: each has its claim, and all claims stay until the edition is on record.
 """
 
 import os
@@ -53,6 +55,8 @@ class Edition:
 class Succession:
     """One edition's place in the order. Used as a context that ends once the edition is on record as published.
 
+    Each file of the edition takes its turn within the context.
+
     Args:
         edition: What is to be published.
         published: Reads which edition is on record as published; None if none is.
@@ -60,8 +64,7 @@ class Succession:
 
     def __init__(self, edition: Edition, published: Callable[[], Edition | None]) -> None:
         self._edition, self._published = edition, published
-        self._target: Path | None = None
-        self._is_in_place = False
+        self._targets: dict[Path, bool] = {}
 
     @property
     def mark(self) -> str:
@@ -75,7 +78,7 @@ class Succession:
         Raises:
             SupersededError: A newer edition is published already, or is being published.
         """
-        self._target = target
+        self._targets[target] = False
         os.close(os.open(self._claim(target), os.O_CREAT | os.O_WRONLY, OWNER_ONLY))
         if self._is_superseded(target):
             raise SupersededError(str(target))
@@ -84,7 +87,7 @@ class Succession:
                 temporary.unlink(missing_ok=True)
         try:
             yield
-            self._is_in_place = True
+            self._targets[target] = True
         except FileNotFoundError as error:
             if self._is_superseded(target):  # by an edition that removed our temporary file
                 raise SupersededError(str(target)) from error
@@ -98,13 +101,16 @@ class Succession:
 
         What is in place but not on record keeps its claim: it stays newer than older editions all the same.
         """
-        is_unrecorded = self._is_in_place and kind is not None
-        if self._target is not None and not is_unrecorded:
-            with suppress(OSError):
-                self._claim(self._target).unlink(missing_ok=True)
-                for claim, edition in _claims(self._target):
-                    if edition.number < self._edition.number:
-                        claim.unlink(missing_ok=True)
+        for target, is_in_place in self._targets.items():
+            if not (is_in_place and kind is not None):
+                self._remove_claims(target)
+
+    def _remove_claims(self, target: Path) -> None:
+        with suppress(OSError):
+            self._claim(target).unlink(missing_ok=True)
+            for claim, edition in _claims(target):
+                if edition.number < self._edition.number:
+                    claim.unlink(missing_ok=True)
 
     def _claim(self, target: Path) -> Path:
         return target.with_name(f".{target.name}.{self.mark}claim")

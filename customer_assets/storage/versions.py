@@ -6,6 +6,8 @@
 
 A reader follows the pointer, so file and facts always belong together, whatever other runs do. `raw_customers.parquet`
 follows a moment later: on a disk it is a hard link (a copy where there are none), in an object store a copy made there.
+A table that has to pass a gate first (`is_gated`) gets that name once it did; until then the last version that passed
+keeps it.
 
 Several files can make one version: the quarantine is committed with the raw customers that it belongs to. How files
 are put in place belongs in `publish.py`, where they are in `layout.py`.
@@ -87,6 +89,7 @@ class Table(Generic[Facts]):
         facts: The model of its facts.
         staging: Opens this process's staging area.
         shown: Further parts of a version, each with the path that it is published at.
+        is_gated: Whether a version is read under the name that stays only after a call of `show`.
     """
 
     def __init__(
@@ -96,7 +99,10 @@ class Table(Generic[Facts]):
         facts: type[Facts],
         staging: Callable[[], StagingArea],
         shown: Mapping[str, Path] | None = None,
+        *,
+        is_gated: bool = False,
     ) -> None:
+        self._is_gated = is_gated
         self.name, self._folder, self._facts, self._staging = name, folder, facts, staging
         self._shown = shown or {}
 
@@ -104,6 +110,11 @@ class Table(Generic[Facts]):
     def file(self) -> str:
         """Where the table's file can be read under a name that stays."""
         return self._folder.where(self._shown_as)
+
+    @property
+    def path(self) -> str:
+        """Where the version committed last can be found: its file, or, before that passed its gate, the pointer."""
+        return self.pointer if self._is_gated else self.file
 
     @property
     def pointer(self) -> str:
@@ -163,9 +174,20 @@ class Table(Generic[Facts]):
             version = self._commit(files, names, facts)
         finally:
             pending.difference_update(names.values())
-        self._show()
+        if not self._is_gated:
+            self._show()
         self._prune(version)
         return version
+
+    def show(self, facts: Facts) -> None:
+        """Put the version with these facts under the names that stay, if it is still the current one.
+
+        Raises:
+            PublishError: A name could not be given; the version is committed.
+        """
+        current = self._current()
+        if current is not None and current.facts == facts:
+            self._show(current)
 
     def _commit(self, files: Mapping[str, Path], names: Mapping[str, str], facts: Facts) -> Version[Facts]:
         """Store the files under new names, and let the pointer name them."""
@@ -259,8 +281,11 @@ class Table(Generic[Facts]):
             return frozenset()
         return current.files | (current.superseded & frozenset(self._folder.names(VERSIONS)))
 
-    def _show(self) -> None:
+    def _show(self, only: Version[Facts] | None = None) -> None:
         """Put the current version under the names that stay; again, if another run commits meanwhile.
+
+        Args:
+            only: Leave it at this version: another run's has not passed its gate.
 
         Raises:
             PublishError: A name could not be given; the version is committed.
@@ -268,6 +293,8 @@ class Table(Generic[Facts]):
         try:
             for _ in range(ATTEMPTS):
                 current = self._current()
+                if only is not None and current != only:
+                    return
                 try:
                     self._show_parts(current.parts if current else {})
                 except (OSError, PublishError) as error:

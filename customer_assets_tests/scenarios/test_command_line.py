@@ -141,8 +141,8 @@ def test_every_way_in(way: Way, materialised: Callable[[], Path], tmp_path: Path
 def versions(data: Path) -> dict[str, int]:
     """What is published of each asset: the file's inode, another one with each publishing."""
     files = {
-        "raw_customers": data / "lake" / "raw_customers.parquet",
-        "clean_customers": data / "lake" / "clean_customers.parquet",
+        "raw_customers": data / "lake" / "raw_customers.json",
+        "clean_customers": data / "lake" / "clean_customers.json",
         "customer_export": data / "export" / "customers.json",
         "summary_report": data / "export" / "summary_report.json",
     }

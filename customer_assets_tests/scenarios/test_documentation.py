@@ -4,6 +4,7 @@ The blocks of a page run in order in one copy of the project, the way a reader w
 """
 
 import ast
+import importlib.util
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -30,7 +31,7 @@ from customer_assets.definitions import defs
 from customer_assets.defs import settings
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets_tests.harness.drills import added_lines, apply_drill
-from customer_assets_tests.harness.machines.services import PG_PASSWORD, PG_USER, running_postgres
+from customer_assets_tests.harness.machines.services import PG_PASSWORD, PG_USER, need, need_module, running_postgres
 
 PROJECT = Path(__file__).parents[2]
 NOT_OURS = {"build", "data", "dist", "node_modules"}
@@ -39,7 +40,7 @@ PAGES = sorted(
     for page in PROJECT.rglob("*.md")
     if not any(part.startswith((".", "tmp")) or part in NOT_OURS for part in page.relative_to(PROJECT).parts)
 )
-OPERATING, EXTENDING = Path("deploy/OPERATING.md"), Path("EXTENDING.md")
+OPERATING, EXTENDING, READ_IT_WITH = Path("deploy/OPERATING.md"), Path("EXTENDING.md"), Path("READ_IT_WITH.md")
 
 REAL_APIS = ("https://reqres.in/api", "http://127.0.0.1:8080/api")
 """Addresses that a test replaces with a simulated API's. Nothing else in a block is changed."""
@@ -154,8 +155,20 @@ def machine(reader: Reader) -> Iterator[Reader]:
             file = reader.home / "deploy" / name
             text = below(root, file.read_text(encoding="utf-8")).replace("5432", str(port))
             file.write_text(reader.with_simulated_api(text), encoding="utf-8")
-        administrator = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": PG_USER, "PGPASSWORD": PG_PASSWORD}
-        yield replace(reader, variables=administrator)
+        yield replace(reader, variables=administrator(port))
+
+
+@contextmanager
+def with_database(reader: Reader) -> Iterator[Reader]:
+    """Prepare what a page of analysts' tools starts from: a PostgreSQL that `psql` finds, and jq."""
+    need("jq", "jq")
+    with running_postgres() as port:
+        yield replace(reader, variables=administrator(port))
+
+
+def administrator(port: int) -> dict[str, str]:
+    """Return the variables by which PostgreSQL's programs find the database."""
+    return {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": PG_USER, "PGPASSWORD": PG_PASSWORD}
 
 
 def run_shell(reader: Reader, block: Block) -> None:
@@ -207,6 +220,19 @@ def run_mermaid(_: Reader, block: Block) -> None:
     assert "<svg" in mermaidx.render(block.text).svg(), block
 
 
+UNTRIED = " untried"
+"""Ends the language of a block that nothing here can run: it needs an account."""
+
+
+def missing_modules(block: Block) -> list[str]:
+    """Return the optional packages that a program imports and that are not installed."""
+    imported = re.findall(r"^(?:import|from) (\w+)", block.text, re.MULTILINE) if block.language == "python" else []
+    return [name for name in imported if name in INSTALLED_BY and importlib.util.find_spec(name) is None]
+
+
+INSTALLED_BY = {"pandas": "pip install 'customer_assets[spark]'", "pyspark": "pip install 'customer_assets[spark]'"}
+
+
 def succeed(block: Block, finished: "subprocess.CompletedProcess[str]") -> None:
     """Fail with the block and its output unless it exited 0."""
     assert finished.returncode == 0, f"{block} failed:\n{finished.stdout[-2000:]}\n{finished.stderr[-4000:]}"
@@ -220,6 +246,12 @@ RUN_BY: Mapping[str, Callable[[Reader, Block], None]] = {
     "yaml": run_yaml,
     "mermaid": run_mermaid,
 }
+
+PREPARED_BY: Mapping[Path, Callable[[Reader], AbstractContextManager[Reader]]] = {
+    OPERATING: machine,
+    READ_IT_WITH: with_database,
+}
+"""What a page takes for granted."""
 
 CI_FILE = PROJECT / ".ci" / "run"
 CI_SCRIPT = CI_FILE.read_text(encoding="utf-8") if CI_FILE.exists() else ""
@@ -252,10 +284,15 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)], ids=str)
 def test_every_block_of_a_page_works(page: Path, reader: Reader) -> None:
     """In the page's order, so that a block can use what an earlier one created."""
-    with machine(reader) if page == OPERATING else nullcontext(reader) as prepared:
+    missing = []
+    with PREPARED_BY.get(page, nullcontext)(reader) as prepared:
         for block in blocks_of(page):
-            if not runs_elsewhere(block):
+            if absent := missing_modules(block):
+                missing += absent
+            elif not runs_elsewhere(block) and not block.language.endswith(UNTRIED):
                 RUN_BY[block.language](prepared, block)
+    for name in missing:
+        need_module(name, INSTALLED_BY[name])
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "diff"], ids=str)
@@ -267,7 +304,12 @@ def test_a_drill_stays_cheap(block: Block) -> None:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
 def test_every_block_has_a_language_that_runs(block: Block) -> None:
-    """A block in an unknown language fails here; otherwise it would be skipped silently."""
+    """A block in an unknown language fails here; otherwise it would be skipped silently. An untried one says so."""
+    if block.language.endswith(UNTRIED):
+        lines = (PROJECT / block.page).read_text(encoding="utf-8").splitlines()[: block.line]
+        section = "\n".join(lines).rpartition("\n## ")[2]
+        assert "No test runs this" in section, f"{block}: say that it is untried"
+        return
     assert block.language in RUN_BY, f"{block}: use one of {', '.join(RUN_BY)}"
 
 

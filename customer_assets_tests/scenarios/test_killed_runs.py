@@ -27,7 +27,7 @@ from customer_assets_tests.harness.machines.command_line import (
     start_sync,
 )
 from customer_assets_tests.harness.storage import file_operations
-from customer_assets_tests.harness.storage.plain_sync import PlainSync, exported_ids, leftovers
+from customer_assets_tests.harness.storage.plain_sync import PlainSync, copied_ids, exported_ids, leftovers
 
 STEPS = ("raw_customers", "clean_customers", "customer_export")
 KILLS_A_STEP = 2
@@ -37,6 +37,7 @@ STRIDE = 4
 """The points of a run are shared out among tests, which can run side by side."""
 OLD = [customer(number) for number in (1, 2, 3)] + [{"first_name": "Nobody"}]
 NEW = [customer(number) for number in (1, 2, 4, 5)]
+FORMATS = ["json", "ndjson", "parquet"]
 OLD_IDS, NEW_IDS = ["cust_001", "cust_002", "cust_003"], ["cust_001", "cust_002", "cust_004", "cust_005"]
 
 pytestmark = pytest.mark.timeout(900)
@@ -84,7 +85,8 @@ class Site:
     """
 
     def __init__(self, root: Path, lake_url: str = "") -> None:
-        self.root, self.directory = root, DataDirectory(path=str(root), lake_url=lake_url, keep_exports=1)
+        self.root = root
+        self.directory = DataDirectory(path=str(root), lake_url=lake_url, keep_exports=1, export_formats=FORMATS)
 
     def run(self, people: list[dict[str, Any]]) -> None:
         """Run a whole sync."""
@@ -96,8 +98,9 @@ class Site:
 
     def check_readers(self) -> None:
         """Hold what every reader sees to be whole: old or new."""
-        exported = exported_ids(self.directory)
-        assert exported in (OLD_IDS, NEW_IDS)
+        assert exported_ids(self.directory) in (OLD_IDS, NEW_IDS)
+        for ids in copied_ids(self.directory).values():
+            assert ids in (OLD_IDS, NEW_IDS)
         raw, clean = self.directory.raw.current(), self.directory.clean.current()
         rows = {(3, 1): OLD_IDS, (4, 0): NEW_IDS}
         for name, version, fetched, ids in (
@@ -129,13 +132,16 @@ class Site:
         """Run once more, as if nothing had been, and hold everything to be right, and nothing to be left over."""
         self.run(OLD)
         assert exported_ids(self.directory) == OLD_IDS
+        assert copied_ids(self.directory) == {"ndjson": OLD_IDS, "parquet": OLD_IDS}
+        assert self.directory.exported.current().facts.formats == tuple(FORMATS)
         assert json.loads((self.root / "export" / "summary_report.json").read_bytes())["total_customers"] == 3
         assert pq.read_metadata(self.root / "quarantine" / "rejected_customers.parquet").num_rows == 1
         assert leftovers(self.directory) == []
         changes = self.directory.clean.current().facts.changes
         assert changes is not None
         assert changes.added + changes.changed + changes.unchanged == 3
-        assert len(list((self.root / "export" / "history").iterdir())) == 1
+        kept = sorted(path.suffix for path in (self.root / "export" / "history").iterdir())
+        assert kept == [".json", ".ndjson", ".parquet"]
 
 
 @pytest.fixture

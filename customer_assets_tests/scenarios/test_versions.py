@@ -19,7 +19,7 @@ from customer_assets.core.errors import NotMaterializedError, QualityGateError, 
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.processing.engines import open_engine
-from customer_assets.processing.quality import MADE_FROM_ANOTHER_CRAWL
+from customer_assets.processing.remedies import MADE_FROM_ANOTHER_CRAWL
 from customer_assets.storage.versions import Table
 from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer
 from customer_assets_tests.harness.job_runs import export_of, failure_of, run

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import pyarrow.parquet as pq
 
 from customer_assets.api import CrawlStats
 from customer_assets.core.models import CleaningSummary, CrawlSummary, Page
@@ -14,6 +15,7 @@ from customer_assets.defs.data_directory import DataDirectory, with_committed
 from customer_assets.defs.resources import ThresholdsResource
 from customer_assets.export import DataExporter
 from customer_assets.export.baseline import changes_since
+from customer_assets.export.formats import Format
 from customer_assets.processing.defects import cleaning_summary, count_defects
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.processor import CustomerDataProcessor
@@ -118,6 +120,16 @@ def exported_ids(directory: DataDirectory) -> list[str]:
     document = json.loads(directory.export_file.read_bytes())
     assert document["metadata"]["total_customers"] == len(document["customers"])
     return sorted(each["customer_id"] for each in document["customers"])
+
+
+def copied_ids(directory: DataDirectory) -> dict[str, list[str]]:
+    """Read who is in each other format of the export, likewise."""
+    files = directory.export_files()
+    lines = files[Format.NDJSON].read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    return {
+        "ndjson": sorted(json.loads(line)["customer_id"] for line in lines),
+        "parquet": sorted(map(str, pq.read_table(files[Format.PARQUET]).column("customer_id").to_pylist())),
+    }
 
 
 def leftovers(directory: DataDirectory) -> list[str]:

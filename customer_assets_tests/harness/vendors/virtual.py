@@ -19,7 +19,7 @@ from customer_assets.api.http.base import GOOD_STATUSES, Callback, HttpRequest, 
 from customer_assets.api.runner.clock import Clock
 from customer_assets.apis import load_preset, open_client
 from customer_assets.core.record_mapping import RecordMapping, follow
-from customer_assets_tests.harness.scripted_server import EPOCH
+from customer_assets_tests.harness.apis.scripted_server import EPOCH
 from customer_assets_tests.harness.vendors.base import ENVIRON, Request, TokenBucket, VendorAPI
 from customer_assets_tests.harness.vendors.serve import serve_vendor
 
@@ -107,16 +107,18 @@ def open_vendor_client(
     api.now = time.utc
     if limit is not None:
         api.limiter = TokenBucket(*limit, now_s=time.monotonic_s)
-    with serve_vendor(api) if api.token_path else nullcontext(api.base_url) as base_url:
-        with open_client(
+    with (
+        serve_vendor(api) if api.token_path else nullcontext(api.base_url) as base_url,
+        open_client(
             name,
             base_url=base_url,
             environ={**ENVIRON, "XDG_STATE_HOME": str(tmp)},
             transport=VirtualTransport(api, time, seed),
             clock=time,
             **preset_overrides(name, api, options),
-        ) as client:
-            yield client, time
+        ) as client,
+    ):
+        yield client, time
 
 
 def preset_overrides(name: str, api: VendorAPI, options: dict[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,15 @@ from typing import Any
 
 import dagster as dg
 import narwhals as nw
+import pyarrow.parquet as pq
 import pytest
 
+from customer_assets.definitions import build_definitions
 from customer_assets.defs.assets import ASSETS
 from customer_assets.defs.checks import CHECKS
-from customer_assets_tests.harness.apis.plain_api import KEY, PlainAPI, customer, in_memory
+from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.resources import ThresholdsResource
+from customer_assets_tests.harness.apis.plain_api import KEY, PlainAPI, customer, in_memory, with_fields
 from customer_assets_tests.harness.job_runs import export_of, failure_of, run
 
 Serve = Callable[[PlainAPI], PlainAPI]
@@ -63,12 +67,59 @@ def test_bad_data_never_reaches_the_export(
     assert run(made, instance).success
     good = export_of(made).read_bytes()
     api.records = [customer(number, email=None, first_name="", last_name=None) for number in range(1, 8)]
+    shown = made["data_directory"].layout.local_lake / "clean_customers.parquet"
+    accepted = shown.read_bytes()
     assert not run(made, instance).success
     assert export_of(made).read_bytes() == good
+    assert shown.read_bytes() == accepted
     alone = run(made, instance, "customer_export")
     assert not alone.success
     assert "mean_quality_meets_threshold" in failure_of(alone)
     assert export_of(made).read_bytes() == good
+
+
+def test_refused_customers_have_no_good_tables_name(
+    serve_api: Serve, resources: Resources, instance: dg.DagsterInstance
+) -> None:
+    """Other programs read `lake/clean_customers.parquet`. It appears once the gate passes, here a lower one."""
+    api = serve_api(PlainAPI([customer(number, email=None, avatar=None, first_name=None) for number in range(1, 8)]))
+    made = resources(api, CUSTOMER_LOST_FIELD_SHARE="1")
+    directory: DataDirectory = made["data_directory"]
+    assert not run(made, instance).success
+    shown = directory.layout.local_lake / "clean_customers.parquet"
+    assert not shown.exists()
+    _, file = directory.clean.fetch()
+    assert pq.read_metadata(file).num_rows == 7
+    requests = len(api.asked)
+    relaxed = {**made, "quality_thresholds": ThresholdsResource(min_mean_quality=60, lost_field_share=1)}
+    assert run(relaxed, instance, "customer_export").success
+    assert shown.read_bytes() == file.read_bytes()
+    assert len(api.asked) == requests
+    file.unlink()
+
+
+def test_formats_are_published_together_and_checked(
+    serve_api: Serve, resources: Resources, instance: dg.DagsterInstance
+) -> None:
+    """The check reads each of them; one that is no longer asked for does not stay as it was."""
+    made = resources(serve_api(PlainAPI([customer(number) for number in range(1, 8)])))
+    both = {**made, "data_directory": with_fields(made["data_directory"], export_formats=["parquet", "ndjson"])}
+    result = run(both, instance)
+    assert result.success
+    assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
+    parquet, ndjson = (export_of(made).with_suffix(suffix) for suffix in (".parquet", ".ndjson"))
+    (event,) = result.asset_materializations_for_node("customer_export")
+    assert event.metadata["file_parquet"].value == str(parquet)
+    assert both["data_directory"].published().formats == ("json", "parquet", "ndjson")
+    ndjson.write_bytes(ndjson.read_bytes().replace(b"First1", b"Frist1"))
+    check = dg.AssetCheckKey(dg.AssetKey("customer_export"), "export_matches_clean_customers")
+    job = build_definitions(**both).resolve_implicit_global_asset_job_def()
+    alone = job.get_subset(asset_check_selection={check}, asset_selection=set())
+    (evaluation,) = alone.execute_in_process(instance=instance).get_asset_check_evaluations()
+    assert not evaluation.passed
+    assert "customers.ndjson differ" in str(evaluation.description)
+    assert run(made, instance).success
+    assert (parquet.exists(), ndjson.exists()) == (False, False)
 
 
 def test_too_many_rejected_records_are_not_published(
@@ -86,6 +137,8 @@ def test_too_many_rejected_records_are_not_published(
         "rejected_id_missing": 1,
         "rejected_not_an_object": 1,
     }
+    assert "set id_type: text" in str(red.metadata["what_to_do"].value)
+    assert red.metadata["runbook"].value == "deploy/OPERATING.md#when-a-check-is-red"
     assert red.metadata["quarantine"].value == str(made["data_directory"].layout.quarantine_file)
     assert not export_of(made).exists()
     assert made["data_directory"].raw.current().facts.rejected == 2

@@ -26,6 +26,7 @@ from customer_assets.processing.quality import (
     evaluate,
     measure_quality,
 )
+from customer_assets.processing.remedies import REMEDIES
 from customer_assets.processing.rules import CleaningOptions, clean_customers
 from customer_assets.processing.schemas import CLEAN_SCHEMA
 from customer_assets_tests.harness.records.dirty import dirty_records
@@ -214,6 +215,26 @@ def test_the_mean_is_shown_beside_the_line_it_was_held_to(mean: float, threshold
     """The target unless the floor was missed."""
     verdict = _by_name(replace(GOOD, mean_quality=mean))["mean_quality_meets_threshold"]
     assert (verdict.score, verdict.threshold, verdict.description) == (mean, threshold, description)
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "description"),
+    [
+        ({"mean_quality": 79.9996}, "mean_quality_meets_threshold", "the mean score 79.9996 is below the floor 80"),
+        ({"mean_quality": 89.996}, "mean_quality_meets_threshold", "the mean score 89.996 is below the target 90"),
+        (
+            {"clean": 1_000_000, "low_quality": 100_001},
+            "low_quality_share_within_limit",
+            "10.0001% of the customers score below 70, 10.00% are allowed",
+        ),
+    ],
+)
+def test_no_figure_is_rounded_to_the_limit_that_it_misses(change: dict[str, Any], name: str, description: str) -> None:
+    assert _by_name(replace(GOOD, **change))[name].description == description
+
+
+def test_every_check_says_what_to_do() -> None:
+    assert {*REMEDIES} == {*CHECK_DESCRIPTIONS, "every_customer_was_fetched"}
 
 
 def test_counts_are_shown() -> None:

@@ -109,6 +109,31 @@ def test_file_facts_and_quarantine_are_read_as_they_were_committed(site: Site) -
         assert site.shown() == (says, f"not {says}")
 
 
+def test_a_gated_version_gets_the_tables_name_when_it_has_passed(site: Site) -> None:
+    """Not another one that was committed meanwhile."""
+
+    def commit(says: str) -> Table[Facts]:
+        table = Table(open_folder(site.lake), "t", Facts, lambda: site.area, is_gated=True)
+        staged = site.area.file("t.parquet")
+        staged.write_text(says)
+        table.commit(staged, Facts(says=says))
+        staged.unlink()
+        return table
+
+    shown = site.lake / "t.parquet"
+    table = commit("refused")
+    assert not shown.exists()
+    assert site.read_frame() == "refused"
+    commit("accepted")
+    table.show(Facts(says="refused"))
+    assert not shown.exists()
+    table.show(Facts(says="accepted"))
+    assert shown.read_text() == "accepted"
+    commit("refused, too")
+    assert shown.read_text() == "accepted"
+    assert site.read_frame() == "refused, too"
+
+
 def test_before_the_first_commit_there_is_nothing(site: Site) -> None:
     with pytest.raises(NotMaterializedError, match=r"t was never materialised there\. Materialise t first"):
         site.table().current()
