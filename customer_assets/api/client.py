@@ -153,7 +153,7 @@ class CustomerAPIClient:
             CrawlPausedError: The API asked for a longer pause than a crawl waits for.
             RequestRefusedError: The API refused for good.
         """
-        self.figures, started_s = CrawlStats(), self._clock.monotonic_s()
+        self.figures, started_s = CrawlStats(began_at=self._clock.utc()), self._clock.monotonic_s()
         try:
             self._run_passes(sink, self.figures)
         finally:
@@ -244,7 +244,9 @@ class CustomerAPIClient:
             logger.warning("The total that the API names counts one page only, so nothing can be compared with it.")
             totals.forget_total()
         if isinstance(self.options.answer.total, TotalRequest):
-            totals.total = self._fetch_total(self.options.answer.total, figures)
+            figures.customers = self._fetch_total(self.options.answer.total, figures)
+            if self._total_is != "none":
+                totals.total = figures.customers
         return totals
 
     def _fetch_total(self, request: TotalRequest, figures: CrawlStats) -> int | None:

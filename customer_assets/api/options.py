@@ -12,6 +12,7 @@ What a setting does belongs in the file that uses it.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict, get_args
 from urllib.parse import urlsplit
 
@@ -19,11 +20,12 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from customer_assets.api.auth.settings import Auth, AuthSettings, HeaderAuth, validate_key_header, validate_scheme
 from customer_assets.api.http.base import Transport
+from customer_assets.api.incremental import Incremental
 from customer_assets.api.page_store.base import validate_store_url
 from customer_assets.api.paging import PageNumber, Pages, Paging
 from customer_assets.api.paging.base import validate_parameter
 from customer_assets.api.presets import PLANNED, apply_preset
-from customer_assets.api.responses.answer import AnswerFields
+from customer_assets.api.responses.answer import AnswerFields, TotalRequest
 from customer_assets.core.configuration import (
     SECRET,
     SettingError,
@@ -33,7 +35,7 @@ from customer_assets.core.configuration import (
     expand_home,
 )
 from customer_assets.core.errors import ConfigurationError
-from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
+from customer_assets.core.record_mapping import DEFAULT_RECORD, FieldSource, RecordMapping
 from customer_assets.core.urls import is_loopback, is_plain
 
 A_YEAR_S = 366 * 86_400
@@ -135,6 +137,9 @@ class ApiDescription(Settings):
     )
     answer: AnswerFields = Field(default=AnswerFields(), description="Where an answer holds its records and its total.")
     record: RecordMapping = Field(default=DEFAULT_RECORD, description="What the API's records look like.")
+    incremental: Incremental | None = Field(
+        default=None, description="How to request only what changed since the last run. Empty: everything is read."
+    )
 
 
 class ApiSettings(ApiOptions, ApiDescription):
@@ -180,6 +185,32 @@ class ApiSettings(ApiOptions, ApiDescription):
     def authentication(self) -> AuthSettings:
         """How requests authenticate."""
         return self.auth or HeaderAuth(name=self.key_header, scheme=self.key_scheme)
+
+    @property
+    def mapping(self) -> RecordMapping:
+        """What the raw table keeps of a record: `record`, and when it last changed if that decides which is newer."""
+        if self.incremental is None or self.incremental.field is None:
+            return self.record
+        given = {name: getattr(self.record, name) for name in RecordMapping.model_fields}
+        return RecordMapping(**{**given, "record_updated_at": FieldSource(path=self.incremental.field)})
+
+    @property
+    def row_inputs(self) -> dict[str, object]:
+        """What the raw table's rows depend on: once it changes, a table that incremental crawls keep is read anew."""
+        asked = {name: getattr(self, name) for name in ("path", "method", "params", "headers", "body", "answer")}
+        how = self.incremental
+        filtered = None if how is None else how.model_dump(exclude={"lookback", "full_every"})
+        return {"request": asked, "filter": filtered, "mapping": self.mapping.digest}
+
+    def updated_since(self, since: datetime | None) -> Self:
+        """Return the settings that request only what changed since an instant; None: everything, as these do."""
+        if self.incremental is None or since is None:
+            return self
+        parts = {name: getattr(self, name) for name in ("params", "headers", "body")}
+        update = self.incremental.request(since, parts, self.paging.send_in)
+        if isinstance(self.answer.total, TotalRequest):  # it counts all customers, not the changed ones
+            update["answer"] = self.answer.model_copy(update={"total_is": "estimate"})
+        return self.model_copy(update=update)
 
     @field_validator("base_url")
     @classmethod
@@ -265,7 +296,8 @@ class ApiSettings(ApiOptions, ApiDescription):
             raise SettingError("it is the page's parameter too", "Name another.", field="per_page_parameter")
         if self.pages is not None and not isinstance(self.pages, PageNumber):
             self._validate_answer()
-        if self.method == "GET" and (self.body or self.paging.send_in != "query"):
+        places = {self.paging.send_in, (self.incremental and self.incremental.send_in) or "query"}
+        if self.method == "GET" and (self.body or places != {"query"}):
             raise SettingError("a GET has no body", "Set method: POST.", field="method")
         return self
 
@@ -311,3 +343,4 @@ class ApiKeywords(TypedDict, total=False):
     pages: Pages | None
     answer: AnswerFields
     record: RecordMapping
+    incremental: Incremental | None

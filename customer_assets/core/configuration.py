@@ -1,7 +1,7 @@
 """What all settings have in common: where each is set, and how an unusable one is reported.
 
 A setting is one field of one pydantic model, in the room that uses it: `api/options.py`, `processing/options.py`,
-`processing/quality.py`, `simulator/settings.py`, `defs/data_directory.py`, `defs/sync.py`, `defs/settings.py`. Nothing
+`processing/quality.py`, `simulator/settings.py`, `defs/data_directory/`, `defs/sync.py`, `defs/settings.py`. Nothing
 here knows any of those models, and nothing here reads the environment by itself.
 """
 

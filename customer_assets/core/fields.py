@@ -140,6 +140,7 @@ RECORD_COLUMNS = {
     "id": "The customer's id in the API.",
     "id_spelling": "How the id was written: 0 as a number, 1 as text, and 1 more for each leading zero.",
     "id_hash": "CRC-32 of the id; generated values follow from it.",
+    "record_updated_at": "When the record last changed, according to the API; the newest record of a customer is kept.",
     "excluded": "Whether the filter drops the record on purpose.",
     "email_domain": "Lower-case ASCII domain of a well-formed address, else null.",
     "engagement_score_supplied": "Whether the API has a score for this record at all.",

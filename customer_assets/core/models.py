@@ -125,6 +125,57 @@ class RejectedRecord:
     record: str = field(repr=False)
 
 
+class UpsertSummary(BaseModel):
+    """What an incremental crawl did to the raw table, in rows. No personal data."""
+
+    model_config = ConfigDict(frozen=True)
+
+    before: Annotated[int, Field(ge=0, description="Rows of the raw table that the crawl began with.")]
+    received: Annotated[int, Field(ge=0, description="Records with a usable id that the API handed over.")]
+    repeated: Annotated[int, Field(ge=0, description="Of these, older records of a customer that came twice.")]
+    stale: Annotated[int, Field(ge=0, description="Of these, records older than the stored one, which was kept.")]
+    unchanged: Annotated[int, Field(ge=0, description="Of these, records that equal the stored one.")]
+    replaced: Annotated[int, Field(ge=0, description="Of these, records that replaced the customer's rows.")]
+    added: Annotated[int, Field(ge=0, description="Of these, records of customers that were not there.")]
+    removed: Annotated[int, Field(ge=0, description="Rows that the replacing records took the place of.")]
+    rejected: Annotated[int, Field(ge=0, description="Records without a usable id that came besides.")] = 0
+
+    @property
+    def kept(self) -> int:
+        """Rows that stayed as they were."""
+        return self.before - self.removed
+
+    @property
+    def after(self) -> int:
+        """Rows that there must be now."""
+        return self.kept + self.replaced + self.added
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether each record that came is accounted for, and so is each row that was there."""
+        came = self.repeated + self.stale + self.unchanged + self.replaced + self.added
+        return came == self.received and self.replaced <= self.removed <= self.before
+
+
+class SyncState(BaseModel):
+    """What a run must know of the one before to request only what changed since. Committed with the raw table."""
+
+    model_config = ConfigDict(frozen=True)
+
+    watermark: Annotated[AwareDatetime, Field(description="The next run requests what changed since this instant.")]
+    began_at: Annotated[AwareDatetime, Field(description="When the crawl began, by the server's clock.")]
+    full_at: Annotated[AwareDatetime, Field(description="The same of the last crawl that read everything.")]
+    inputs: Annotated[
+        dict[str, str], Field(description="Hashes of what the rows depend on; another one means a full crawl.")
+    ]
+    customers: Annotated[int, Field(ge=0, description="Distinct customers in the raw table.")]
+    content: Annotated[str, Field(description="Hash of the raw table's rows, whatever their order and pages.")]
+    salt: Annotated[
+        str, Field(description="What else the data depends on: the pages' hash, if a customer has several rows.")
+    ] = ""
+    upsert: Annotated[UpsertSummary | None, Field(description="Null: everything was read.")] = None
+
+
 class CrawlSummary(BaseModel):
     """The facts about a crawl that the raw table's rows cannot show, kept beside it. No personal data."""
 
@@ -146,8 +197,14 @@ class CrawlSummary(BaseModel):
     total: Annotated[
         int | None, Field(ge=0, description="Customers in all, by the API's last answer; null: it does not count them.")
     ]
+    total_is_of_all: Annotated[
+        bool, Field(description="False: an incremental crawl's total counts the changed customers only.")
+    ] = True
     missing_customers: Annotated[int, Field(description="Customers that the API counts and did not hand over.")]
     source_duplicates: Annotated[int, Field(description="Records that repeat a customer at the source itself.")] = 0
+    sync: Annotated[
+        SyncState | None, Field(description="What the next run must know; null: every run reads everything.")
+    ] = None
     pages: int = 0
     requests: int = 0
     retries: int = 0

@@ -255,6 +255,9 @@ class RecordMapping(_Specification):
     acquisition_channel: _Category = None
     market_segment: _Category = None
     customer_tier: _Category = None
+    record_updated_at: _Text = Field(
+        default=None, description="When the record last changed; `incremental.field` sets it. Kept in the raw table."
+    )
     fields: dict[str, _Extra] = Field(
         default={}, max_length=MOST_EXTRA_FIELDS, description="Fields of your own, by name; exported in this order."
     )
@@ -328,6 +331,8 @@ class RecordMapping(_Specification):
             source = getattr(self, field.name)
             if source is not None or _is_always_there(field):
                 columns.append(self._raw_column(field, source))
+        if self.record_updated_at is not None:
+            columns.append(RawColumn("record_updated_at", Kind.INSTANT, parse_path(self.record_updated_at.path)))
         extras = (
             RawColumn(name, Kind(extra.type), parse_path(extra.path) if extra.path else (name,))
             for name, extra in self.fields.items()

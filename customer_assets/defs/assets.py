@@ -3,25 +3,33 @@
 Add an asset here if it belongs to every sync. What an asset does stands in the rooms below.
 """
 
+from pathlib import Path
+
 import dagster as dg
 import narwhals as nw
 
+from customer_assets.api import CrawlStats
+from customer_assets.api.incremental import CrawlPlan, is_clock_set_back
+from customer_assets.core.models import CrawlSummary
 from customer_assets.defs.data_directory import DataDirectory, with_committed
 from customer_assets.defs.errors import as_dagster_failures
 from customer_assets.defs.metadata import (
     clean_metadata,
     crawl_metadata,
+    describe_plan,
     export_metadata,
     exported_columns,
     log_crawl_summary,
     observer,
     report_metadata,
+    sync_metadata,
 )
 from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource, ThresholdsResource
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export import DataExporter
 from customer_assets.export.baseline import changes_since
 from customer_assets.processing.defects import clean_version, cleaning_summary, count_defects
+from customer_assets.processing.landing.staged import StoredCustomers
 from customer_assets.processing.quality import measure_quality
 from customer_assets.processing.rules import RULES_VERSION
 from customer_assets.report.document import report_version
@@ -30,6 +38,8 @@ EXPORT_VERSION = f"1, rules {RULES_VERSION}"
 REPORT_VERSION = f"3, rules {RULES_VERSION}"
 """Dagster marks an asset as stale when its code version changes: other rules change even what people read."""
 PERSONAL_DATA = {"pii": "true"}
+
+CLOCK_SET_BACK = "the server's clock was set back"
 
 RESUME_THE_CRAWL = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """Each retry requests only the pages that are still missing."""
@@ -63,22 +73,44 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
 
         One row per record that has a usable id; the others are in the quarantine, each with its reason.
         """
-        with (
-            as_dagster_failures(),
-            customer_api.client(data_directory.page_store_url, observer(context)) as client,
-            data_directory.landing(customer_api.settings().record, customer_api.source) as landing,
-            log_crawl_summary(context, client),
-        ):
-            figures = client.crawl(landing.writer)
-            crawl = data_directory.commit_landing(landing, figures)
-            frame = processing.open_engine().scan(landing.raw_file)
+        with as_dagster_failures():
+            settings, source = customer_api.settings(), customer_api.source
+            plan, stored = data_directory.plan_crawl(settings, source, full_refresh=customer_api.full_refresh)
+            landed = _land(context, customer_api, data_directory, plan, stored)
+            if landed is None:
+                plan = plan.as_full(CLOCK_SET_BACK)
+                landed = _land(context, customer_api, data_directory, plan)
+            assert landed is not None  # noqa: S101 - a crawl that reads everything asks for no instant
+            figures, crawl, file = landed
             return dg.MaterializeResult(
-                value=with_committed(frame, crawl, landing.raw_file),
-                metadata=crawl_metadata(figures),
+                value=with_committed(processing.open_engine().scan(file), crawl, file),
+                metadata={**crawl_metadata(figures), **sync_metadata(plan, crawl)},
                 data_version=dg.DataVersion(crawl.fingerprint),
             )
 
     return raw_customers
+
+
+def _land(
+    context: dg.AssetExecutionContext,
+    api: CustomerAPIResource,
+    directory: DataDirectory,
+    plan: CrawlPlan,
+    stored: StoredCustomers | None = None,
+) -> tuple[CrawlStats, CrawlSummary, Path] | None:
+    """Request what a plan says, and commit what came; None if the server's clock was set back meanwhile."""
+    if plan.settings is not None:
+        context.log.info(describe_plan(plan))
+    with (
+        api.client(directory.page_store_url, observer(context), plan.since) as client,
+        directory.landing(api.settings().mapping, api.source) as landing,
+        log_crawl_summary(context, client),
+    ):
+        figures = client.crawl(landing.writer)
+        if is_clock_set_back(plan, figures):
+            landing.writer.abort()
+            return None
+        return figures, directory.commit_landing(landing, figures, plan, stored), landing.raw_file
 
 
 def _clean_customers(sync: Sync) -> dg.AssetsDefinition:

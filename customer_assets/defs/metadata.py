@@ -16,6 +16,7 @@ import dagster as dg
 
 from customer_assets.api import CrawlStats, CustomerAPIClient
 from customer_assets.api.crawl.events import Snapshot
+from customer_assets.api.incremental import CrawlPlan
 from customer_assets.api.runner.progress import OnProgress, line, summary
 from customer_assets.core.fields import RAW_FIELDS, RECORD_COLUMNS, Kind
 from customer_assets.core.fields import Field as FieldDefinition
@@ -30,7 +31,17 @@ from customer_assets.processing.rules import CleaningOptions
 from customer_assets.processing.rules import lineage as rule_lineage
 from customer_assets.report.markdown import markdown
 
-NOT_NUMBERS = {"number", "fingerprint", "rejected_by_reason", "mapping", "source", "absent_paths", "keys"}
+NOT_NUMBERS = {
+    "number",
+    "fingerprint",
+    "rejected_by_reason",
+    "mapping",
+    "source",
+    "absent_paths",
+    "keys",
+    "sync",
+    "total_is_of_all",
+}
 """What a crawl's summary has besides the figures that are plotted."""
 
 
@@ -134,6 +145,29 @@ def crawl_metadata(figures: CrawlStats) -> dict[str, dg.MetadataValue]:
     }
     figures_of_all = {**counts, **shares, **latencies, **retries, **statuses}
     return numeric({name: _to_the_microsecond(value) for name, value in figures_of_all.items()})
+
+
+def describe_plan(plan: CrawlPlan) -> str:
+    """Say what a run requests, and why."""
+    if plan.since is None:
+        return f"Requesting all customers: {plan.reason}."
+    return f"Requesting the customers that changed since {plan.since:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def sync_metadata(plan: CrawlPlan, crawl: CrawlSummary) -> dict[str, dg.MetadataValue]:
+    """Return what was requested, and what that changed in the raw table; nothing where every run reads everything."""
+    if crawl.sync is None:
+        return {}
+    upsert = crawl.sync.upsert
+    rows = {} if upsert is None else {f"rows_{name}": count for name, count in upsert.model_dump().items()}
+    kept = {} if upsert is None else {"rows_kept": upsert.kept, "rows_after": upsert.after}
+    return {
+        "crawl": dg.MetadataValue.text("full" if upsert is None else "incremental"),
+        "requested": dg.MetadataValue.text(describe_plan(plan)),
+        "watermark": dg.MetadataValue.timestamp(crawl.sync.watermark),
+        "last_full_crawl": dg.MetadataValue.timestamp(crawl.sync.full_at),
+        **numeric({**rows, **kept}),
+    }
 
 
 def progress_metadata(snapshot: Snapshot, running_s: float) -> dict[str, dg.MetadataValue]:

@@ -78,24 +78,32 @@ class CustomerAPIResource(ApiOptions, Resource):
     api_description: Annotated[dict[str, Any], NO_VARIABLE] = Field(
         default={}, description=f"The parts of a component's `api:`: {', '.join(ApiDescription.model_fields)}."
     )
+    full_refresh: Annotated[bool, NO_VARIABLE] = Field(
+        default=False, description="Read everything in this run, although `incremental` would request only changes."
+    )
     simulator: EmbeddedSimulator = Field(
         default=EmbeddedSimulator(), description="The API of a sync that has no base URL."
     )
 
     @contextmanager
-    def client(self, default_page_store: str, on_progress: OnProgress | None = None) -> Iterator[CustomerAPIClient]:
+    def client(
+        self, default_page_store: str, on_progress: OnProgress | None = None, since: datetime | None = None
+    ) -> Iterator[CustomerAPIClient]:
         """Open a client for the API, or for an embedded simulator that runs while the client is open.
 
         Args:
             default_page_store: Where pages are kept if no setting names a store.
             on_progress: Called every few seconds with the crawl's progress.
+            since: Read only what changed since then; None: everything.
 
         Raises:
             ConfigurationError: A setting cannot be used; nothing was sent.
         """
         page_store = secret_value(self, "page_store") or default_page_store
         if self.base_url:
-            with self._client(self.base_url, self._key(), page_store=page_store, on_progress=on_progress) as client:
+            with self._client(
+                self.base_url, self._key(), since, page_store=page_store, on_progress=on_progress
+            ) as client:
                 yield client
             return
         dg.get_dagster_logger().warning(NOT_REAL)
@@ -128,8 +136,16 @@ class CustomerAPIResource(ApiOptions, Resource):
             )
         return Secret(key or "")
 
-    def _client(self, base_url: str, api_key: str, *, page_store: str, **more: Any) -> CustomerAPIClient:  # noqa: ANN401
-        options = {**dict(self.settings()), "page_store": page_store}
+    def _client(
+        self,
+        base_url: str,
+        api_key: str,
+        since: datetime | None = None,
+        *,
+        page_store: str,
+        **more: Any,  # noqa: ANN401
+    ) -> CustomerAPIClient:
+        options = {**dict(self.settings().updated_since(since)), "page_store": page_store}
         del options["base_url"]
         return CustomerAPIClient(base_url, api_key, terminal=TERMINAL, **options, **more)
 

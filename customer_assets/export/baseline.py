@@ -1,6 +1,6 @@
 """Changes since the last published export: what it held is kept, packed, and compared in the engine.
 
-Where the file is kept belongs in `defs/data_directory.py`; how fields are packed, in `json_lines.py`.
+Where the file is kept belongs in `defs/data_directory/`; how fields are packed, in `json_lines.py`.
 """
 
 import hashlib

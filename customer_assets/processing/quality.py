@@ -10,7 +10,7 @@ import narwhals as nw
 from pydantic import Field, model_validator
 
 from customer_assets.core.configuration import SettingError, Settings
-from customer_assets.core.models import SIMULATOR, CleaningSummary, CrawlSummary
+from customer_assets.core.models import SIMULATOR, CleaningSummary, CrawlSummary, UpsertSummary
 from customer_assets.processing.comparison import LastExport, add_shares, last_export, shares, unmapped
 from customer_assets.processing.remedies import MADE_FROM_ANOTHER_CRAWL, NOTHING_TO_COMPARE, apart
 from customer_assets.processing.rules import Frame
@@ -43,6 +43,9 @@ CHECK_DESCRIPTIONS: Mapping[str, str] = {
 
 MOSTLY_MISSING = 0.5
 """A field that is missing from a larger share of the records is worth a warning, however it was before."""
+
+ENOUGH_TO_JUDGE = 100
+"""Records of an incremental crawl whose shares are judged by themselves: of fewer, one odd record is a large share."""
 
 
 class Severity(StrEnum):
@@ -118,6 +121,7 @@ class QualityMetrics:
         unsent: Share of the records without the key of a field that need not be there, by field.
         unmapped: Fields whose path is in no record that was looked at, each with what to say about it.
         last_export: What to compare with; None: nothing was published yet.
+        upsert: What became of the records that came, if only changed ones were requested.
     """
 
     landed: int
@@ -135,6 +139,7 @@ class QualityMetrics:
     unsent: Mapping[str, float] = field(default_factory=dict)
     unmapped: Mapping[str, str] = field(default_factory=dict)
     last_export: LastExport | None = None
+    upsert: UpsertSummary | None = None
 
     @property
     def baseline(self) -> LastExport | None:
@@ -205,12 +210,7 @@ def evaluate(figures: QualityMetrics, thresholds: QualityThresholds) -> list[Che
             thresholds.max_low_quality_share,
             f"of the customers score below {MEDIUM_FROM}",
         ),
-        _at_most(
-            "rejected_share_within_limit",
-            figures.rejected_share,
-            thresholds.max_rejected_share,
-            "of the records have no usable id",
-        ),
+        _rejected_share(figures, thresholds),
         _no_field_is_lost(figures, thresholds),
         _no_mass_deletion(figures, thresholds),
         _source_is_the_same(figures, thresholds),
@@ -234,7 +234,7 @@ def completeness(crawl: CrawlSummary, thresholds: QualityThresholds) -> CheckRes
         reason = "the API does not say how many customers it has, so nothing could be compared"
         return _equal(name, crawl.landed, crawl.landed, reason)
     fetched = crawl.total - crawl.missing_customers
-    reason = f"{crawl.missing_customers} of {crawl.total} customers are missing"
+    reason = f"{crawl.missing_customers} of {crawl.total} {_counted(crawl)} are missing"
     if crawl.missing_customers < 0:
         reason = f"{-crawl.missing_customers} customers more came than the {crawl.total} that the API counts"
     at_least = crawl.total - math.floor(crawl.total * thresholds.max_unfetched_share)
@@ -242,6 +242,12 @@ def completeness(crawl: CrawlSummary, thresholds: QualityThresholds) -> CheckRes
         text = f"{reason}, {crawl.total - at_least} may be"
         return _verdict(name, None, fetched, at_least, text)
     return replace(_equal(name, fetched, crawl.total, reason), threshold=float(at_least))
+
+
+def _counted(crawl: CrawlSummary) -> str:
+    """Name what the API's total counts: of an incremental crawl's answers, it is usually what changed."""
+    is_incremental = crawl.sync is not None and crawl.sync.upsert is not None
+    return "changed customers" if is_incremental and not crawl.total_is_of_all else "customers"
 
 
 def blocking_failures(found: Sequence[CheckResult]) -> list[CheckResult]:
@@ -260,9 +266,34 @@ def _accounted_for(figures: QualityMetrics) -> CheckResult:
         lake = f"the raw lake holds {figures.in_lake} of them: materialise raw_customers"
         return _equal(name, in_lake, figures.landed, f"{counts}; {lake}")
     verdict = _equal(name, found, figures.landed, counts)
+    if figures.upsert is not None and verdict.passed:
+        verdict = _merged_right(verdict, figures.upsert, figures.in_lake)
     if figures.of_this_crawl:
         return verdict
     return replace(verdict, passed=False, severity=Severity.ERROR, description=MADE_FROM_ANOTHER_CRAWL)
+
+
+def _merged_right(verdict: CheckResult, upsert: UpsertSummary, in_lake: int) -> CheckResult:
+    """Hold together what came in an incremental crawl, and what became of it and of the rows that were there."""
+    text = (
+        f"{verdict.description}; {upsert.received} came: {upsert.added} added, {upsert.replaced} replaced, "
+        f"{upsert.unchanged} unchanged, {upsert.stale} older than what is stored, {upsert.repeated} came twice; "
+        f"{upsert.kept} of {upsert.before} rows kept"
+    )
+    if upsert.adds_up and upsert.after == in_lake:
+        return replace(verdict, description=text)
+    text += f"; that makes {upsert.after} rows, and the raw lake holds {in_lake}: set full_refresh for one run"
+    return replace(verdict, passed=False, severity=Severity.ERROR, description=text)
+
+
+def _rejected_share(figures: QualityMetrics, thresholds: QualityThresholds) -> CheckResult:
+    """Judge the table and, if enough records came, an incremental crawl's: a broken id must not hide in the rest."""
+    name, limit, upsert = "rejected_share_within_limit", thresholds.max_rejected_share, figures.upsert
+    if upsert is not None and upsert.received + upsert.rejected >= ENOUGH_TO_JUDGE:
+        share = _share(upsert.rejected, upsert.received + upsert.rejected)
+        if share > limit and not figures.rejected_share > share:
+            return _at_most(name, share, limit, "of the records that came have no usable id")
+    return _at_most(name, figures.rejected_share, limit, "of the records have no usable id")
 
 
 def _no_field_is_lost(figures: QualityMetrics, thresholds: QualityThresholds) -> CheckResult:
@@ -388,6 +419,7 @@ def measure_quality(
         unsent=shares(cleaning.unsent, cleaning.records),
         unmapped=unmapped(crawl),
         last_export=None if published is None else last_export(published, cleaning, int(customers)),
+        upsert=None if crawl.sync is None else crawl.sync.upsert,
     )
 
 

@@ -18,7 +18,7 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -144,16 +144,30 @@ class Table(Generic[Facts]):
             NotMaterializedError: Nothing was ever committed.
             DamagedTableError: The pointer or the file is damaged.
         """
+        version, files = self.fetch_parts([self.name])
+        return version, files[self.name]
+
+    def fetch_parts(self, names: Sequence[str]) -> tuple[Version[Facts], dict[str, Path]]:
+        """Read some files of the current version, as `fetch` does."""
         tried: Version[Facts] | None = None
         for _ in range(ATTEMPTS):
             version = self.current()
             if version == tried:
                 break
             tried = version
-            local = self._fetch_part(version.parts[self.name])
-            if local is not None:
-                return version, local
-        raise DamagedTableError(self.file, f"{version.parts[self.name].file} is missing", self.name)
+            files: dict[str, Path] = {}
+            for name in names:
+                part = version.parts.get(name)
+                local = None if part is None else self._fetch_part(part)
+                if local is None:
+                    missing = part.file if part is not None else name
+                    break
+                files[name] = local
+            else:
+                return version, files
+            for local in files.values():
+                local.unlink()
+        raise DamagedTableError(self.file, f"{missing} is missing", self.name)
 
     def commit(self, staged: Path, facts: Facts, more: Mapping[str, Path] | None = None) -> Version[Facts]:
         """Commit a finished file and the facts about it; remove the version that they supersede.

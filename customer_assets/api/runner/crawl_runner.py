@@ -25,6 +25,7 @@ from customer_assets.api.crawl.events import (
 )
 from customer_assets.api.endpoint import Endpoint
 from customer_assets.api.http.base import RawResponse, Transport, TransportError
+from customer_assets.api.responses.rate_limit_headers import parse_http_date
 from customer_assets.api.runner.clock import Clock
 from customer_assets.api.runner.progress import Progress
 from customer_assets.api.runner.stats import CrawlStats
@@ -36,6 +37,9 @@ from customer_assets.core.errors import (
     RequestRefusedError,
 )
 from customer_assets.core.models import Page
+
+DATES_KEPT = 100
+"""Responses are dated to the second; the earliest date counts, and is among the first."""
 
 
 class CrawlRunner:
@@ -68,6 +72,7 @@ class CrawlRunner:
         self._stats, self._progress, self._on_page = stats, progress, on_page
         self._outcomes: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
         self._sent: dict[int, _Sent] = {}
+        self._dates: set[str] = set()
         self.last_failure: RequestFailed | None = None
 
     def run(self, transport: Transport) -> Done | GiveUp:
@@ -90,6 +95,8 @@ class CrawlRunner:
                     return action
         finally:
             self._stats.add_snapshot(self._crawl.snapshot())
+            for date in filter(None, map(parse_http_date, self._dates)):
+                self._stats.add_server_time(date)
             self._progress.close()
 
     def _send(self, transport: Transport, fetch: FetchPage, *, is_first: bool) -> None:
@@ -104,6 +111,8 @@ class CrawlRunner:
             try:
                 outcome: Outcome | BaseException
                 if isinstance(response, RawResponse):
+                    if len(self._dates) < DATES_KEPT:
+                        self._dates.add(response.headers.get("date", ""))  # safe on any thread
                     outcome = self._endpoint.parse(response, fetch, self._clock.utc())
                 elif isinstance(response, TransportError):
                     latency_s = self._clock.monotonic_s() - sent_s

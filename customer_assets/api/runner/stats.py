@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from customer_assets.api.crawl.events import Outcome, PageReceived, Snapshot
 from customer_assets.core.metrics import FailureCause
@@ -42,6 +43,7 @@ class CrawlStats:
         pages_from_store: How many of these needed no request.
         records: Records on them.
         total: Customers in all, by the API's latest answer; None: it does not count them.
+        customers: Customers in all, if a request of its own counted them; also where only changes were requested.
         unique_ids: Distinct customers among the records.
         rejected: Records without a usable id.
         missing_customers: Customers that the API counts but did not hand over; negative if it handed over more.
@@ -55,6 +57,7 @@ class CrawlStats:
         waiting_s: Seconds during which the API had asked for a pause.
         bytes: Bytes of bodies received, decompressed.
         duration_s: Seconds from the first request to the last page.
+        began_at: When the crawl began: by the server's clock or ours, whichever is behind; None: not yet.
         latencies: How long responses took.
     """
 
@@ -62,6 +65,7 @@ class CrawlStats:
     pages_from_store: int = 0
     records: int = 0
     total: int | None = None
+    customers: int | None = None
     unique_ids: int = 0
     rejected: int = 0
     missing_customers: int = 0
@@ -75,6 +79,7 @@ class CrawlStats:
     waiting_s: float = 0.0
     bytes: int = 0
     duration_s: float = 0.0
+    began_at: datetime | None = None
     latencies: LatencyHistogram = field(default_factory=LatencyHistogram)
 
     @property
@@ -89,6 +94,10 @@ class CrawlStats:
         is_page = isinstance(outcome, PageReceived)
         self.pages_received += is_page
         self.statuses[200 if isinstance(outcome, PageReceived) else outcome.status or 0] += 1
+
+    def add_server_time(self, date: datetime) -> None:
+        """Note an instant of the server's clock; the earliest counts."""
+        self.began_at = date if self.began_at is None else min(self.began_at, date)
 
     def add_snapshot(self, snapshot: Snapshot) -> None:
         """Add what a pass counted itself."""

@@ -8,16 +8,18 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from os.path import relpath
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, field_validator
 from upath import UPath
 
 from customer_assets.api import CrawlStats
+from customer_assets.api.incremental import EVERYTHING, CrawlPlan, plan_crawl
+from customer_assets.api.options import ApiSettings
 from customer_assets.core.configuration import LocalPath, Settings, Variable, validate_choice
 from customer_assets.core.errors import (
     ConfigurationError,
@@ -28,13 +30,14 @@ from customer_assets.core.errors import (
 )
 from customer_assets.core.models import CleaningSummary, CrawlSummary
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
+from customer_assets.defs.data_directory.committed import carried_facts
+from customer_assets.defs.data_directory.landing import sum_up
 from customer_assets.defs.run_config import Resource
 from customer_assets.export import DataExporter, ExportFigures
 from customer_assets.export.baseline import ExportBaseline
 from customer_assets.export.formats import Format, paths_of
 from customer_assets.export.history import keep_export
-from customer_assets.processing.defects import rejected_by_reason
-from customer_assets.processing.landing.writer import LandingWriter
+from customer_assets.processing.landing.staged import LANDING_VERSION, Landing, StoredCustomers
 from customer_assets.processing.quality import CheckResult
 from customer_assets.processing.rules import Frame
 from customer_assets.report.document import build_report
@@ -51,36 +54,7 @@ RAW, CLEAN, EXPORTED, REJECTED = "raw_customers", "clean_customers", "exported_c
 
 Facts = TypeVar("Facts", bound=BaseModel)
 
-_COMMITTED = "customer_assets_committed"
-
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What a frame carries whose rows are a committed version of a table.
-
-    Attributes:
-        facts: The facts that were committed with the rows.
-        staged: This process's own file of them, if it committed them.
-    """
-
-    facts: BaseModel
-    staged: Path | None = None
-
-
-def with_committed(frame: Frame, facts: BaseModel, staged: Path | None = None) -> Frame:
-    """Let a frame carry what was committed with its rows, so that both reach the next asset together.
-
-    Frames derived from it carry nothing.
-    """
-    setattr(frame, _COMMITTED, Committed(facts, staged))
-    return frame
-
-
-def committed(frame: object) -> Committed | None:
-    """Return what a frame carries; None if another IO manager made it."""
-    return getattr(frame, _COMMITTED, None)
 
 
 class StorageOptions(Settings):
@@ -101,8 +75,8 @@ class StorageOptions(Settings):
     @field_validator("export_formats")
     @classmethod
     def validate_formats(cls, formats: list[str]) -> list[str]:
-        """Refuse a format that nobody knows; the document is always among them, and comes first."""
-        return list(dict.fromkeys([Format.JSON.value, *(validate_choice(each, Format) for each in formats)]))
+        """Refuse a format that nobody knows. The list keeps its length: Dagster compares it with what was configured."""
+        return [validate_choice(each, Format) for each in formats]
 
 
 class DataDirectory(StorageOptions, Resource):
@@ -142,9 +116,14 @@ class DataDirectory(StorageOptions, Resource):
         """The published document."""
         return self.layout.export_file
 
+    @property
+    def formats(self) -> list[str]:
+        """What the customers are published as: the document is always among them, and comes first."""
+        return list(dict.fromkeys([Format.JSON.value, *self.export_formats]))
+
     def export_files(self, formats: Sequence[str] | None = None) -> dict[Format, Path]:
         """Return where the export is published, by format; None: the formats of the setting."""
-        return paths_of(self.export_file, self.export_formats if formats is None else formats)
+        return paths_of(self.export_file, self.formats if formats is None else formats)
 
     @property
     def report_file(self) -> Path:
@@ -186,22 +165,62 @@ class DataDirectory(StorageOptions, Resource):
             staged.unlink(missing_ok=True)
             raise
 
-    def landing(self, mapping: RecordMapping = DEFAULT_RECORD, source: str = "") -> "Landing":
+    def landing(self, mapping: RecordMapping = DEFAULT_RECORD, source: str = "") -> Landing:
         """Begin to land a crawl of records that look like this; first remove what killed runs had staged."""
         self._staging()
         sweep(self.layout.staging)
-        raw, rejected = self.staged_file(f"{RAW}.parquet"), self.staged_file(f"{REJECTED}.parquet")
-        return Landing(raw, rejected, mapping, self._next_number(), source)
+        return Landing(self.staged_file, mapping, self._next_number(), source)
 
-    def commit_landing(self, landing: "Landing", figures: CrawlStats) -> CrawlSummary:
-        """Commit what landed: the raw customers, the quarantine and the facts of the crawl.
+    def plan_crawl(
+        self, settings: ApiSettings, source: str, *, full_refresh: bool = False
+    ) -> tuple[CrawlPlan, StoredCustomers | None]:
+        """Decide what to request; return the plan, and the customers that changes are to be merged into.
+
+        A table that cannot be read is replaced by reading everything.
+
+        Args:
+            settings: The API's.
+            source: Where the customers come from, without a secret.
+            full_refresh: Whether to read everything in any case.
+        """
+        facts = None if settings.incremental is None else _facts_of(self.raw)
+        plan = plan_crawl(
+            settings.incremental,
+            facts,
+            {**settings.row_inputs, "source": source, "landing": LANDING_VERSION},
+            datetime.now(UTC),
+            full_refresh=full_refresh,
+            oldest_page=timedelta(seconds=settings.resume_ttl_s + settings.cache_ttl_s),
+        )
+        if plan.since is None:
+            return plan, None
+        try:
+            version, files = self.raw.fetch_parts([RAW, REJECTED])
+        except TableError as error:
+            _logger.warning("%s All customers are requested.", error)
+            return plan.as_full("the raw table is damaged"), None
+        return plan, StoredCustomers(files[RAW], files[REJECTED], version.facts)
+
+    def commit_landing(
+        self,
+        landing: Landing,
+        figures: CrawlStats,
+        plan: CrawlPlan = EVERYTHING,
+        stored: StoredCustomers | None = None,
+    ) -> CrawlSummary:
+        """Commit what landed: the raw customers, the quarantine and the facts of the crawl, in one step.
+
+        Args:
+            landing: What landed.
+            figures: What the crawl did.
+            plan: What it requested.
+            stored: The customers that changes are merged into.
 
         Raises:
             SupersededError: A later crawl has committed other customers meanwhile.
             PublishError: They could not be committed.
         """
-        landing.writer.close()
-        facts = crawl_summary(landing, figures, rejected_by_reason(landing.quarantine_file))
+        facts = sum_up(landing, figures, plan, stored)
         _refuse_older(facts, self.raw, _facts_of(self.raw))
         self.raw.commit(landing.raw_file, facts, {REJECTED: landing.quarantine_file})
         landing.quarantine_file.unlink()
@@ -233,10 +252,10 @@ class DataDirectory(StorageOptions, Resource):
             with Succession(_edition(facts.crawl), self._published_edition) as succession:
                 with ExportBaseline(staged, mapping=facts.mapping) as baseline:
                     figures = exporter.export_customers(
-                        customers, self.export_file, baseline, succession, formats=self.export_formats
+                        customers, self.export_file, baseline, succession, formats=self.formats
                     )
                 self._remove_formats_not_asked_for()
-                noted = {"customers": figures.total_customers, "formats": tuple(self.export_formats)}
+                noted = {"customers": figures.total_customers, "formats": tuple(self.formats)}
                 self.exported.commit(staged, facts.model_copy(update=noted))
         finally:
             staged.unlink(missing_ok=True)
@@ -303,11 +322,11 @@ class DataDirectory(StorageOptions, Resource):
         Raises:
             TableError: Nothing was committed, or it is damaged.
         """
-        return _carried(raw, CrawlSummary) or self.raw.current().facts
+        return carried_facts(raw, CrawlSummary) or self.raw.current().facts
 
     def cleaning_summary(self, clean: Frame) -> CleaningSummary:
         """Return the facts of just the clean customers that a frame holds; see `crawl_summary`."""
-        return _carried(clean, CleaningSummary) or self.clean.current().facts
+        return carried_facts(clean, CleaningSummary) or self.clean.current().facts
 
     def _table(
         self, name: str, facts: type[Facts], shown: Mapping[str, Path] | None = None, *, is_gated: bool = False
@@ -348,54 +367,6 @@ class DataDirectory(StorageOptions, Resource):
         return None
 
 
-class Landing:
-    """A crawl on its way into the lake: the writer, and the two staged files that it fills.
-
-    Attributes:
-        number: The crawl's number.
-        source: Where the records come from, without a secret.
-    """
-
-    def __init__(
-        self, raw_file: Path, quarantine_file: Path, mapping: RecordMapping, number: int, source: str = ""
-    ) -> None:
-        """Open a writer on the two files."""
-        self.raw_file, self.quarantine_file, self.number, self.source = raw_file, quarantine_file, number, source
-        self.writer = LandingWriter(raw_file, quarantine_file, mapping=mapping)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        """Remove both files if the block failed: nobody needs what was not committed."""
-        if kind is not None:
-            self.writer.abort()
-
-
-def crawl_summary(landing: Landing, figures: CrawlStats, reasons: Mapping[str, int]) -> CrawlSummary:
-    """Sum up a crawl for the checks."""
-    sample = landing.writer.sample()
-    return CrawlSummary(
-        number=landing.number,
-        fingerprint=landing.writer.fingerprint(),
-        landed=figures.records,
-        rejected=figures.rejected,
-        rejected_by_reason=dict(reasons),
-        mapping=landing.writer.mapping,
-        source=landing.source,
-        absent_paths=sample.absent_paths,
-        keys=sample.keys,
-        total=figures.total,
-        missing_customers=figures.missing_customers,
-        source_duplicates=figures.source_duplicates,
-        pages=figures.pages,
-        requests=figures.requests,
-        retries=figures.retries.total(),
-        throttles=figures.throttles,
-        duration_s=figures.duration_s,
-    )
-
-
 def _edition(crawl: CrawlSummary) -> Edition:
     return Edition(crawl.number, crawl.fingerprint)
 
@@ -411,8 +382,3 @@ def _facts_of(table: Table[Facts]) -> Facts | None:
 def _refuse_older(crawl: CrawlSummary, table: Table[Any], before: CrawlSummary | None) -> None:
     if before is not None and _edition(crawl).is_older_than(_edition(before)):
         raise SupersededError(table.file)
-
-
-def _carried(frame: Frame, facts: type[Facts]) -> Facts | None:
-    found = committed(frame)
-    return found.facts if found is not None and isinstance(found.facts, facts) else None

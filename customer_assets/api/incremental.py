@@ -1,0 +1,298 @@
+"""Requesting only what changed: how an API is asked for it, whether a run may, and since when. Pure.
+
+What a run decides follows from its settings and from the facts of the last committed crawl (`SyncState`). Merging what
+came into the raw table belongs in `processing/landing/upsert.py`; committing it, in `storage/versions.py`.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+
+from customer_assets.api.paging.base import Parameter, Place
+from customer_assets.api.runner.stats import CrawlStats
+from customer_assets.core.configuration import SettingError, Settings
+from customer_assets.core.models import CrawlSummary, SyncState, UpsertSummary
+from customer_assets.core.record_mapping import PathText
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = re.compile(r"([0-9]{1,9})\s*([smhd])")
+LONGEST = timedelta(days=3650)
+"""Longer than any customer's history that is worth a sync, and far from where Python's dates end."""
+
+CLOCKS_DIFFER = timedelta(days=1)
+"""Clocks can be a time zone apart where one is set wrong. A last full crawl further ahead means one was set back."""
+
+SCHEDULE_SLACK = 0.02
+"""A scheduled run never begins to the second: a daily run must not find its week 2 seconds short, and wait a day."""
+
+SINCE = "{since}"
+
+FORMATS = ("iso8601", "epoch", "epoch_ms", "date")
+
+_STRFTIME = re.compile(r"(?:%[YmdHMSjyfzZ%]|[^%])+")
+
+
+def parse_duration(value: object) -> object:
+    """Read a duration: `90s`, `10m`, `36h`, `7d`, or a timedelta.
+
+    Raises:
+        SettingError: It is none.
+    """
+    if isinstance(value, timedelta):
+        length = value
+    elif isinstance(value, str) and (found := _DURATION.fullmatch(value.strip())):
+        length = timedelta(**{_UNITS[found[2]]: int(found[1])})
+    else:
+        raise SettingError(f"{value!r} is not a duration", "Write it like 90s, 10m, 36h or 7d.")
+    if not timedelta() <= length <= LONGEST:
+        raise SettingError(f"{value!r} is out of range", "Write 0s to 3650d.")
+    return length
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration, json_schema_input_type=str),
+    PlainSerializer(lambda length: f"{length // timedelta(seconds=1)}s", return_type=str),
+]
+
+
+class Incremental(Settings):
+    """How the API is asked for what changed since an instant, and how often everything is read all the same."""
+
+    parameter: Parameter | None = Field(
+        default=None, description="The parameter that takes the instant, such as updated_after."
+    )
+    header: str | None = Field(
+        default=None, min_length=1, description="The header that takes it instead, such as If-Modified-Since."
+    )
+    params: dict[str, str] = Field(
+        default={}, description="Further query parameters of these requests, such as {sort: updated}."
+    )
+    field: PathText | None = Field(
+        default=None,
+        description="Where a record says when it last changed, such as updated_at. The newer of two records is kept; "
+        "empty: the one that came later.",
+    )
+    format: str = Field(
+        default="iso8601",
+        description=f"How the instant is written: {', '.join(FORMATS)}, or like %Y-%m-%d %H:%M:%S; always in UTC.",
+    )
+    template: str = Field(
+        default=SINCE, description=f"The parameter's whole value, with {SINCE} for the instant: updated_at:>={SINCE}."
+    )
+    send_in: Place | None = Field(
+        default=None,
+        description="Where the parameter goes: query, body, or an object in it. Empty: where the pages' parameters go.",
+    )
+    lookback: Duration = Field(
+        default=timedelta(minutes=10),
+        description="How far before the last crawl's start to ask, for records that an API shows late.",
+    )
+    full_every: Duration = Field(
+        default=timedelta(days=7), description="How often everything is read: only that finds hidden deletions."
+    )
+
+    @field_validator("format")
+    @classmethod
+    def validate_format(cls, text: str) -> str:
+        """Refuse a format that writes no instant."""
+        if text not in FORMATS and not ("%" in text and _STRFTIME.fullmatch(text)):
+            raise SettingError(f"{text!r} is not a format", f"Use {', '.join(FORMATS)}, or one like %Y-%m-%d %H:%M:%S.")
+        return text
+
+    @field_validator("template")
+    @classmethod
+    def validate_template(cls, text: str) -> str:
+        """Refuse a template without a place for the instant."""
+        if SINCE not in text:
+            raise SettingError(f"{text!r} has no {SINCE}", f"Write {SINCE} where the instant goes.")
+        return text
+
+    @model_validator(mode="after")
+    def validate_together(self) -> Self:
+        """Refuse what asks for nothing, and what asks twice."""
+        if (self.parameter is None) == (self.header is None):
+            raise SettingError("name one of parameter and header", "The API says which.", field="parameter")
+        if self.full_every < timedelta(hours=1):
+            raise SettingError("it is shorter than an hour", "Leave incremental out instead.", field="full_every")
+        return self
+
+    def value(self, since: datetime) -> str | int:
+        """Write an instant as the API wants it, rounded down.
+
+        It is one unit earlier (a second, or what the format can tell apart), so that nothing is lost where the API
+        compares with `>` and not with `>=`.
+        """
+        since = since.astimezone(UTC)
+        if self.format == "epoch":
+            found: str | int = int(since.timestamp()) - 1
+        elif self.format == "epoch_ms":
+            found = (int(since.timestamp()) - 1) * 1_000
+        elif self.format == "iso8601":
+            found = f"{since - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+        elif self.format == "date":
+            found = f"{since - timedelta(days=1):%Y-%m-%d}"
+        else:
+            found = f"{since - self._unit:{self.format}}"
+        return found if self.template == SINCE else self.template.replace(SINCE, str(found))
+
+    @property
+    def _unit(self) -> timedelta:
+        """What a format of one's own can tell apart."""
+        units = {"%S": timedelta(seconds=1), "%M": timedelta(minutes=1), "%H": timedelta(hours=1)}
+        return next((unit for mark, unit in units.items() if mark in self.format), timedelta(days=1))
+
+    def request(self, since: datetime, parts: Mapping[str, Any], send_in: str) -> dict[str, Any]:
+        """Return the fixed `params`, `headers` and `body` of requests for what changed since an instant.
+
+        Args:
+            since: The instant.
+            parts: The three as they are for everything.
+            send_in: Where the pages' parameters go.
+        """
+        value, place = self.value(since), self.send_in or send_in
+        params, headers, body = {**parts["params"], **self.params}, dict(parts["headers"]), deepcopy(parts["body"])
+        if self.header is not None:
+            headers = {name: text for name, text in headers.items() if name.lower() != self.header.lower()}
+            headers[self.header] = str(value)
+        elif place == "query":
+            params[str(self.parameter)] = str(value)
+        else:
+            inner = body
+            for step in place.split(".")[1:]:
+                inner = inner.setdefault(step, {})
+            inner[str(self.parameter)] = value
+        return {"params": params, "headers": headers, "body": body}
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlPlan:
+    """What a run requests.
+
+    Attributes:
+        settings: How only changes are requested; None: every run of this sync reads everything.
+        since: Request what changed since then; None: everything.
+        reason: Why everything is requested although only changes could be; empty otherwise.
+        inputs: Hashes of what the raw table's rows depend on.
+        oldest_page: How old a page from the page store can be.
+    """
+
+    settings: Incremental | None = None
+    since: datetime | None = None
+    reason: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    oldest_page: timedelta = timedelta()
+
+    def as_full(self, reason: str) -> "CrawlPlan":
+        """Return a plan that requests everything, for a reason that showed later."""
+        return replace(self, since=None, reason=reason)
+
+
+EVERYTHING = CrawlPlan()
+"""The plan of a sync whose every run reads everything."""
+
+
+def hash_inputs(inputs: Mapping[str, object]) -> dict[str, str]:
+    """Hash each of the things that the raw table's rows depend on."""
+    return {name: hashlib.sha256(repr(value).encode()).hexdigest()[:16] for name, value in inputs.items()}
+
+
+def plan_crawl(
+    settings: Incremental | None,
+    last: CrawlSummary | None,
+    inputs: Mapping[str, object],
+    now: datetime,
+    *,
+    full_refresh: bool = False,
+    oldest_page: timedelta = timedelta(),
+) -> CrawlPlan:
+    """Decide whether a run requests everything, or only what changed.
+
+    Args:
+        settings: How only changes are requested; None: they are not.
+        last: What the last committed crawl noted; None: there was none, or it cannot be read.
+        inputs: What the rows depend on.
+        now: The current instant, by this machine's clock.
+        full_refresh: Whether everything is asked for by hand.
+        oldest_page: How old a page from the page store can be.
+    """
+    if settings is None:
+        return EVERYTHING
+    plan = CrawlPlan(settings, None, "", hash_inputs(inputs), oldest_page)
+    if full_refresh:
+        return plan.as_full("full_refresh is set")
+    if last is None or last.sync is None:
+        return plan.as_full("there is no earlier crawl to continue from")
+    reason = _why_full(plan, settings, last.sync, now, last.missing_customers)
+    return plan.as_full(reason) if reason else replace(plan, since=last.sync.watermark)
+
+
+def _why_full(plan: CrawlPlan, settings: Incremental, last: SyncState, now: datetime, missing_customers: int) -> str:
+    """Why everything has to be requested; empty: it has not."""
+    changed = sorted(name for name in {**last.inputs, **plan.inputs} if last.inputs.get(name) != plan.inputs.get(name))
+    if changed:
+        return f"changed since the last crawl: {', '.join(changed)}"
+    if last.upsert is not None and missing_customers > 0:
+        return f"after the last incremental crawl {missing_customers} customers were missing"
+    if last.full_at - now > CLOCKS_DIFFER:
+        return "the clock was set back: the last full crawl lies ahead"
+    if now - last.full_at >= settings.full_every * (1 - SCHEDULE_SLACK):
+        return f"the last full crawl began at {last.full_at:%Y-%m-%d %H:%M} UTC"
+    return ""
+
+
+def is_clock_set_back(plan: CrawlPlan, figures: CrawlStats) -> bool:
+    """Whether the server's clock stands before the instant that was asked for: later changes can bear earlier dates."""
+    return plan.since is not None and _began_at(figures) < plan.since
+
+
+def next_state(
+    plan: CrawlPlan,
+    figures: CrawlStats,
+    *,
+    customers: int,
+    content: str,
+    salt: str = "",
+    last: SyncState | None = None,
+    upsert: UpsertSummary | None = None,
+) -> SyncState:
+    """Note what the next run must know.
+
+    The watermark is when this crawl began, by the server's clock, less the lookback. It is not the newest record's
+    instant: records can be committed later than others, with an earlier instant.
+
+    Args:
+        plan: What this crawl requested.
+        figures: What it did.
+        customers: Distinct customers in the raw table.
+        content: The hash of its rows.
+        salt: What else the data depends on.
+        last: What an incremental crawl began with; None: everything was read.
+        upsert: What it did.
+    """
+    began_at = _began_at(figures)
+    # An earlier attempt's pages do not know of what changed since they were read.
+    read_from = began_at - plan.oldest_page if figures.pages_from_store else began_at
+    watermark = read_from - (plan.settings.lookback if plan.settings else timedelta())
+    if last is not None:  # the clock can have been set back by less than the lookback
+        watermark = max(watermark, last.watermark)
+    return SyncState(
+        watermark=watermark,
+        began_at=began_at,
+        full_at=began_at if last is None else last.full_at,
+        inputs=dict(plan.inputs),
+        customers=customers,
+        content=content,
+        salt=salt if last is None else last.salt,
+        upsert=upsert,
+    )
+
+
+def _began_at(figures: CrawlStats) -> datetime:
+    return figures.began_at or datetime.fromtimestamp(0, UTC)

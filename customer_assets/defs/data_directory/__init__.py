@@ -1,0 +1,6 @@
+"""The data directory resource, and what frames carry of it."""
+
+from customer_assets.defs.data_directory.committed import committed, with_committed
+from customer_assets.defs.data_directory.resource import CLEAN, RAW, DataDirectory, StorageOptions
+
+__all__ = ["CLEAN", "RAW", "DataDirectory", "StorageOptions", "committed", "with_committed"]

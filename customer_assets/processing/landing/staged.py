@@ -1,0 +1,104 @@
+"""A crawl on its way into the lake: its two staged files, until they are committed. What is in them is not known here.
+
+What lands is written by `writer.py`, and merged into an earlier table by `upsert.py`. Committing belongs in `storage/`.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import pyarrow.parquet as pq
+
+from customer_assets.core.models import CrawlSummary, SyncState, UpsertSummary
+from customer_assets.core.record_mapping import RecordMapping
+from customer_assets.processing.landing.upsert import ContentHash, hash_content, merge_rejected, upsert
+from customer_assets.processing.landing.writer import LandingWriter
+
+LANDING_VERSION = "1"
+"""Raise it when the same records would land as other rows: tables kept by incremental crawls are then read anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCustomers:
+    """What an incremental crawl begins with: a committed version, at paths where it stays as it is.
+
+    Attributes:
+        raw_file: The raw table.
+        quarantine_file: The rejected records.
+        facts: What was committed with them.
+    """
+
+    raw_file: Path
+    quarantine_file: Path
+    facts: CrawlSummary
+
+    def remove(self) -> None:
+        """Remove the files."""
+        self.raw_file.unlink(missing_ok=True)
+        self.quarantine_file.unlink(missing_ok=True)
+
+
+class Landing:
+    """A crawl's writer, and the two staged files that it fills.
+
+    Args:
+        new_file: Returns the path of a new staged file.
+        mapping: What the records look like.
+        number: The crawl's number.
+        source: Where the records come from, without a secret.
+    """
+
+    def __init__(self, new_file: Callable[[str], Path], mapping: RecordMapping, number: int, source: str = "") -> None:
+        """Open a writer on two new files."""
+        self.raw_file, self.quarantine_file = new_file("raw_customers.parquet"), new_file("rejected_customers.parquet")
+        self.number, self.source, self._new_file = number, source, new_file
+        self.writer = LandingWriter(self.raw_file, self.quarantine_file, mapping=mapping)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Remove all files if the block failed: nobody needs what was not committed."""
+        if kind is not None:
+            self.writer.abort()
+            self.raw_file.unlink(missing_ok=True)
+            self.quarantine_file.unlink(missing_ok=True)
+
+    def hash_content(self, unique_ids: int) -> tuple[str, str]:
+        """Hash the rows of a table that was read as a whole; return the hash, and its salt.
+
+        Where a customer has several rows, their places decide which is kept, so that the pages count, too.
+        """
+        self.writer.close()
+        is_unique = pq.read_metadata(self.raw_file).num_rows == unique_ids
+        return str(hash_content(self.raw_file)), "" if is_unique else self.writer.fingerprint()
+
+    def merge_into(self, stored: StoredCustomers, content: str, *, rejected: int) -> tuple[UpsertSummary, str]:
+        """Merge what landed into stored customers; the two files then hold all of them.
+
+        Args:
+            stored: The customers.
+            content: The hash of their rows.
+            rejected: How many records that came have no usable id.
+
+        Returns:
+            What became of the records that landed, and the hash of all rows.
+        """
+        self.writer.close()
+        before = ContentHash.parse(content) or hash_content(stored.raw_file)
+        changes, rejected_changes = self.raw_file, self.quarantine_file
+        merged, quarantine = self._new_file("raw_customers.parquet"), self._new_file("rejected_customers.parquet")
+        summary, change = upsert(stored.raw_file, changes, merged)
+        self.raw_file = merged
+        changes.unlink()
+        merge_rejected(stored.quarantine_file, rejected_changes, quarantine)
+        self.quarantine_file = quarantine
+        rejected_changes.unlink()
+        return summary.model_copy(update={"rejected": rejected}), str(before + change)
+
+
+def fingerprint(state: SyncState, mapping: RecordMapping) -> str:
+    """Name the data of a table that incremental crawls keep: the same name, the same customers."""
+    return hashlib.sha256(f"{state.content}:{state.salt}:{mapping.digest}".encode()).hexdigest()[:32]

@@ -1,0 +1,310 @@
+"""What is requested when: the decision, the instant, how it is written, and where in a request it goes."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from customer_assets.api.incremental import (
+    EVERYTHING,
+    CrawlPlan,
+    Incremental,
+    hash_inputs,
+    is_clock_set_back,
+    next_state,
+    plan_crawl,
+)
+from customer_assets.api.options import ApiSettings
+from customer_assets.api.responses.answer import AnswerFields
+from customer_assets.api.runner.stats import CrawlStats
+from customer_assets.core.errors import ConfigurationError
+from customer_assets.core.models import CrawlSummary, SyncState, UpsertSummary
+
+NOW = datetime(2026, 11, 27, 2, 0, 0, tzinfo=UTC)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+SINCE = datetime(2026, 11, 26, 1, 50, 7, 900_000, tzinfo=UTC)
+INPUTS = {"source": "https://api.example.com", "mapping": "1"}
+SETTINGS = Incremental(parameter="updated_after", lookback=10 * MINUTE, full_every=7 * DAY)
+UPSERT = UpsertSummary(before=3, received=0, repeated=0, stale=0, unchanged=0, replaced=0, added=0, removed=0)
+
+
+def state(**changes: Any) -> SyncState:
+    given = {
+        "watermark": SINCE,
+        "began_at": SINCE + 10 * MINUTE,
+        "full_at": NOW - DAY,
+        "customers": 3,
+        "content": "x:0",
+    }
+    return SyncState(**{**given, "inputs": hash_inputs(INPUTS), **changes})
+
+
+def summary(sync: SyncState | None, missing: int = 0) -> CrawlSummary:
+    return CrawlSummary(fingerprint="0", landed=3, rejected=0, total=3, missing_customers=missing, sync=sync)
+
+
+# --- full or incremental ---------------------------------------------------------------------------------------
+
+
+def test_a_sync_without_the_setting_always_requests_everything() -> None:
+    assert plan_crawl(None, summary(state()), INPUTS, NOW) == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    "sync",
+    [
+        state(),
+        state(full_at=NOW - 6 * DAY),
+        state(full_at=NOW + 23 * HOUR),  # this machine's clock is a time zone behind
+        state(upsert=UPSERT),
+        state(full_at=NOW - 7 * DAY * 0.97),
+    ],
+)
+def test_what_changed_since_the_watermark_is_requested(sync: SyncState) -> None:
+    plan = plan_crawl(SETTINGS, summary(sync), INPUTS, NOW)
+    assert plan == CrawlPlan(SETTINGS, SINCE, "", hash_inputs(INPUTS))
+
+
+@pytest.mark.parametrize(
+    ("last", "inputs", "reason"),
+    [
+        (None, INPUTS, "there is no earlier crawl to continue from"),
+        (summary(None), INPUTS, "there is no earlier crawl to continue from"),
+        (summary(state()), {**INPUTS, "mapping": "2"}, "changed since the last crawl: mapping"),
+        (summary(state()), {"source": "other", "mapping": "2"}, "changed since the last crawl: mapping, source"),
+        (summary(state()), {**INPUTS, "landing": "2"}, "changed since the last crawl: landing"),
+        (summary(state()), {"source": INPUTS["source"]}, "changed since the last crawl: mapping"),
+        (summary(state(full_at=NOW - 7 * DAY)), INPUTS, "the last full crawl began at 2026-11-20 02:00 UTC"),
+        (
+            summary(state(full_at=NOW - 7 * DAY + 2 * timedelta(seconds=1))),  # a schedule that is never on the second
+            INPUTS,
+            "the last full crawl began at 2026-11-20 02:00 UTC",
+        ),
+        (
+            summary(state(full_at=NOW + 2 * DAY)),
+            INPUTS,
+            "the clock was set back: the last full crawl lies ahead",
+        ),
+        (
+            summary(state(upsert=UPSERT), missing=2),
+            INPUTS,
+            "after the last incremental crawl 2 customers were missing",
+        ),
+    ],
+)
+def test_everything_is_requested_for_a_reason(
+    last: CrawlSummary | None, inputs: Mapping[str, object], reason: str
+) -> None:
+    assert plan_crawl(SETTINGS, last, inputs, NOW) == CrawlPlan(SETTINGS, None, reason, hash_inputs(inputs))
+
+
+def test_customers_that_even_a_full_crawl_misses_do_not_force_another() -> None:
+    assert plan_crawl(SETTINGS, summary(state(), missing=2), INPUTS, NOW).since == SINCE
+
+
+def test_full_refresh_comes_first() -> None:
+    assert plan_crawl(SETTINGS, summary(state()), INPUTS, NOW, full_refresh=True).reason == "full_refresh is set"
+
+
+def test_what_the_rows_depend_on() -> None:
+    settings = ApiSettings(incremental=Incremental(parameter="since", field="updated_at"))
+    inputs = hash_inputs(settings.row_inputs)
+
+    def differing(**changes: Any) -> set[str]:
+        other = hash_inputs(ApiSettings(**{**dict(settings), **changes}).row_inputs)
+        return {name for name in inputs if inputs[name] != other[name]}
+
+    assert differing(path="/people") == {"request"}
+    assert differing(params={"status": "active"}) == {"request"}
+    assert differing(record={"email": "mail"}) == {"mapping"}
+    assert differing(incremental=Incremental(parameter="after", field="updated_at")) == {"filter"}
+    assert differing(incremental=Incremental(parameter="since", field="changed_at")) == {"filter", "mapping"}
+    assert differing(incremental=Incremental(parameter="since", field="updated_at", lookback=DAY)) == set()
+    assert differing(page_size=50, max_concurrency=2, timeout_s=5.0) == set()
+
+
+# --- the next watermark -----------------------------------------------------------------------------------------
+
+
+def test_the_watermark_is_the_servers_clock_at_the_crawls_start_less_the_lookback() -> None:
+    plan = plan_crawl(SETTINGS, None, INPUTS, NOW)
+    found = next_state(plan, CrawlStats(began_at=NOW), customers=3, content="x:0", salt="p")
+    assert found == state(watermark=NOW - 10 * MINUTE, began_at=NOW, full_at=NOW, salt="p")
+
+
+def test_an_incremental_crawl_keeps_when_everything_was_read_last() -> None:
+    last = state(salt="p")
+    plan = plan_crawl(SETTINGS, summary(last), INPUTS, NOW)
+    found = next_state(plan, CrawlStats(began_at=NOW), customers=4, content="x:1", last=last, upsert=UPSERT)
+    assert found == state(
+        watermark=NOW - 10 * MINUTE, began_at=NOW, customers=4, content="x:1", salt="p", upsert=UPSERT
+    )
+
+
+def test_pages_of_an_earlier_attempt_take_the_watermark_back_to_when_they_can_have_been_read() -> None:
+    plan = plan_crawl(SETTINGS, None, INPUTS, NOW, oldest_page=6 * HOUR)
+    found = next_state(plan, CrawlStats(began_at=NOW, pages_from_store=1), customers=3, content="x:0")
+    assert (found.began_at, found.watermark) == (NOW, NOW - 6 * HOUR - 10 * MINUTE)
+
+
+def test_a_clock_that_is_set_back_by_less_than_the_lookback_does_not_take_the_watermark_back() -> None:
+    last = state()
+    plan, figures = plan_crawl(SETTINGS, summary(last), INPUTS, NOW), CrawlStats(began_at=SINCE + 5 * MINUTE)
+    assert not is_clock_set_back(plan, figures)
+    assert next_state(plan, figures, customers=3, content="x:0", last=last).watermark == SINCE
+
+
+def test_a_clock_that_is_set_back_further_is_noticed() -> None:
+    plan, figures = plan_crawl(SETTINGS, summary(state()), INPUTS, NOW), CrawlStats(began_at=SINCE - MINUTE)
+    assert is_clock_set_back(plan, figures)
+    assert not is_clock_set_back(plan.as_full("the clock"), figures)
+    assert plan.as_full("the clock") == CrawlPlan(SETTINGS, None, "the clock", hash_inputs(INPUTS))
+
+
+# --- how the instant is written -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "value"),
+    [
+        ({}, "2026-11-26T01:50:06Z"),
+        ({"format": "epoch"}, 1795657806),
+        ({"format": "epoch_ms"}, 1795657806000),
+        ({"format": "date"}, "2026-11-25"),
+        ({"format": "%Y-%m-%d %H:%M:%S"}, "2026-11-26 01:50:06"),
+        ({"format": "%Y-%m-%dT%H:%M"}, "2026-11-26T01:49"),
+        ({"format": "%d/%m/%Y"}, "25/11/2026"),
+        ({"template": "updated_at:>='{since}'"}, "updated_at:>='2026-11-26T01:50:06Z'"),
+        ({"template": "updated_at:[{since} TO *]"}, "updated_at:[2026-11-26T01:50:06Z TO *]"),
+        ({"format": "epoch", "template": "updated > {since}"}, "updated > 1795657806"),
+    ],
+)
+def test_an_instant_is_rounded_down_and_one_unit_earlier(settings: dict[str, Any], value: str | int) -> None:
+    how = Incremental(parameter="since", **settings)
+    assert how.value(SINCE) == value
+    assert how.value(SINCE.astimezone(timezone(timedelta(hours=9)))) == value
+
+
+# --- where it goes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "how", "expected"),
+    [
+        ({}, {"parameter": "since"}, {"params": {"since": "2026-11-26T01:50:06Z"}}),
+        (
+            {"params": {"sort": "id", "archived": "false"}},
+            {"parameter": "begin", "params": {"sort": "updated_at"}, "format": "epoch"},
+            {"params": {"sort": "updated_at", "archived": "false", "begin": "1795657806"}},
+        ),
+        (
+            {"params": {"q": "SELECT Id FROM Contact"}},
+            {"parameter": "q", "template": "SELECT Id FROM Contact WHERE SystemModstamp >= {since}"},
+            {"params": {"q": "SELECT Id FROM Contact WHERE SystemModstamp >= 2026-11-26T01:50:06Z"}},
+        ),
+        (
+            {"headers": {"if-modified-since": "never", "x": "y"}},
+            {"header": "If-Modified-Since"},
+            {"headers": {"x": "y", "If-Modified-Since": "2026-11-26T01:50:06Z"}},
+        ),
+        (
+            {"method": "POST", "body": {"limit": 100}},
+            {"parameter": "since", "send_in": "body"},
+            {"body": {"limit": 100, "since": "2026-11-26T01:50:06Z"}},
+        ),
+        (
+            {"method": "POST", "body": {"query": {"filter": {"active": True}}}},
+            {"parameter": "start_at", "send_in": "body.query.filter.updated_at", "format": "epoch"},
+            {"body": {"query": {"filter": {"active": True, "updated_at": {"start_at": 1795657806}}}}},
+        ),
+        (
+            {
+                "method": "POST",
+                "pages": {"type": "cursor", "from": "next", "parameter": "after", "send_in": "body.variables"},
+                "answer": {"records": "data"},
+            },
+            {"parameter": "query", "template": "updated_at:>='{since}'"},
+            {"body": {"variables": {"query": "updated_at:>='2026-11-26T01:50:06Z'"}}},
+        ),
+        (
+            {
+                "method": "POST",
+                "pages": {"type": "cursor", "from": "next", "parameter": "after", "send_in": "body"},
+                "answer": {"records": "data"},
+            },
+            {"parameter": "since", "send_in": "query"},
+            {"params": {"since": "2026-11-26T01:50:06Z"}},
+        ),
+    ],
+)
+def test_a_request_carries_the_instant(given: dict[str, Any], how: dict[str, Any], expected: dict[str, Any]) -> None:
+    settings = ApiSettings(**given, incremental=Incremental(**how))
+    before = settings.model_dump()
+    changed = settings.updated_since(SINCE)
+    parts = {name: getattr(changed, name) for name in ("params", "headers", "body")}
+    assert parts == {**{name: getattr(settings, name) for name in parts}, **expected}
+    assert settings.model_dump() == before
+    assert settings.updated_since(None) is settings
+
+
+def test_a_total_that_is_counted_by_a_request_of_its_own_is_not_compared_with_the_changes() -> None:
+    answer = AnswerFields.model_validate({"total": {"path": "/count.json", "at": "count"}})
+    settings = ApiSettings(answer=answer, incremental=Incremental(parameter="since"))
+    assert settings.answer.total_is == "exact"
+    assert settings.updated_since(SINCE).answer.total_is == "estimate"
+
+
+def test_without_the_setting_nothing_can_be_left_out() -> None:
+    settings = ApiSettings()
+    assert settings.updated_since(SINCE) is settings
+
+
+def test_the_raw_table_keeps_when_a_record_last_changed() -> None:
+    settings = ApiSettings(incremental=Incremental(parameter="since", field="meta.updated_at"))
+    assert [column.name for column in settings.mapping.raw_columns][-1] == "record_updated_at"
+    assert settings.mapping.digest != settings.record.digest
+    assert ApiSettings(incremental=Incremental(parameter="since")).mapping == settings.record
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({}, "name one of parameter and header"),
+        ({"parameter": "since", "header": "If-Modified-Since"}, "name one of parameter and header"),
+        ({"parameter": "a b"}, "'a b' is not the name of a parameter"),
+        ({"parameter": "since", "format": "iso"}, "'iso' is not a format"),
+        ({"parameter": "since", "format": "%Q"}, "'%Q' is not a format"),
+        ({"parameter": "since", "template": "updated>x"}, "has no {since}"),
+        ({"parameter": "since", "lookback": "soon"}, "'soon' is not a duration"),
+        ({"parameter": "since", "lookback": 600}, "600 is not a duration"),
+        ({"parameter": "since", "lookback": "9999d"}, "is out of range"),
+        ({"parameter": "since", "full_every": "59m"}, "it is shorter than an hour"),
+        ({"parameter": "since", "field": "a..b"}, "'a..b' is not a path"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Incremental(**settings)
+    assert problem in str(refused.value)
+
+
+def test_a_get_takes_no_instant_in_its_body() -> None:
+    how = Incremental(parameter="since", send_in="body.filter")
+    with pytest.raises(ValidationError, match="a GET has no body"):
+        ApiSettings(incremental=how)
+    with pytest.raises(ConfigurationError, match="a GET has no body"):
+        ApiSettings.from_keywords(incremental=how)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"), [("90s", 90), ("10m", 600), ("36h", 129_600), ("7d", 604_800), ("0s", 0), (" 7 d ", 604_800)]
+)
+def test_durations_are_read_and_written_alike(text: str, length: int) -> None:
+    how = Incremental(parameter="since", lookback=text)  # type: ignore[arg-type] # as it is written in YAML
+    assert how.lookback == timedelta(seconds=length)
+    assert Incremental(**how.model_dump(mode="json")) == how
