@@ -6,7 +6,8 @@ from customer_assets_tests.harness.job_runs import instance
 from customer_assets_tests.harness.machines.chromium import browser
 from customer_assets_tests.harness.machines.command_line import sync_environ
 from customer_assets_tests.harness.records.engines import as_of, engine
-from customer_assets_tests.harness.storage.file_operations import store_operations
+from customer_assets_tests.harness.storage.file_operations import store_operations, unflushed
+from customer_assets_tests.harness.storage.interrupted_sync import site, store_site
 
 __all__ = [
     "as_of",
@@ -16,6 +17,9 @@ __all__ = [
     "resources",
     "serve_api",
     "serve_script",
+    "site",
     "store_operations",
+    "store_site",
     "sync_environ",
+    "unflushed",
 ]

@@ -1,4 +1,4 @@
-"""Every file operation of a piece of work: counted, and the n-th one made to fail, to kill, to wait or to take turns.
+"""Every file operation of a piece of work: traced, and the n-th one made to fail, to kill, to wait or to take turns.
 
 Python reports its file operations as audit events, so nothing has to be patched but `fsync`, which it does not report;
 operations of the object store in memory are reported by `store_operations`. An operation is reported just before it
@@ -7,8 +7,10 @@ happens. Only threads that are watched count, and only what they do below one di
 
 import errno
 import os
+import pickle
 import queue
 import random
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -41,8 +43,40 @@ ERRORS = (errno.EIO, errno.ENOSPC, errno.EROFS)
 BLOCKED_AFTER_S = 1.0
 """A thread that reaches no operation in this time waits for another that waits for its turn."""
 
+PATIENCE_S = 240.0
+"""How long a thread waits for another. Beyond any work of a test, even on a machine that does much else."""
+
+EVERY = "EVERY_FILE_OPERATION"
+"""Set this variable to have nothing left out: tests then stop a sync at each of its operations."""
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
 Act = Callable[[int, str], None]
 """What to do at an operation, by its number from 0 and its path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        event: What is done: Python's name of it, or the store's; `read` where a file is opened for reading.
+        path: What it is done to, relative to the watched directory, with `*` for what differs from run to run.
+    """
+
+    event: str
+    path: str
+
+    @property
+    def changes_files(self) -> bool:
+        """Whether anything is different afterwards, for a process that is killed; only a power cut notices a flush."""
+        return self.event not in {"read", "fsync", "os.listdir", "os.scandir", "cat_file", "get_file", "ls"}
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether another run can notice it, or be noticed by it: it touches more than this run's own new files."""
+        is_own_file = ".staging" in self.path or self.path.endswith(".tmp")
+        return not is_own_file or self.event in {"os.link", *STORE_OPERATIONS}
 
 
 @dataclass
@@ -51,10 +85,12 @@ class _Watched:
 
     folder: str
     act: Act
-    count: int = 0
+    trace: list[Operation]
 
-    def report(self, path: str) -> None:
-        number, self.count = self.count, self.count + 1
+    def report(self, event: str, path: str) -> None:
+        number = len(self.trace)
+        relative = path.removeprefix(self.folder).lstrip("/")
+        self.trace.append(Operation(event, re.sub(r"[0-9a-f]{8,}|\d{8}T\d{6}Z|\d{6,}", "*", relative)))
         self.act(number, path)
 
 
@@ -69,7 +105,8 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     paths = [os.fsdecode(each) for each in arguments if isinstance(each, str | bytes | os.PathLike)]
     below = [path for path in paths if path.startswith(watched_here.folder)]
     if below:
-        watched_here.report(below[-1])
+        reads = event == "open" and not (int(arguments[2] or 0) & WRITES)
+        watched_here.report("read" if reads else event, below[-1])
 
 
 def _install() -> None:
@@ -81,10 +118,22 @@ def _install() -> None:
     fsync: Callable[[Any], None] = os.fsync
 
     def audited(descriptor: Any) -> None:
-        _audit("fsync", (Path(f"/proc/self/fd/{descriptor}").readlink(),))
+        _report_flush(descriptor)
         fsync(descriptor)
 
     os.fsync = audited  # type: ignore[assignment] # it takes whatever fsync does
+
+
+def _report_flush(descriptor: Any) -> None:
+    _audit("fsync", (Path(f"/proc/self/fd/{descriptor}").readlink(),))
+
+
+@pytest.fixture
+def unflushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Report that a file is flushed, without waiting for the disk: for tests of anything but power cuts."""
+    _install()
+    monkeypatch.setattr(os, "fsync", _report_flush)
+    monkeypatch.setattr(os, "fdatasync", lambda _: None)
 
 
 @pytest.fixture
@@ -108,7 +157,7 @@ def store_operations(monkeypatch: pytest.MonkeyPatch) -> None:
 
         def report(store: MemoryFileSystem, path: str, *arguments: Any, **options: Any) -> Any:
             if threading.get_ident() in _watched:
-                _watched[threading.get_ident()].report(f"memory:/{path}")
+                _watched[threading.get_ident()].report(name, f"memory:/{path}")
             return method(store, path, *arguments, **options)
 
         return report
@@ -118,21 +167,61 @@ def store_operations(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def watched(folder: Path, act: Act = lambda *_: None) -> Iterator[Callable[[], int]]:
-    """Act at each file operation of this thread in the block; gives how many there were so far."""
+def watched(folder: Path, act: Act = lambda *_: None) -> Iterator[list[Operation]]:
+    """Act at each file operation of this thread in the block; gives those that there were so far."""
     _install()
-    here = _watched[threading.get_ident()] = _Watched(str(folder), act)
+    here = _watched[threading.get_ident()] = _Watched(str(folder), act, [])
     try:
-        yield lambda: here.count
+        yield here.trace
     finally:
         _watched.pop(threading.get_ident(), None)
 
 
+def trace(folder: Path, work: Callable[[], object]) -> list[Operation]:
+    """Do the work; return its file operations."""
+    with watched(folder) as operations:
+        work()
+    return operations
+
+
+def trace_of_process(folder: Path, work: Callable[[], object]) -> list[Operation]:
+    """Do the work in a process of its own; return its file operations."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:  # nothing of this process may go on in the child, whatever happens
+        try:
+            with os.fdopen(writer, "wb") as pipe:
+                pickle.dump(trace(folder, work), pipe)
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        content = pipe.read()
+    os.waitpid(child, 0)
+    return list(pickle.loads(content))  # noqa: S301 - our own child wrote it
+
+
 def count(folder: Path, work: Callable[[], object]) -> int:
     """Do the work; count its file operations."""
-    with watched(folder) as counted:
-        work()
-        return counted()
+    return len(trace(folder, work))
+
+
+def first_of_each_kind(operations: Sequence[Operation]) -> list[int]:
+    """Return the numbers of the operations that are the first of their event and path; of all if `EVERY` is set."""
+    firsts = {operation: number for number, operation in reversed(list(enumerate(operations)))}
+    return sorted(firsts.values()) if not os.environ.get(EVERY) else list(range(len(operations)))
+
+
+def after_each_change(operations: Sequence[Operation]) -> list[int]:
+    """Return the numbers at which a killed process leaves files that no other number leaves; all if `EVERY` is set."""
+    changed = [number for number in range(len(operations)) if number == 0 or operations[number - 1].changes_files]
+    return changed if not os.environ.get(EVERY) else list(range(len(operations)))
+
+
+def shared(operations: Sequence[Operation]) -> list[int]:
+    """Return the numbers of the operations that other runs have to do with; of all if `EVERY` is set."""
+    touching = [number for number, operation in enumerate(operations) if operation.is_shared]
+    return touching if not os.environ.get(EVERY) else list(range(len(operations)))
 
 
 def fail_at(number: int, code: int) -> Act:
@@ -164,14 +253,20 @@ def kill_at(folder: Path, number: int, work: Callable[[], object]) -> bool:
 
 
 def pause_at(folder: Path, number: int, work: Callable[[], object], meanwhile: Callable[[], object]) -> list[Exception]:
-    """Do the work on a thread that stops just before one operation until something else was done; return its errors."""
+    """Do the work on a thread that stops just before one operation until something else was done; return its errors.
+
+    Raises:
+        TimeoutError: One of them took longer than anybody waits: then they ran at once, which shows nothing.
+    """
     reached, go_on = threading.Event(), threading.Event()
     errors: list[Exception] = []
+    late: list[str] = []
 
-    def act(at: int, _: str) -> None:
+    def act(at: int, path: str) -> None:
         if at == number:
             reached.set()
-            go_on.wait(60)
+            if not go_on.wait(PATIENCE_S):
+                late.append(path)
 
     def run() -> None:
         try:
@@ -184,10 +279,12 @@ def pause_at(folder: Path, number: int, work: Callable[[], object], meanwhile: C
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert reached.wait(60)
+    is_reached = reached.wait(PATIENCE_S)
     meanwhile()
     go_on.set()
-    thread.join(60)
+    thread.join(PATIENCE_S)
+    if late or thread.is_alive() or not is_reached:
+        raise TimeoutError(f"operation {number}: {late or 'the work'} took longer than {PATIENCE_S:.0f} s")
     return errors
 
 
@@ -200,7 +297,7 @@ def interleave(folder: Path, works: Sequence[Callable[[], object]], dice: random
     def run(worker: int) -> None:
         def act(_: int, __: str) -> None:
             arrived.put((worker, True))
-            turns[worker].wait(60)
+            turns[worker].wait(PATIENCE_S)
             turns[worker].clear()
 
         try:
@@ -219,7 +316,7 @@ def interleave(folder: Path, works: Sequence[Callable[[], object]], dice: random
     while ended < len(works):
         while running and (len(waiting) + ended < len(works)):
             try:
-                worker, goes_on = arrived.get(timeout=BLOCKED_AFTER_S if waiting else 60)
+                worker, goes_on = arrived.get(timeout=BLOCKED_AFTER_S if waiting else PATIENCE_S)
             except queue.Empty:
                 break  # whoever runs is blocked by one that waits
             running -= 1
@@ -232,5 +329,5 @@ def interleave(folder: Path, works: Sequence[Callable[[], object]], dice: random
             running += 1
             turns[chosen].set()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_S)
     return errors
