@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import msgspec
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from customer_assets.api.paging.base import HEADER, Source
 from customer_assets.api.responses.diagnosis import Diagnosis, kind_of
@@ -44,6 +44,10 @@ class AnswerFields(Settings):
     Without `records`, the names are those of an envelope like reqres.in's, and all of them must be there unless they
     are set to null. With `records`, nothing is expected that is not named.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra=lambda schema: schema["properties"].update(data=schema["properties"]["records"])
+    )
 
     records: str = Field(
         default="data",
