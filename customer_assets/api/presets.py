@@ -123,7 +123,8 @@ def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[s
         value = given.model_dump(by_alias=True, exclude_unset=True) if isinstance(given, BaseModel) else given
         known = merged.get(key)
         if isinstance(value, Mapping):
-            is_same = isinstance(known, dict) and value.get("type", known.get("type")) == known.get("type")
+            known = known if isinstance(known, dict) else {}
+            is_same = value.get("type", known.get("type")) == known.get("type")
             value = merge_settings(known if is_same else {}, value)
         merged[key] = value
     return merged
