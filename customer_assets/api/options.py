@@ -24,7 +24,7 @@ from customer_assets.api.incremental import Incremental
 from customer_assets.api.page_store.base import validate_store_url
 from customer_assets.api.paging import PageNumber, Pages, Paging
 from customer_assets.api.paging.base import validate_parameter
-from customer_assets.api.presets import PLANNED, apply_preset
+from customer_assets.api.presets import PLANNED, apply_preset, preset_names
 from customer_assets.api.responses.answer import AnswerFields, TotalRequest
 from customer_assets.core.configuration import (
     SECRET,
@@ -74,7 +74,7 @@ class ApiOptions(Settings):
 
     base_url: str = Field(
         default="",
-        description="The API, such as https://reqres.in/api. Empty: the preset's, or the simulator.",
+        description="The API, such as https://reqres.in/api. Empty: the preset's, or the embedded simulator.",
     )
     path: str = Field(
         default="", description=f"Where the customers are, below the base URL. Empty: the preset's, or {DEFAULT_PATH}."
@@ -82,6 +82,7 @@ class ApiOptions(Settings):
     preset: str = Field(
         default="",
         description="A known API, such as stripe; `python -m customer_assets.apis` lists them. Settings override it.",
+        json_schema_extra={"enum": ["", *preset_names()]},  # for editors, and for `dg check yaml`
     )
     preset_values: PresetValues = Field(default={}, description="What the preset leaves open, such as shop=acme.")
     key_header: str = Field(default="x-api-key", description="The header that carries the key.")

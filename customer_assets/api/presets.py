@@ -1,4 +1,4 @@
-"""What is known of an API by its name: presets, read from the YAML files in `apis/` and merged with a user's settings.
+"""APIs described in YAML: presets, merged with a user's settings, and files of a user's own.
 
 A preset has no code and no settings of its own: its `api:` is the section of a component's YAML. What a setting means
 belongs in `options.py`.
@@ -39,8 +39,8 @@ class About(Settings):
     """
 
     name: str
-    values: dict[str, str] = {}
-    secrets: dict[str, str] = {}
+    values: dict[str, str] = Field(default={})
+    secrets: dict[str, str] = Field(default={})
     note: str = ""
     deletions: str
 
@@ -77,6 +77,26 @@ def load_preset(name: str) -> Preset:
         return Preset(**yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
+def read_api_file(path: str) -> dict[str, Any]:
+    """Read the `api:` section of a YAML file, unchecked.
+
+    Raises:
+        ConfigurationError: There is no such file, or it has no such section.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark is not None else ""
+        raise ConfigurationError(
+            "config", f"{path}{place} cannot be read ({type(error).__name__})", "Name a YAML file with an api: section."
+        ) from None
+    section = content.get("api") if isinstance(content, dict) else None
+    if not isinstance(section, dict):
+        raise ConfigurationError("config", f"{path} has no section api:", "Write the section as in a component's YAML.")
+    return section
+
+
 def apply_preset(name: str, values: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a preset's settings, overridden by those that were given, key by key.
 
@@ -102,14 +122,11 @@ def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[s
     for key, given in above.items():
         value = given.model_dump(by_alias=True, exclude_unset=True) if isinstance(given, BaseModel) else given
         known = merged.get(key)
-        if (
-            isinstance(known, dict)
-            and isinstance(value, Mapping)
-            and value.get("type", known.get("type")) == known.get("type")
-        ):
-            merged[key] = merge_settings(known, value)
-        else:
-            merged[key] = value
+        if isinstance(value, Mapping):
+            known = known if isinstance(known, dict) else {}
+            is_same = value.get("type", known.get("type")) == known.get("type")
+            value = merge_settings(known if is_same else {}, value)
+        merged[key] = value
     return merged
 
 
@@ -117,7 +134,7 @@ def _fill_in(
     settings: dict[str, Any], steps: tuple[str, ...], about: Mapping[str, str], values: Mapping[str, str], preset: str
 ) -> None:
     *outer, last = steps
-    for step in outer:
+    for step in outer:  # to the mapping that holds the text
         settings = settings.get(step, {})
     text = settings.get(last)
     if not isinstance(text, str):

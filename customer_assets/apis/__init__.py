@@ -17,10 +17,9 @@ __all__ = ["Preset", "load_preset", "open_client", "preset_names"]
 
 
 def open_client(
-    preset: str,
-    /,
+    name: str,
     *,
-    base_url: str | None = None,
+    base_url: str = "",
     environ: Mapping[str, str] | None = None,
     values: Mapping[str, str] | None = None,
     clock: Clock | None = None,
@@ -29,8 +28,8 @@ def open_client(
     """Open a client for a known API: `open_client("shopify", values={"shop": "acme"})`.
 
     Args:
-        preset: Its name; `python -m customer_assets.apis` lists them.
-        base_url: Replaces the preset's.
+        name: The preset's; `python -m customer_assets.apis` lists them.
+        base_url: Replaces the preset's; empty: the preset's own.
         environ: Where secrets are read; None: the environment of the process.
         values: What the preset leaves open, such as the shop.
         clock: The time, and how to wait.
@@ -39,5 +38,5 @@ def open_client(
     Raises:
         ConfigurationError: There is no such preset, a value or a secret is missing, or an option cannot be used.
     """
-    options |= {"preset": preset, "preset_values": dict(values or {})}
-    return CustomerAPIClient(base_url or "", "", clock=clock, environ=environ, **options)
+    options |= {"preset": name, "preset_values": dict(values or {})}
+    return CustomerAPIClient(base_url, "", clock=clock, environ=environ, **options)

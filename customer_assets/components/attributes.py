@@ -4,24 +4,15 @@ Add an attribute to the model of the room that uses it; only what a YAML alone c
 """
 
 import dagster as dg
-from pydantic import Field
 
-from customer_assets.api.options import ApiDescription, ApiOptions
-from customer_assets.defs.resources import EmbeddedSimulator
+from customer_assets.defs.resources import ApiSection
 from customer_assets.defs.settings import MonitoringOptions
 from customer_assets.defs.sync import Timing
 from customer_assets.processing.quality import QualityThresholds
 
 
-class Api(ApiOptions, ApiDescription, dg.Model):
+class Api(ApiSection, dg.Model):
     """The API: where it is, how to read it, and what it calls things."""
-
-    key_variable: str = Field(
-        default="", description="The environment variable that holds the key: its name, never the key itself."
-    )
-    simulator: EmbeddedSimulator = Field(
-        default=EmbeddedSimulator(), description="The API of a sync that has no base URL."
-    )
 
 
 class Thresholds(QualityThresholds, dg.Model):

@@ -8,7 +8,6 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import BaseModel, Field
 
-from customer_assets.api.options import ApiDescription, ApiOptions
 from customer_assets.components.attributes import Api, Monitoring, Schedule, Thresholds
 from customer_assets.components.scaffolder import CustomerSyncScaffolder
 from customer_assets.components.templates import refuse_unset_variables
@@ -97,7 +96,7 @@ class CustomerSyncComponent(ProcessingOptions, StorageOptions, SyncOptions, dg.C
 
     def resources(self, project: Path) -> dict[str, Resource]:
         """Make the resources, by the names that the assets know them by."""
-        generate = not self.api.base_url if self.generate is None else self.generate
+        generate = not self.api.is_real if self.generate is None else self.generate
         return {
             "customer_api": self._customer_api(),
             "processing": ProcessingResource(**_fields(self, ProcessingOptions) | {"generate": generate}),
@@ -117,19 +116,17 @@ class CustomerSyncComponent(ProcessingOptions, StorageOptions, SyncOptions, dg.C
 
     def _customer_api(self) -> CustomerAPIResource:
         api = self.api
-        if api.base_url and not _VARIABLE.fullmatch(api.key_variable):  # its text is not shown: it may be the key
+        has_auth = bool(api.preset) or api.auth is not None  # it names the variable, or has a usual one
+        is_named = _VARIABLE.fullmatch(api.key_variable) or (has_auth and not api.key_variable)
+        if api.is_real and not is_named:  # the text is not shown: it may be the key
             raise ConfigurationError(
                 f"{self.name}: api.key_variable",
                 "it is missing, or not the name of an environment variable",
                 "Name the variable that holds the API's key, such as ACME_API_KEY; never write the key itself.",
             )
-        return CustomerAPIResource(
-            **_fields(api, ApiOptions),
-            api_key=dg.EnvVar(api.key_variable) if api.base_url else "",
-            key_variable=api.key_variable,
-            api_description=api.model_dump(mode="json", include=set(ApiDescription.model_fields), exclude_unset=True),
-            simulator=api.simulator,
-        )
+        values = api.resource_values()
+        has_key = api.is_real and api.key_variable
+        return CustomerAPIResource(**values, api_key=dg.EnvVar(api.key_variable) if has_key else "")
 
     def _naming_attributes(self, section: str = "") -> AbstractContextManager[None]:
         """Let errors name attributes: `CUSTOMER_ENGINE` becomes `acme: engine`."""

@@ -39,6 +39,8 @@ from customer_assets.processing.quality import (
 from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets.simulator.settings import FailureRate, RateLimit
 
+USUAL_KEY = "CUSTOMER_API_KEY"
+
 EMBEDDED_KEY = "embedded-simulator"
 """The key that is sent to the simulator, which takes any."""
 
@@ -51,6 +53,7 @@ NOT_REAL = "No base URL is set: these customers are the embedded simulator's, ma
 ABOUT_THE_API = {
     "base_url",
     "path",
+    "preset_values",
     "page_parameter",
     "per_page_parameter",
     "first_page",
@@ -66,6 +69,26 @@ class EmbeddedSimulator(SimulatorSettings, dg.Config):
     rate_limit: RateLimit = 50.0
 
 
+class ApiSection(ApiOptions, ApiDescription):
+    """An API in YAML: the `api:` of a component, or of the file that `CUSTOMER_API_CONFIG` names."""
+
+    key_variable: str = Field(
+        default="", description="The environment variable that holds the key: its name, never the key itself."
+    )
+    simulator: EmbeddedSimulator = Field(default=EmbeddedSimulator(), description="The API of a sync that names none.")
+
+    @property
+    def is_real(self) -> bool:
+        """Whether an API is named; else the simulator stands in for one."""
+        return bool(self.base_url or self.preset)
+
+    def resource_values(self) -> dict[str, Any]:
+        """Return what is said here as the values of a `CustomerAPIResource`."""
+        given = self.model_dump(mode="json", exclude_unset=True)
+        described = {name: given.pop(name) for name in ApiDescription.model_fields if name in given}
+        return {name: value for name, value in given.items() if value != ""} | {"api_description": described}
+
+
 class CustomerAPIResource(ApiOptions, Resource):
     """The customer API: where it is and how to read it. Makes a `CustomerAPIClient`."""
 
@@ -73,7 +96,7 @@ class CustomerAPIResource(ApiOptions, Resource):
         default="", description="Sent to this API only, in the header key_header.", repr=False, json_schema_extra=SECRET
     )
     key_variable: Annotated[str, NO_VARIABLE] = Field(
-        default="CUSTOMER_API_KEY", description="The variable that holds the key, if api_key is empty."
+        default=USUAL_KEY, description="The variable that holds the key, if api_key is empty."
     )
     api_description: Annotated[dict[str, Any], NO_VARIABLE] = Field(
         default={}, description=f"The parts of a component's `api:`: {', '.join(ApiDescription.model_fields)}."
@@ -100,10 +123,8 @@ class CustomerAPIResource(ApiOptions, Resource):
             ConfigurationError: A setting cannot be used; nothing was sent.
         """
         page_store = secret_value(self, "page_store") or default_page_store
-        if self.base_url:
-            with self._client(
-                self.base_url, self._key(), since, page_store=page_store, on_progress=on_progress
-            ) as client:
+        if not self.is_simulated:
+            with self._client(self._key(), since=since, page_store=page_store, on_progress=on_progress) as client:
                 yield client
             return
         dg.get_dagster_logger().warning(NOT_REAL)
@@ -111,8 +132,8 @@ class CustomerAPIResource(ApiOptions, Resource):
         with (
             running_simulator(settings, wait=False) as simulator,
             self._client(
-                simulator.base_url,
                 EMBEDDED_KEY,
+                simulator.base_url,
                 page_store=page_store,
                 on_progress=on_progress,
                 identity=f"{EMBEDDED_IDENTITY}{settings!r}",
@@ -123,12 +144,19 @@ class CustomerAPIResource(ApiOptions, Resource):
     @property
     def source(self) -> str:
         """Where the customers come from: the API's scheme and host, or `SIMULATOR`. No secret."""
-        return redact_url(self.base_url).lower() if self.base_url else SIMULATOR
+        return SIMULATOR if self.is_simulated else redact_url(self.settings().base_url).lower()
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the embedded simulator stands in for an API."""
+        return not (self.base_url or self.preset)
 
     def _key(self) -> Secret:
         """The key; blank where requests need none, or where they need other secrets."""
         auth = self.settings().auth
-        variable = self.key_variable if auth is None else auth.key_variable
+        variable: str | None = self.key_variable
+        if auth is not None and (variable == USUAL_KEY or auth.key_variable is None):
+            variable = auth.key_variable
         key = secret_value(self, "api_key") or (dg.EnvVar(variable).get_value() if variable else "")
         if not key and variable:
             raise ConfigurationError(
@@ -138,16 +166,16 @@ class CustomerAPIResource(ApiOptions, Resource):
 
     def _client(
         self,
-        base_url: str,
         api_key: str,
-        since: datetime | None = None,
+        base_url: str = "",
         *,
+        since: datetime | None = None,
         page_store: str,
         **more: Any,  # noqa: ANN401
     ) -> CustomerAPIClient:
         options = {**dict(self.settings().updated_since(since)), "page_store": page_store}
-        del options["base_url"]
-        return CustomerAPIClient(base_url, api_key, terminal=TERMINAL, **options, **more)
+        url = options.pop("base_url")
+        return CustomerAPIClient(base_url or url, api_key, terminal=TERMINAL, **options, **more)
 
     def settings(self) -> ApiSettings:
         """Return the plain settings, without the page store: its address may be a secret that only a run reads.
@@ -157,7 +185,7 @@ class CustomerAPIResource(ApiOptions, Resource):
         """
         given = {name: getattr(self, name) for name in ApiOptions.model_fields if name != "page_store"}
         given |= self.api_description
-        if not self.base_url:
+        if self.is_simulated:
             given = {name: value for name, value in given.items() if name not in ABOUT_THE_API}
         with configuration_errors(ApiSettings):
             return ApiSettings(**given)

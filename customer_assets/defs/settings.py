@@ -5,12 +5,13 @@ variables follow from the models, and `VARIABLES` from those: nothing is listed 
 """
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, TypeVar
 
 import dagster as dg
 from pydantic import Field, field_validator
 
+from customer_assets.api.presets import merge_settings, read_api_file
 from customer_assets.core.configuration import (
     SECRET,
     LocalPath,
@@ -30,7 +31,7 @@ from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.operations.executors import EXECUTORS, open_executor
 from customer_assets.defs.operations.notifications import Notifier, build_notifier
 from customer_assets.defs.operations.retention import RetentionOptions
-from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource, ThresholdsResource
+from customer_assets.defs.resources import ApiSection, CustomerAPIResource, ProcessingResource, ThresholdsResource
 from customer_assets.defs.sync import DEFAULT_SYNC, Timing
 
 logger = logging.getLogger("customer_assets")
@@ -111,6 +112,34 @@ class MonitoringOptions(Settings):
         )
 
 
+class ApiFile(Settings):
+    """A description of the API in a file of its own."""
+
+    variable_prefix: ClassVar[str] = "CUSTOMER_API"
+
+    config: LocalPath = Field(
+        default="", description="A YAML file with an `api:` section, as a component has it. Variables override it."
+    )
+
+    def resource_values(self) -> dict[str, Any]:
+        """Return what the file says, as the values of the API's resource.
+
+        Raises:
+            ConfigurationError: The file cannot be read, or a setting in it cannot be used.
+        """
+        if not self.config:
+            return {}
+        with rename_fields(by_variable(ApiFile)):
+            section = read_api_file(self.config)
+        with rename_fields(self.names({})), configuration_errors(ApiSection):
+            return ApiSection(**section).resource_values()
+
+    def names(self, given: Mapping[str, Any]) -> Callable[[str], str]:
+        """Return what names a setting: by its variable if it is given by one, else by its place in the file."""
+        by_name = by_variable(CustomerAPIResource)
+        return lambda field: by_name(field) if field in given else f"{self.config}: api.{field}"
+
+
 RESOURCES: Mapping[str, type[CustomerAPIResource | ProcessingResource | ThresholdsResource | DataDirectory]] = {
     "customer_api": CustomerAPIResource,
     "processing": ProcessingResource,
@@ -119,7 +148,14 @@ RESOURCES: Mapping[str, type[CustomerAPIResource | ProcessingResource | Threshol
 }
 """The resources by the names that the assets know them by."""
 
-MODELS: tuple[type[Settings], ...] = (*RESOURCES.values(), Timing, SyncOptions, MonitoringOptions, RetentionOptions)
+MODELS: tuple[type[Settings], ...] = (
+    *RESOURCES.values(),
+    ApiFile,
+    Timing,
+    SyncOptions,
+    MonitoringOptions,
+    RetentionOptions,
+)
 
 VARIABLES = tuple(variable for model in MODELS for variable in variables(model))
 """Every environment variable that is read."""
@@ -153,10 +189,13 @@ def build_resources(environ: Mapping[str, str]) -> dict[str, Any]:
         ConfigurationError: A setting cannot be used; names its variable. Whether there is a key is not checked.
     """
     resources: dict[str, Any] = {}
+    file = from_environ(ApiFile, environ)
     for name, kind in RESOURCES.items():
-        with rename_fields(by_variable(kind)):
-            from_environ(kind, environ).check()
-        values = values_from(kind, environ)
+        given = values_from(kind, environ)
+        described = file.resource_values() if kind is CustomerAPIResource else {}
+        values = merge_settings(described, given)
+        with rename_fields(file.names(given) if described else by_variable(kind)), configuration_errors(kind):
+            kind(**values).check()
         for variable, field in secret_variables(kind).items():
             if field in values:
                 values[field] = dg.EnvVar(variable)

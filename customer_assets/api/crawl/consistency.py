@@ -131,11 +131,9 @@ def assess(
     repeated = Consistency.SOURCE_DUPLICATES if same_as_before else Consistency.SHIFTED
     if totals.total is None:
         # A chain does not shift. Where records do, some are read twice and others never.
-        if totals.numbering is Numbering.CHAIN:
-            return Consistency.COMPLETE
-        if verify and totals.received > 1 and not same_as_before:
+        if verify and totals.numbering is not Numbering.CHAIN and totals.received > 1 and not same_as_before:
             return Consistency.UNVERIFIED
-        return Consistency.COMPLETE if found == totals.records else repeated
+        return Consistency.COMPLETE if totals.numbering is Numbering.CHAIN or found == totals.records else repeated
     if totals.total_is == "at_least":
         return Consistency.COMPLETE if found >= totals.total else Consistency.SHIFTED
     if totals.numbering is Numbering.CHAIN and found == totals.total:

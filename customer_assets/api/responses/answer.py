@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import msgspec
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from customer_assets.api.paging.base import HEADER, Source
 from customer_assets.api.responses.diagnosis import Diagnosis, kind_of
@@ -44,6 +44,10 @@ class AnswerFields(Settings):
     Without `records`, the names are those of an envelope like reqres.in's, and all of them must be there unless they
     are set to null. With `records`, nothing is expected that is not named.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra=lambda schema: schema["properties"].update(data=schema["properties"]["records"])
+    )
 
     records: str = Field(
         default="data",
@@ -117,11 +121,12 @@ class MissingPartError(Exception):
 
     Attributes:
         diagnosis: Which setting, and what is there instead.
+        values: What the other paths lead to.
     """
 
-    def __init__(self, diagnosis: Diagnosis) -> None:
-        """Keep the diagnosis."""
-        self.diagnosis = diagnosis
+    def __init__(self, diagnosis: Diagnosis, values: Mapping[str, object]) -> None:
+        """Keep both."""
+        self.diagnosis, self.values = diagnosis, values
         super().__init__(diagnosis.problem)
 
 
@@ -209,15 +214,15 @@ class BodyDecoder:
     def _decode_completely(self, content: bytes) -> Body:
         decoded = msgspec.json.decode(content)
         values = {text: value for text, path in self._paths.items() if (value := _reach(decoded, path)) is not ABSENT}
-        found = self._find_list(decoded)
+        found = self._find_list(decoded, values)
         if isinstance(found, dict) and all(key.isdecimal() for key in found):
             found = [found[key] for key in sorted(found, key=int)] or None
         if found is not None and not isinstance(found, list):
-            raise MissingPartError(self._diagnosis(f"{_shown(self._list_path)} is {kind_of(found)}, not a list"))
+            raise self._missing(f"{_shown(self._list_path)} is {kind_of(found)}, not a list", values)
         records = msgspec.json.encode(found or [])
         return self._unwrapped(records, len(found or []), values, is_null=found is None)
 
-    def _find_list(self, decoded: object) -> object:
+    def _find_list(self, decoded: object, values: Mapping[str, object]) -> object:
         """Return what stands where the list should be; None where null, or an empty body, stands for an empty list."""
         if decoded in (None, {}, []):
             return None
@@ -226,13 +231,14 @@ class BodyDecoder:
             value, around = _reach(value, (step,)), value
             if value is ABSENT:
                 problem = f"there is no {_shown(self._list_path[: place + 1])}; {_present(around)}"
-                raise MissingPartError(self._diagnosis(problem))
+                raise self._missing(problem, values)
             if value is None:
                 return None
         return value
 
-    def _diagnosis(self, problem: str) -> Diagnosis:
-        return Diagnosis("answer.records", problem, "Name where a response holds its list of records.")
+    def _missing(self, problem: str, values: Mapping[str, object]) -> MissingPartError:
+        remedy = "Name where a response holds its list of records."
+        return MissingPartError(Diagnosis("answer.records", problem, remedy), values)
 
     def _unwrapped(self, records: bytes, count: int, values: Mapping[str, object], *, is_null: bool = False) -> Body:
         if self._wrapper and count:

@@ -1,6 +1,7 @@
 """Turns a response into a page or a failure. Pure: status, headers and bytes in, an outcome out."""
 
 import codecs
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
@@ -103,8 +104,9 @@ class PageParser:
         except NotJSONError:
             raise _BadPageError("not JSON") from None
         except MissingPartError as error:
+            self._check_error(error.values)  # a response that holds an error often holds nothing else
             raise _BadPageError(f"{NO_PAGE}: {error.diagnosis.problem}", error.diagnosis) from None
-        self._check_error(body)
+        self._check_error(body.values)
         counts = self._read_counts(body, response, content, fetch)
         self._check_counts(counts, body, fetch)
         following = self._follow(body, response, fetch, url, counts.get("total_pages"))
@@ -119,9 +121,9 @@ class PageParser:
             following.has_more,
         )
 
-    def _check_error(self, body: Body) -> None:
-        error = body.value(self._fields.error) if self._fields.error else None
-        if error is ABSENT or not error:
+    def _check_error(self, values: Mapping[str, object]) -> None:
+        error = values.get(self._fields.error) if self._fields.error else None
+        if not error:
             return
         text = msgspec.json.encode(error)[:LONGEST_ERROR].decode(errors="replace").lower()
         if any(word in text for word in THROTTLE_WORDS):

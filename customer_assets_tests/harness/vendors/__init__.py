@@ -1,6 +1,4 @@
-"""Imitations of 41 vendors' customer APIs, made from the vendors' own documents, which `settings/` names.
-
-`settings/` says how each is to be read: `api:` as a component's YAML has it. Nothing reads these files yet.
+"""Imitations of 41 vendors' customer APIs, made from the vendors' own documents, which the presets name.
 
 Each is a plain function from request to response, so that it can be driven without a socket, or served on loopback by
 `serve.py`. An imitation is as strict as its vendor: what the documents forbid is refused, a page size beyond the cap is
@@ -15,6 +13,6 @@ from customer_assets_tests.harness.vendors.shops import SHOPS
 from customer_assets_tests.harness.vendors.support import SUPPORT
 
 VENDORS: dict[str, type[VendorAPI]] = {**SHOPS, **BILLING, **MARKETING, **SUPPORT, **IDENTITY}
-"""By the name of their file in `settings/`."""
+"""By the name of their preset."""
 
 __all__ = ["VENDORS", "Customer", "Population", "Request", "Response", "VendorAPI"]

@@ -405,12 +405,16 @@ def test_a_total_of_the_page_alone_is_none() -> None:
     ],
 )
 def test_an_error_inside_a_200_is_a_failed_request(error: Any, cause: FailureCause) -> None:
-    """Even beside data; its text is not shown."""
+    """Even beside data, or instead of it; its text is not shown."""
     answer = AnswerFields(records="data", error="errors")
-    outcome = parsed(RawResponse(200, {}, json.dumps({"data": [], "errors": error}).encode(), 0.1), 1, answer)
-    assert isinstance(outcome, RequestFailed)
-    assert outcome.cause is cause
-    assert "canary" not in outcome.detail
+    contents: list[dict[str, Any]] = [{"data": []}, {"data": None}, {"data": {}}, {}]
+    for content in contents:
+        body = json.dumps({**content, "errors": error}).encode()
+        outcome = parsed(RawResponse(200, {}, body, 0.1), 1, answer)
+        assert isinstance(outcome, RequestFailed)
+        assert outcome.cause is cause
+        assert "canary" not in outcome.detail
+        assert outcome.diagnosis is None
     nothings: list[Any] = [None, [], {}, "", False]
     for nothing in nothings:
         content = json.dumps({"data": [1], "errors": nothing}).encode()

@@ -1,25 +1,9 @@
 """What the imitated APIs share."""
 
-from pathlib import Path
-
 import pytest
-import yaml
 
-from customer_assets_tests.harness import vendors
 from customer_assets_tests.harness.vendors import VENDORS, Population
 from customer_assets_tests.harness.vendors.base import Faults, TokenBucket, seal, unseal
-
-SETTINGS = Path(vendors.__file__).parent / "settings"
-
-
-def test_every_vendor_has_its_settings() -> None:
-    """One file each, with where its facts come from in its first lines."""
-    assert {path.stem for path in SETTINGS.glob("*.yaml")} == set(VENDORS)
-    for path in SETTINGS.glob("*.yaml"):
-        text = path.read_text(encoding="utf-8")
-        assert "# Facts: " in text or "Facts: " in text.split("about:")[0]
-        assert "Never tried on the live API." in text.split("about:")[0]
-        assert set(yaml.safe_load(text)) == {"about", "api"}
 
 
 @pytest.mark.parametrize("name", sorted(VENDORS))

@@ -1,0 +1,207 @@
+"""Looks at an API before a sync is set up: `python -m customer_assets.api probe`.
+
+It requests one or two pages, and prints what they say: names and counts, never a value of any customer. What records
+say is worked out in `responses/survey.py`.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from customer_assets.api.client import CustomerAPIClient
+from customer_assets.api.http.base import (
+    Callback,
+    HttpRequest,
+    RawResponse,
+    Transport,
+    TransportSettings,
+    open_transport,
+)
+from customer_assets.api.options import ApiOptions, ApiSettings
+from customer_assets.api.presets import merge_settings, read_api_file
+from customer_assets.api.responses.parser import records
+from customer_assets.api.responses.survey import describe_fields, describe_mapping
+from customer_assets.core.configuration import by_variable, configuration_errors, rename_fields, values_from
+from customer_assets.core.errors import APIError, ConfigurationError
+from customer_assets.core.models import Page
+
+PAGES = 2
+"""The second page shows how pages follow each other."""
+
+LIMIT_WORDS = ("limit", "retry-after", "quota")
+NOT_SETTINGS = ("key_variable", "simulator")
+"""Parts of a file's `api:` that are no settings of a client."""
+
+
+class EnoughPagesError(Exception):
+    """The probe has seen what it wanted to."""
+
+
+class Probe:
+    """Receives the first pages of a crawl, then stops it; hands requests on, and notes what came back.
+
+    Attributes:
+        pages: What came.
+        headers: The latest response's.
+        latencies_s: Each request's.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.pages: list[Page] = []
+        self.headers: Mapping[str, str] = {}
+        self.latencies_s: list[float] = []
+
+    def send(self, request: HttpRequest, callback: Callback) -> None:
+        """Send a request, as a transport does."""
+
+        def on_response(response: RawResponse | BaseException) -> None:
+            if isinstance(response, RawResponse):
+                self.headers = response.headers
+                self.latencies_s.append(response.latency_s)
+            callback(response)
+
+        self._transport.send(request, on_response)
+
+    def close(self) -> None:
+        """Close the transport."""
+        self._transport.close()
+
+    def start_pass(self) -> None:
+        """Forget everything so far, as a page sink does."""
+        self.pages.clear()
+
+    def add(self, page: Page) -> None:
+        """Take a page; stop after the last one that is wanted."""
+        self.pages.append(page)
+        if len(self.pages) == PAGES:
+            raise EnoughPagesError
+
+    def unique_ids(self) -> int:
+        """Whatever came: nothing is compared."""
+        return sum(page.record_count for page in self.pages)
+
+    def rejected_records(self) -> int:
+        """None: as above."""
+        return 0
+
+    def fingerprint(self) -> str:
+        """The same each time, so that no page is read again."""
+        return ""
+
+
+def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Probe an API; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m customer_assets.api", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    probe = commands.add_parser("probe", help="request one or two pages, and describe them")
+    probe.add_argument("--preset", help="a known API; `python -m customer_assets.apis` lists them")
+    probe.add_argument("--values", help="what the preset leaves open, such as shop=acme")
+    probe.add_argument("--config", default=environ.get("CUSTOMER_API_CONFIG"), help="a YAML file with an api: section")
+    probe.add_argument("--base-url", help="the API; the variables of the README count, too")
+    probe.add_argument("--path", help="where its customers are")
+    probe.add_argument("--write", metavar="FILE", help="write the api: section that was probed")
+    given = parser.parse_args(arguments)
+    try:
+        section = read_section(given, environ)
+        for line in probe_api(section, environ):
+            print(line)  # noqa: T201 - a command prints
+        if given.write:
+            Path(given.write).write_text(yaml.safe_dump({"api": section}, sort_keys=False), encoding="utf-8")
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    except APIError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def read_section(given: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Put together what the file, the environment and the command line say; each overrides the one before."""
+    section = read_api_file(given.config) if given.config else {}
+    section = merge_settings(section, values_from(ApiOptions, environ))
+    section.pop("page_store", None)  # its address may hold a password, and nothing is kept
+    said = {"preset": given.preset, "preset_values": given.values, "base_url": given.base_url, "path": given.path}
+    section = merge_settings(section, {name: value for name, value in said.items() if value})
+    if not section.get("base_url") and not section.get("preset"):
+        raise ConfigurationError("base_url", "no API is named", "Name a preset, a file or a base URL.")
+    return section
+
+
+def probe_api(section: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
+    """Request one or two pages, and describe them line by line.
+
+    Raises:
+        ConfigurationError: A setting cannot be used, or does not fit the API.
+        APIError: The API did not answer.
+    """
+    with rename_fields(by_variable(ApiOptions)), configuration_errors(ApiSettings):
+        settings = ApiSettings(**{name: value for name, value in section.items() if name not in NOT_SETTINGS})
+    variable = section.get("key_variable") or settings.authentication.key_variable
+    key = environ.get(variable, "") if variable else ""
+    if variable and not key:
+        raise ConfigurationError(variable, "it is not set, and the API needs it", "Set it to the API's key.")
+    with opened(settings, key, environ) as (client, probe):
+        try:
+            client.crawl(probe)
+        except EnoughPagesError:
+            is_whole = False
+        else:
+            is_whole = True
+        yield from describe(client, probe, is_whole=is_whole)
+
+
+@contextmanager
+def opened(settings: ApiSettings, key: str, environ: Mapping[str, str]) -> Iterator[tuple[CustomerAPIClient, Probe]]:
+    """Open a client that requests one page at a time."""
+    url = settings.base_url + settings.path
+    probe = Probe(open_transport(settings.transport, TransportSettings(url, settings.timeout_s)))
+    options = {**dict(settings), "transport": probe, "max_concurrency": 1, "page_store": "memory://"}
+    with CustomerAPIClient(options.pop("base_url"), key, environ=environ, show_progress=False, **options) as client:
+        yield client, probe
+
+
+def describe(client: CustomerAPIClient, probe: Probe, *, is_whole: bool) -> Iterator[str]:
+    """Describe what came."""
+    options, first = client.options, probe.pages[0]
+    found = [record for page in probe.pages for record in records(page)]
+    yield f"{client.base_url}{options.path}: {len(probe.pages)} pages, {len(found)} records"
+    yield f"pages: {getattr(options.paging, 'type', 'page_number')}, {first.record_count} records on the first"
+    if is_whole:
+        yield "more pages: none; this is the whole listing"
+    elif len(probe.pages) == PAGES and probe.pages[1].data == first.data:
+        yield "more pages: the second page holds exactly the records of the first; check pages"
+    else:
+        yield "more pages: yes"
+    yield f"total: {'the API does not say' if first.total is None else first.total}"
+    yield f"a full crawl: {_cost(first, probe, options)}"
+    limits = [
+        f"{name}: {value}" for name, value in sorted(probe.headers.items()) if any(w in name for w in LIMIT_WORDS)
+    ]
+    yield f"limit headers: {'; '.join(limits) or 'none'}"
+    yield from ("", "fields of a record:", *(f"  {line}" for line in describe_fields(found)))
+    yield from ("", "the mapping:", *(f"  {line}" for line in describe_mapping(found, options.record)))
+
+
+def _cost(first: Page, probe: Probe, options: ApiSettings) -> str:
+    """How many requests a full crawl takes, and at least how long."""
+    if first.total is None or not first.record_count:
+        return "the API does not say how many customers there are"
+    requests = ceil(first.total / first.record_count)
+    at_once = 1 if options.paging.numbering.value == "chain" else options.max_concurrency
+    duration_s = requests * min(probe.latencies_s) / at_once
+    if options.requests_per_second:
+        duration_s = max(duration_s, requests / options.requests_per_second)
+    return f"{requests} requests, at least {duration_s:.0f} s, unless the API's limit is lower"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""The probe: one or two pages, described without a value of any customer."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from customer_assets.api.__main__ import main
+from customer_assets_tests.harness.vendors import VENDORS, Population, VendorAPI
+from customer_assets_tests.harness.vendors.base import ENVIRON, KEY
+from customer_assets_tests.harness.vendors.serve import serve_vendor
+
+
+def probe(name: str, api: VendorAPI, *more: str, **variables: str) -> int:
+    """Probe an imitated API by its preset."""
+    with serve_vendor(api) as url:
+        return main(["probe", "--preset", name, "--base-url", url, *more], {**ENVIRON, **variables})
+
+
+def test_an_api_is_described_in_names_and_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Fields, mapping, total and cost; no name, address or key."""
+    api = VENDORS["intercom"](Population(523))
+    assert probe("intercom", api) == 0
+    shown = capsys.readouterr().out
+    for line in (
+        "pages: cursor, 150 records on the first",
+        "more pages: yes",
+        "total: 523",
+        "a full crawl: 4 requests, at least 0 s, unless the API's limit is lower",
+        "limit headers: none",
+        "  email: text; filled in 300 of 300",
+        "  id (text): usable in 300 of 300",
+        "  full_name: sent in 300 of 300, filled in 300 of 300",
+    ):
+        assert line in shown.splitlines()
+    assert len(api.requests) == 2
+    assert not any(word in shown for word in ("person1", "First1", KEY, "example.org"))
+
+
+def test_a_small_listing_is_read_as_a_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert probe("hubspot", VENDORS["hubspot"](Population(3))) == 0
+    shown = capsys.readouterr().out
+    assert "more pages: none; this is the whole listing" in shown
+    assert "total: the API does not say" in shown
+    assert "a full crawl: the API does not say how many customers there are" in shown
+
+
+def test_a_mapping_that_does_not_fit_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """An id of another type, and a field that is never sent; the file that was probed can be written."""
+    file = tmp_path / "api.yaml"
+    section = {"record": {"id_type": "integer", "email": "mail"}, "page_size": 5}
+    (tmp_path / "given.yaml").write_text(yaml.safe_dump({"api": section}), encoding="utf-8")
+    more = ("--config", str(tmp_path / "given.yaml"), "--write", str(file))
+    assert probe("square", VENDORS["square"](Population(9)), *more, CUSTOMER_PAGE_STORE="redis://:canary@x") == 0
+    shown = capsys.readouterr().out
+    assert "  id (integer): usable in 0 of 9; with id_type: text in 9 of 9" in shown.splitlines()
+    assert "  email: sent in 0 of 9, filled in 0 of 9; map it, or set it to null" in shown.splitlines()
+    written = yaml.safe_load(file.read_text(encoding="utf-8"))["api"]
+    assert (written["preset"], written["page_size"], written["record"]) == ("square", 5, section["record"])
+    assert "canary" not in str(written)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "message"),
+    [
+        ((), {}, 2, "base_url: no API is named"),
+        (("--preset", "strip"), {}, 2, "CUSTOMER_API_PRESET: there is no preset 'strip'. Did you mean stripe?"),
+        (("--preset", "stripe"), {}, 2, "CUSTOMER_API_KEY: it is not set"),
+        (("--preset", "shopify"), {}, 2, "CUSTOMER_API_PRESET_VALUES: the preset shopify needs shop"),
+        (("--config", "none.yaml"), {}, 2, "config: none.yaml cannot be read"),
+        ((), {"CUSTOMER_API_PRESET": "chargebee", "CUSTOMER_API_PRESET_VALUES": "site=a"}, 2, "CUSTOMER_API_USER"),
+    ],
+)
+def test_what_is_missing_is_named(
+    arguments: tuple[str, ...],
+    variables: dict[str, str],
+    code: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Before anything is sent."""
+    assert main(["probe", *arguments], variables) == code
+    assert capsys.readouterr().err.startswith(message)
+
+
+def test_an_api_that_refuses_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what to do about it."""
+    assert probe("stripe", VENDORS["stripe"](Population(3)), CUSTOMER_API_KEY="wrong") == 1
+    assert "Check the token (CUSTOMER_API_KEY)." in capsys.readouterr().err
