@@ -9,9 +9,9 @@ import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 
-from customer_assets_tests.harness.changing_api import ChangingAPI, written
+from customer_assets_tests.harness.apis.changing_api import ChangingAPI, written
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer, with_fields
 from customer_assets_tests.harness.job_runs import export_of, failure_of, run
-from customer_assets_tests.harness.plain_api import PlainAPI, customer, with_fields
 
 Serve = Callable[[PlainAPI], PlainAPI]
 Resources = Callable[..., dict[str, Any]]

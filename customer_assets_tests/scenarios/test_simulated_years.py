@@ -23,8 +23,8 @@ from customer_assets.core.models import CrawlSummary, Page
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.processing.landing.staged import StoredCustomers
 from customer_assets.processing.landing.upsert import hash_content
-from customer_assets_tests.harness import file_operations
-from customer_assets_tests.harness.changing_api import ChangingCustomers
+from customer_assets_tests.harness.apis.changing_api import ChangingCustomers
+from customer_assets_tests.harness.storage import file_operations
 
 DAY, LATEST = timedelta(days=1), timedelta(minutes=9)
 PAGE_SIZE = 7

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from customer_assets_tests.harness.plain_api import PlainAPI, customer
+from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer
 
 FIRST_DAY = datetime(2026, 1, 1, 2, 0, tzinfo=UTC)
 
