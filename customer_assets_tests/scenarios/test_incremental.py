@@ -9,6 +9,14 @@ import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 
+from customer_assets.api import CrawlStats
+from customer_assets.api.incremental import Incremental
+from customer_assets.api.options import ApiSettings
+from customer_assets.core.errors import SupersededError
+from customer_assets.core.models import CrawlSummary, Page
+from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.processing.landing.staged import Landing
+from customer_assets.processing.quality import QualityThresholds, completeness
 from customer_assets_tests.harness.apis.changing_api import ChangingAPI, written
 from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer, with_fields
 from customer_assets_tests.harness.job_runs import export_of, failure_of, run
@@ -191,3 +199,57 @@ def test_rejected_records_stay_in_the_quarantine_until_the_next_full_crawl(
     by_hand = {**made, "customer_api": with_fields(made["customer_api"], full_refresh=True)}
     run(by_hand, instance)
     assert made["data_directory"].raw.current().facts.rejected == 0
+
+
+@pytest.mark.parametrize(
+    ("counted", "missing", "passed"), [(21, 0, True), (19, 0, True), (23, 2, False)], ids=["all", "deleted", "lost"]
+)
+def test_the_table_is_compared_with_a_count_of_all_customers(
+    made: dict[str, Any], counted: int, missing: int, *, passed: bool
+) -> None:
+    """More customers than the API counts were deleted there: the next full crawl finds them. Fewer are lost."""
+    directory: DataDirectory = made["data_directory"]
+    settings = ApiSettings(incremental=Incremental.model_validate(INCREMENTAL))
+    records = [customer(number, updated_at=LONG_AGO) for number in range(1, 21)]
+    crawl_records(directory, settings, records)
+    facts = crawl_records(directory, settings, [customer(21, updated_at=LONG_AGO)], counted)
+    assert (facts.total, facts.missing_customers, facts.landed) == (counted, missing, 21)
+    assert completeness(facts, QualityThresholds()).passed is passed
+    plan, stored = directory.plan_crawl(settings, "source")
+    assert (plan.since is not None) is passed
+    if stored is not None:
+        stored.remove()
+
+
+def test_two_runs_at_once_leave_a_table_that_the_next_run_completes(made: dict[str, Any]) -> None:
+    """Each merges into the table that it began with; the later one commits, or the next asks from its instant on."""
+    directory: DataDirectory = made["data_directory"]
+    settings = ApiSettings(incremental=Incremental.model_validate(INCREMENTAL))
+    crawl_records(directory, settings, [customer(1, updated_at=LONG_AGO)])
+    slow = directory.plan_crawl(settings, "source")
+    with directory.landing(settings.mapping, "source") as landing:
+        fast = crawl_records(directory, settings, [customer(2, updated_at=LONG_AGO)])
+        land(landing, [customer(3, updated_at=LONG_AGO)])
+        with pytest.raises(SupersededError):
+            directory.commit_landing(landing, stats(1), *slow)
+        landing.writer.abort()
+    assert directory.raw.current().facts == fast
+
+
+def crawl_records(
+    directory: DataDirectory, settings: ApiSettings, records: list[dict[str, Any]], counted: int | None = None
+) -> CrawlSummary:
+    """Run a crawl that brings these records, without an API."""
+    plan, stored = directory.plan_crawl(settings, "source")
+    with directory.landing(settings.mapping, "source") as landing:
+        land(landing, records)
+        return directory.commit_landing(landing, stats(len(records), counted), plan, stored)
+
+
+def land(landing: Landing, records: list[dict[str, Any]]) -> None:
+    landing.writer.start_pass()
+    landing.writer.add(Page(1, None, None, None, len(records), json.dumps(records).encode()))
+
+
+def stats(records: int, counted: int | None = None) -> CrawlStats:
+    return CrawlStats(pages=1, records=records, unique_ids=records, customers=counted, began_at=datetime.now(UTC))
