@@ -3,7 +3,9 @@
 import json
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -52,6 +54,7 @@ class Endpoint:
         ours = ACCEPTED if method == "GET" else {**ACCEPTED, "Content-Type": "application/json"}
         replaced = {name.lower() for name in given}
         self._headers = {name: value for name, value in ours.items() if name.lower() not in replaced} | given
+        self._is_conditional = "if-modified-since" in replaced  # then 304 says that nothing changed
         self._parser = parser or PageParser(self.answer, self.paging)
 
     def __repr__(self) -> str:
@@ -73,6 +76,8 @@ class Endpoint:
 
     def parse(self, response: RawResponse, fetch: FetchPage, now_utc: datetime) -> Outcome:
         """What the response to that request means."""
+        if response.status == HTTPStatus.NOT_MODIFIED and self._is_conditional:
+            response = replace(response, status=HTTPStatus.NO_CONTENT)
         return self._parser.parse(response, fetch, self.url, now_utc)
 
     def _content(self, page: PageRequest, *, in_query: bool) -> bytes | None:

@@ -139,14 +139,10 @@ class Incremental(Settings):
         elif self.format == "date":
             found = f"{since - timedelta(days=1):%Y-%m-%d}"
         else:
-            found = f"{since - self._unit:{self.format}}"
+            units = {"%S": timedelta(seconds=1), "%M": timedelta(minutes=1), "%H": timedelta(hours=1)}
+            unit = next((length for mark, length in units.items() if mark in self.format), timedelta(days=1))
+            found = f"{since - unit:{self.format}}"
         return found if self.template == SINCE else self.template.replace(SINCE, str(found))
-
-    @property
-    def _unit(self) -> timedelta:
-        """What a format of one's own can tell apart."""
-        units = {"%S": timedelta(seconds=1), "%M": timedelta(minutes=1), "%H": timedelta(hours=1)}
-        return next((unit for mark, unit in units.items() if mark in self.format), timedelta(days=1))
 
     def request(self, since: datetime, parts: Mapping[str, Any], send_in: str) -> dict[str, Any]:
         """Return the fixed `params`, `headers` and `body` of requests for what changed since an instant.

@@ -234,7 +234,8 @@ def completeness(crawl: CrawlSummary, thresholds: QualityThresholds) -> CheckRes
         reason = "the API does not say how many customers it has, so nothing could be compared"
         return _equal(name, crawl.landed, crawl.landed, reason)
     fetched = crawl.total - crawl.missing_customers
-    reason = f"{crawl.missing_customers} of {crawl.total} {_counted(crawl)} are missing"
+    counted = "customers" if crawl.total_is_of_all else "changed customers"
+    reason = f"{crawl.missing_customers} of {crawl.total} {counted} are missing"
     if crawl.missing_customers < 0:
         reason = f"{-crawl.missing_customers} customers more came than the {crawl.total} that the API counts"
     at_least = crawl.total - math.floor(crawl.total * thresholds.max_unfetched_share)
@@ -242,12 +243,6 @@ def completeness(crawl: CrawlSummary, thresholds: QualityThresholds) -> CheckRes
         text = f"{reason}, {crawl.total - at_least} may be"
         return _verdict(name, None, fetched, at_least, text)
     return replace(_equal(name, fetched, crawl.total, reason), threshold=float(at_least))
-
-
-def _counted(crawl: CrawlSummary) -> str:
-    """Name what the API's total counts: of an incremental crawl's answers, it is usually what changed."""
-    is_incremental = crawl.sync is not None and crawl.sync.upsert is not None
-    return "changed customers" if is_incremental and not crawl.total_is_of_all else "customers"
 
 
 def blocking_failures(found: Sequence[CheckResult]) -> list[CheckResult]:

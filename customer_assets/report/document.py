@@ -74,7 +74,7 @@ def build_report(
         },
         "rejected_by_reason": dict(crawl.rejected_by_reason),
         "defects": dict(clean.defects),
-        "crawl": crawl.model_dump(include=CRAWL_FACTS),
+        "crawl": {**crawl.model_dump(include=CRAWL_FACTS), **_incremental(crawl)},
         "changes": None if clean.changes is None else clean.changes.model_dump(),
     }
     earlier = previous.get("history") if isinstance(previous, dict) else None
@@ -89,6 +89,15 @@ def report_version(report: Mapping[str, Any]) -> str:
     """Hash what a report says about the data, whenever it was made and however the crawl went."""
     facts = {name: section for name, section in report.items() if name not in RUN_SECTIONS}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _incremental(crawl: CrawlSummary) -> dict[str, Any]:
+    """What an incremental crawl brought, and what was kept; nothing of a crawl that read everything."""
+    upsert = None if crawl.sync is None else crawl.sync.upsert
+    if upsert is None:
+        return {}
+    counts = upsert.model_dump(include={"received", "added", "replaced", "unchanged"})
+    return {"incremental": {**counts, "kept": upsert.kept, "total_is_of_all": crawl.total_is_of_all}}
 
 
 def _check(verdict: Mapping[str, Any]) -> dict[str, Any]:

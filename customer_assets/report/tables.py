@@ -350,9 +350,16 @@ def crawl_facts(report: Mapping[str, Any]) -> dict[str, str]:
     if "crawl" not in report:
         return {}
     crawl: Mapping[str, Any] = report["crawl"]
-    missing = crawl["missing_customers"]
+    missing, incremental = crawl["missing_customers"], crawl.get("incremental")
+    counted, facts = "Customers", {}
+    if incremental is not None:
+        counted = "Customers" if incremental["total_is_of_all"] else "Changed customers"
+        names = {"received": "Came", "added": "New", "replaced": "Replaced", "kept": "Kept as they were"}
+        facts = {"Requested": "only what changed"}
+        facts |= {label: formats.number(incremental[name]) for name, label in names.items()}
     return {
-        "Customers according to the API": formats.number(crawl["total"]),
+        **facts,
+        f"{counted} according to the API": formats.number(crawl["total"]),
         "Missing" if missing >= 0 else "Returned beyond that": formats.number(abs(missing)),
         "Repeated at the source": formats.number(crawl["source_duplicates"]),
         "Pages": formats.number(crawl["pages"]),

@@ -172,7 +172,7 @@ class DataDirectory(StorageOptions, Resource):
         return Landing(self.staged_file, mapping, self._next_number(), source)
 
     def plan_crawl(
-        self, settings: ApiSettings, source: str, *, full_refresh: bool = False
+        self, settings: ApiSettings, source: str, *, full_refresh: bool = False, now: datetime | None = None
     ) -> tuple[CrawlPlan, StoredCustomers | None]:
         """Decide what to request; return the plan, and the customers that changes are to be merged into.
 
@@ -182,13 +182,14 @@ class DataDirectory(StorageOptions, Resource):
             settings: The API's.
             source: Where the customers come from, without a secret.
             full_refresh: Whether to read everything in any case.
+            now: The current instant; None: by this machine's clock.
         """
         facts = None if settings.incremental is None else _facts_of(self.raw)
         plan = plan_crawl(
             settings.incremental,
             facts,
             {**settings.row_inputs, "source": source, "landing": LANDING_VERSION},
-            datetime.now(UTC),
+            now or datetime.now(UTC),
             full_refresh=full_refresh,
             oldest_page=timedelta(seconds=settings.resume_ttl_s + settings.cache_ttl_s),
         )

@@ -6,7 +6,7 @@ Use it to run the assets. For hostile HTTP, use `scripted_server`; for another s
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -54,6 +54,10 @@ class PlainAPI:
             "data": self.records[start : start + self.per_page],
         }
 
+    def answer(self, query: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """Return the body of a successful response to a request with this query."""
+        return self.page(int(query.get("page", ["1"])[0]))
+
     def refusal(self) -> dict[str, Any]:
         """Return the body of a response whose status is not 200."""
         return {"error": "no"}
@@ -89,10 +93,10 @@ def serving_api(api: API) -> Iterator[API]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            number = int(parse_qs(urlsplit(self.path).query).get("page", ["1"])[0])
-            api.asked.append(number)
+            query = parse_qs(urlsplit(self.path).query)
+            api.asked.append(int(query.get("page", ["1"])[0]))
             status = api.statuses.pop(0) if api.statuses else 200
-            body = json.dumps(api.page(number) if status == 200 else api.refusal()).encode()
+            body = json.dumps(api.answer(query) if status == 200 else api.refusal()).encode()
             known = self.headers.get("x-api-key") == KEY
             respond(self, status if known else 401, body, Content_Type="application/json")
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from customer_assets.core.models import SIMULATOR, Changes, CleaningSummary, CrawlSummary
+from customer_assets.core.models import SIMULATOR, Changes, CleaningSummary, CrawlSummary, SyncState, UpsertSummary
 from customer_assets.export import DataExporter
 from customer_assets.report.document import build_report
 from customer_assets_tests.harness.records.clean_customers import clean_customer
@@ -12,6 +12,18 @@ from customer_assets_tests.harness.records.clean_customers import clean_customer
 NOW = datetime(2026, 11, 25, 3, 0, 7, tzinfo=UTC)
 DEFECTS = {"email": 4, "first_name": 1, "last_name": 0, "avatar": 3, "engagement_score": 1, "last_active_at": 2}
 GENERATED = ("engagement_level", "activity_status", "acquisition_channel", "market_segment", "customer_tier")
+
+
+INCREMENTAL = SyncState(
+    watermark=NOW,
+    began_at=NOW,
+    full_at=NOW,
+    inputs={},
+    customers=12,
+    content="",
+    upsert=UpsertSummary(before=11, received=5, repeated=0, stale=0, unchanged=1, replaced=3, added=1, removed=3),
+)
+"""What an incremental crawl notes: five records came, and eight rows were kept as they were."""
 
 
 def sums(count: int = 12, **fields: Any) -> dict[str, Any]:
@@ -42,6 +54,7 @@ def report_of(
     verdicts: Sequence[Mapping[str, Any]] = (verdict(),),
     source: str = SIMULATOR,
     generated_at: datetime = NOW,
+    sync: SyncState | None = None,
 ) -> dict[str, Any]:
     """Put a report together, as if two more records were rejected, and five customers new or changed."""
     total = int(sums["total_customers"])
@@ -59,6 +72,8 @@ def report_of(
         retries=2,
         throttles=1,
         duration_s=1.25,
+        sync=sync,
+        total_is_of_all=sync is None,
     )
     return build_report(
         sums,

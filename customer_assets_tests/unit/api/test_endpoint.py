@@ -1,14 +1,17 @@
 """What is sent for each page: address, parameters, headers and body."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
-from customer_assets.api.crawl.events import FetchPage
+from customer_assets.api.crawl.events import FetchPage, PageReceived
 from customer_assets.api.endpoint import Endpoint
+from customer_assets.api.http.base import RawResponse
 from customer_assets.api.paging import Pages
+from customer_assets.api.responses.answer import AnswerFields
 
 PAGES: TypeAdapter[Any] = TypeAdapter(Pages)
 URL = "https://api.example/v1/customers"
@@ -85,3 +88,14 @@ def test_fixed_headers_replace_our_own() -> None:
         "Accept-Encoding": "gzip",
         "User-Agent": "customer_assets",
     }
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_page"), [({"If-Modified-Since": "2026-11-26T01:50:06Z"}, True), ({}, False)], ids=["asked", "not"]
+)
+def test_not_modified_is_an_empty_page_where_that_was_asked(headers: dict[str, str], *, is_page: bool) -> None:
+    """304 without `If-Modified-Since` is a cache's mistake, and no listing without customers."""
+    asked = endpoint({"type": "page_number"}, headers=headers, answer=AnswerFields(records="data", total=None))
+    response = RawResponse(304, {}, b"", 0.1)
+    outcome = asked.parse(response, FetchPage(1, 1, 1), datetime(2026, 11, 26, tzinfo=UTC))
+    assert isinstance(outcome, PageReceived) is is_page

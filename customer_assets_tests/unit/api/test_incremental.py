@@ -1,12 +1,16 @@
 """What is requested when: the decision, the instant, how it is written, and where in a request it goes."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from customer_assets.api import CustomerAPIClient
+from customer_assets.api.http.base import Callback, HttpRequest, RawResponse
 from customer_assets.api.incremental import (
     EVERYTHING,
     CrawlPlan,
@@ -17,7 +21,10 @@ from customer_assets.api.incremental import (
     plan_crawl,
 )
 from customer_assets.api.options import ApiSettings
+from customer_assets.api.paging.chained import Cursor
+from customer_assets.api.paging.numbered import PageNumber
 from customer_assets.api.responses.answer import AnswerFields
+from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import ConfigurationError
 from customer_assets.core.models import CrawlSummary, SyncState, UpsertSummary
@@ -308,3 +315,75 @@ def test_durations_are_read_and_written_alike(text: str, length: int) -> None:
     how = Incremental(parameter="since", lookback=text)  # type: ignore[arg-type] # as it is written in YAML
     assert how.lookback == timedelta(seconds=length)
     assert Incremental(**how.model_dump(mode="json")) == how
+
+
+# --- over a transport -------------------------------------------------------------------------------------------------
+
+
+class Responses:
+    """A transport that answers at once, a second later each time by the server's clock, which is an hour behind."""
+
+    def __init__(self, answers: Mapping[str, Any], statuses: Sequence[int] = ()) -> None:
+        self.answers, self.statuses, self.requests = answers, list(statuses), list[HttpRequest]()
+
+    def send(self, request: HttpRequest, callback: Callback) -> None:
+        """Answer by what the address holds."""
+        date = format_datetime(datetime(2026, 11, 27, 1, 0, len(self.requests), tzinfo=UTC), usegmt=True)
+        self.requests.append(request)
+        status = self.statuses.pop(0) if self.statuses else 200
+        (answer,) = [answer for part, answer in self.answers.items() if part in request.url][:1]
+        callback(RawResponse(status, {"date": date}, json.dumps(answer).encode(), 0.01))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+CUSTOMERS = [{"id": number, "email": "a@b.org", "updated_at": "2026-11-26T03:00:00Z"} for number in (1, 2)]
+
+
+def crawl(settings: ApiSettings, responses: Responses) -> tuple[CrawlStats, list[dict[str, Any]]]:
+    """Request what changed."""
+    options = {**dict(settings.updated_since(SINCE)), "transport": responses, "retry_waits_s": [0.001]}
+    del options["base_url"]
+    collector = CustomerCollector(settings.record)
+    with CustomerAPIClient("https://api.example.com", "key", show_progress=False, **options) as client:
+        return client.crawl(collector), collector.customers()
+
+
+def test_each_request_of_a_chain_carries_the_instant_and_the_first_dated_response_counts() -> None:
+    """Also one that failed: the crawl began then."""
+    settings = ApiSettings(
+        pages=Cursor.model_validate({"from": "next", "parameter": "after"}),
+        answer=AnswerFields(records="data", total=None),
+        incremental=Incremental(parameter="since"),
+    )
+    first, second = {"data": CUSTOMERS[:1], "next": "c"}, {"data": CUSTOMERS[1:], "next": None}
+    responses = Responses({"after=c": second, "": first}, statuses=[503])
+    figures, customers = crawl(settings, responses)
+    assert [each["id"] for each in customers] == [1, 2]
+    assert ["since=2026-11-26T01%3A50%3A06Z" in each.url for each in responses.requests] == [True] * 3
+    assert figures.began_at == datetime(2026, 11, 27, 1, 0, 0, tzinfo=UTC)
+
+
+def test_a_clock_that_is_behind_the_servers_counts_instead() -> None:
+    """Whichever is wrong, requesting from the earlier instant misses nothing."""
+    figures = CrawlStats(began_at=NOW)
+    figures.add_server_time(NOW + HOUR)
+    assert figures.began_at == NOW
+    figures.add_server_time(NOW - HOUR)
+    assert figures.began_at == NOW - HOUR
+
+
+def test_a_count_of_all_customers_is_asked_for_but_not_compared_with_the_changes() -> None:
+    settings = ApiSettings(
+        pages=PageNumber(),
+        answer=AnswerFields.model_validate(
+            {"records": "data", "total": {"path": "/count.json", "at": "count"}, "page": None, "per_page": None}
+        ),
+        incremental=Incremental(parameter="since"),
+    )
+    responses = Responses({"count.json": {"count": 500}, "page=1": {"data": CUSTOMERS}, "page=": {"data": []}})
+    figures, customers = crawl(settings, responses)
+    assert len(customers) == 2
+    assert (figures.customers, figures.total, figures.missing_customers, figures.passes) == (500, None, 0, 1)
+    assert sum("since=" in each.url for each in responses.requests) == len(responses.requests) - 1

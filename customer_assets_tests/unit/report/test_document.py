@@ -10,7 +10,7 @@ import pytest
 from customer_assets.core.models import SIMULATOR
 from customer_assets.report.document import report_version
 from customer_assets.report.files import SCHEMA
-from customer_assets_tests.harness.reports.report_documents import report_of, sums, verdict
+from customer_assets_tests.harness.reports.report_documents import INCREMENTAL, report_of, sums, verdict
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 
@@ -33,6 +33,7 @@ def test_the_schema_is_valid() -> None:
         pytest.param(report_of(sums(12), previous={"generated_at": "2026-01-01T00:00:00Z"}), id="another shape before"),
         pytest.param(report_of(sums(12), verdicts=(), source="", generated={}), id="nothing known"),
         pytest.param(report_of({**sums(12), "extra_fields": EXTRA}), id="extra fields"),
+        pytest.param(report_of(sums(12), sync=INCREMENTAL), id="only what changed"),
         pytest.param(
             report_of({**sums(5), "customer_tiers": {"basic": 0, "premium": 0, "enterprise": 0, "gold": 5}}),
             id="a tier of the API's own",
@@ -124,6 +125,13 @@ def test_records_that_the_filter_drops_are_counted() -> None:
     """Landed = clean + merged + rejected + excluded."""
     records = report_of(sums(12))["records"]
     assert records == {"landed": 16, "clean": 12, "merged": 2, "rejected": 2, "excluded": 0}
+
+
+def test_a_report_says_what_an_incremental_crawl_brought_and_what_was_kept() -> None:
+    crawl = report_of(sums(12), sync=INCREMENTAL)["crawl"]
+    counts = {"received": 5, "added": 1, "replaced": 3, "unchanged": 1, "kept": 8, "total_is_of_all": False}
+    assert crawl["incremental"] == counts
+    assert "incremental" not in report_of(sums(12), sync=INCREMENTAL.model_copy(update={"upsert": None}))["crawl"]
 
 
 def test_the_version_depends_on_the_data_not_on_the_run() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from customer_assets.report import tables
 from customer_assets.report.tables import Check, Row
-from customer_assets_tests.harness.reports.report_documents import NOW, report_of, sums, verdict
+from customer_assets_tests.harness.reports.report_documents import INCREMENTAL, NOW, report_of, sums, verdict
 
 
 @pytest.mark.parametrize(
@@ -175,3 +175,15 @@ def test_differences_are_rounded_as_the_figures_are(name: str, difference: float
     """A mean has one digit, a count none."""
     assert tables.delta({"since_last_report": {name: difference}}, name) == text
     assert tables.delta({"since_last_report": None}, name) == ""
+
+
+def test_what_an_incremental_crawl_brought_is_told_from_what_was_kept() -> None:
+    facts = tables.crawl_facts(report_of(sums(12), sync=INCREMENTAL))
+    assert list(facts.items())[:6] == [
+        ("Requested", "only what changed"),
+        ("Came", "5"),
+        ("New", "1"),
+        ("Replaced", "3"),
+        ("Kept as they were", "8"),
+        ("Changed customers according to the API", "12"),
+    ]

@@ -37,14 +37,14 @@ def write(path: Path, rows: Sequence[Row], mapping: RecordMapping = DATED) -> Pa
     return path
 
 
-def read(path: Path) -> list[tuple[Any, str]]:
+def read(path: Path) -> list[tuple[Any, Any]]:
     table = pq.read_table(path, columns=["id", "first_name"])
     return sorted(zip(table["id"].to_pylist(), map(str, table["first_name"].to_pylist()), strict=True))
 
 
 def merge(
     folder: Path, before: Sequence[Row], changes: Sequence[Row], mapping: RecordMapping = DATED
-) -> tuple[list[tuple[Any, str]], UpsertSummary]:
+) -> tuple[list[tuple[Any, Any]], UpsertSummary]:
     """Merge, and hold what is true of every merge."""
     base, came = write(folder / "base.parquet", before, mapping), write(folder / "changes.parquet", changes, mapping)
     target = folder / "it's [merged].parquet"
