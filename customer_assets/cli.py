@@ -4,6 +4,7 @@ Add a command here if it has no place in Dagster. What it does belongs in the ro
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -12,9 +13,10 @@ from customer_assets.core.errors import CustomerAssetsError
 
 def sync(_: Sequence[str]) -> None:
     """Sync all customers, and print what happened."""
-    from customer_assets.defs.operations.console import run_sync  # noqa: PLC0415 - only a sync needs Dagster
+    from customer_assets.definitions import sync_job  # noqa: PLC0415 - only a sync needs Dagster
+    from customer_assets.defs.operations.console import run_job  # noqa: PLC0415 - the same
 
-    sys.exit(0 if run_sync() else 1)
+    sys.exit(0 if run_job(sync_job) else 1)
 
 
 def simulate(arguments: Sequence[str]) -> None:
@@ -24,7 +26,17 @@ def simulate(arguments: Sequence[str]) -> None:
     serve(list(arguments))
 
 
-COMMANDS = {"sync": sync, "simulate": simulate}
+def erase(arguments: Sequence[str]) -> None:
+    """Erase everything that is kept of one customer."""
+    from customer_assets.defs.operations.erasure import erase as erase_customer  # noqa: PLC0415 - as above
+
+    parser = argparse.ArgumentParser(prog="customer-assets erase", description=str(erase.__doc__))
+    parser.add_argument("id", help="the customer's id, as the API or the export has it")
+    for place, count in erase_customer(parser.parse_args(arguments).id, os.environ).items():
+        sys.stdout.write(f"{count:>6,}  {place}\n")
+
+
+COMMANDS = {"sync": sync, "simulate": simulate, "erase": erase}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

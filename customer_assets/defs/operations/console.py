@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import dagster as dg
@@ -16,8 +17,6 @@ from customer_assets.defs.operations.run_report import explain_failure
 
 PLAIN = "plain"
 """The logger's name in a run's configuration."""
-
-JOB = "customer_sync_job"
 
 OWN_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\S+ ")
 """Begins the lines that a crawl logs, for those who read them elsewhere."""
@@ -54,7 +53,7 @@ def is_worth_printing(record: logging.LogRecord) -> bool:
     return not reason or reason.startswith(BUG)
 
 
-@dg.logger(description="A plain line for each thing worth knowing; no events of Dagster's.")
+@dg.logger(None, description="A plain line for each thing worth knowing; no events of Dagster's.")
 def plain_logger(context: dg.InitLoggerContext) -> logging.Logger:  # noqa: ARG001 - Dagster passes it
     """Print to standard error, as a program does whose output is a file."""
     logger = logging.Logger("customer_assets.console", logging.INFO)  # noqa: LOG001 - each run has its own
@@ -74,25 +73,17 @@ LOGGERS = {"console": dg.colored_console_logger, PLAIN: plain_logger}
 """The loggers of this project's jobs; Dagster's own stays the default."""
 
 
-def sync_job() -> dg.JobDefinition:
-    """Return the job, for Dagster to find it again in another process."""
-    from customer_assets.definitions import defs  # noqa: PLC0415 - this module is part of them
+def run_job(job: Callable[[], dg.JobDefinition]) -> bool:
+    """Run a job as `dagster job execute` does, print what is worth knowing, and return whether it succeeded.
 
-    return defs.resolve_job_def(JOB)
-
-
-def run_sync() -> bool:
-    """Run the job as `dagster job execute` does, and return whether it succeeded.
-
-    Raises:
-        ConfigurationError: A setting cannot be used; nothing was run.
+    Args:
+        job: Returns the job. A function of a module, so that other processes find it.
     """
     build_logger(logging.getLogger("customer_assets"))
-    sync_job()  # so that a setting that cannot be used ends here, and not in the middle of Dagster
     with (
         _instance() as instance,
         dg.execute_job(
-            dg.reconstructable(sync_job), instance, run_config={"loggers": {PLAIN: {}}}, raise_on_error=False
+            dg.reconstructable(job), instance, run_config={"loggers": {PLAIN: {}}}, raise_on_error=False
         ) as result,
     ):
         return result.success
