@@ -13,6 +13,7 @@ from customer_assets.core.configuration import by_variable, rename_fields, sugge
 from customer_assets.core.errors import ConfigurationError
 from customer_assets.defs import settings
 from customer_assets.defs.build import IO_MANAGER, build_sync_definitions
+from customer_assets.defs.operations.console import LOGGERS
 from customer_assets.defs.operations.notifications import with_notifications
 from customer_assets.defs.operations.retention import RetentionOptions, build_deletion_job, build_deletion_schedule
 from customer_assets.defs.run_config import Resource
@@ -60,7 +61,12 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
             secrets={name: fields for name, fields in settings.secrets_in(given).items() if name not in objects},
             watch_all_jobs=True,
         ),
-        dg.Definitions(jobs=[deletion.job], schedules=[deletion], executor=with_notifications(executor, notifier)),
+        dg.Definitions(
+            jobs=[deletion.job],
+            schedules=[deletion],
+            executor=with_notifications(executor, notifier),
+            loggers=LOGGERS,
+        ),
     )
 
 
@@ -72,6 +78,12 @@ def _refuse_unknown(names: Iterable[str], known: Iterable[str]) -> None:
 
 
 defs = build_definitions()
+
+
+def sync_job() -> dg.JobDefinition:
+    """Return this project's job, for `customer-assets sync`."""
+    return defs.resolve_job_def(DEFAULT_SYNC.job)
+
 
 # What is loaded by now stays until the process ends, so the garbage collector need not look through it again, neither
 # during a run nor at exit: on a small run that saves a fifth of all time.

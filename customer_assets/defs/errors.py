@@ -26,6 +26,9 @@ ENGINE_MODULES = ("duckdb", "_duckdb", "narwhals", "polars", "pyarrow", "pyspark
 
 REDACTED = "its message is withheld, since an engine can quote a customer"
 
+BUG = "Unexpected"
+"""Begins the message of a failure that only its traceback explains."""
+
 MAX_PAUSE_S = 3600.0
 """The longest pause that a run waits out; after a longer one the next scheduled run resumes the crawl."""
 
@@ -84,4 +87,4 @@ def _is_from_engine(error: BaseException) -> bool:
 def _describe_bug(bug: Exception) -> str:
     if _is_from_engine(bug):
         return f"{type(bug).__name__}: {DAMAGED}"
-    return f"Unexpected {type(bug).__name__}; not retried."
+    return f"{BUG} {type(bug).__name__}; not retried."

@@ -67,6 +67,14 @@ class EmbeddedSimulator(SimulatorSettings, dg.Config):
 
     failure_rate: FailureRate = 0.2
     rate_limit: RateLimit = 50.0
+    opening: str = Field(
+        default="503, 200, 429",
+        description="Statuses of its first responses, unless failure_rate is 0: a retry and a pause to see.",
+    )
+
+    def plain(self) -> SimulatorSettings:
+        """Return the settings of the simulator itself."""
+        return SimulatorSettings(**self.model_dump() | ({} if self.failure_rate else {"opening": ""}))
 
 
 class ApiSection(ApiOptions, ApiDescription):
@@ -128,7 +136,7 @@ class CustomerAPIResource(ApiOptions, Resource):
                 yield client
             return
         dg.get_dagster_logger().warning(NOT_REAL)
-        settings = SimulatorSettings(**self.simulator.model_dump())
+        settings = self.simulator.plain()
         with (
             running_simulator(settings, wait=False) as simulator,
             self._client(

@@ -46,7 +46,7 @@ def packing(mapping: RecordMapping = DEFAULT_RECORD) -> str:
     return hashlib.sha256(repr(shape).encode()).hexdigest()
 
 
-_EXPORTED_AT, _PACKING, _DIGEST = b"exported_at", b"packing", b"digest"
+_EXPORTED_AT, _PACKING, DIGEST = b"exported_at", b"packing", b"digest"
 
 _logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class ExportBaseline(ParquetSink):
 
     def seal(self, digest: str) -> None:
         """Keep the digest of the lines that the export made of the batches; call it after the last."""
-        self.add_metadata(_DIGEST.decode(), digest)
+        self.add_metadata(DIGEST.decode(), digest)
 
 
 def changes_since(
@@ -148,7 +148,7 @@ def matching_digest(
     if changes is None or changes.added or changes.changed or changes.gone:
         return None
     with pq.ParquetFile(last_export) as file:
-        digest = (file.metadata.metadata or {}).get(_DIGEST)
+        digest = (file.metadata.metadata or {}).get(DIGEST)
     return None if digest is None else digest.decode()
 
 

@@ -120,6 +120,18 @@ def _read_parquet(path: Path, fields: Sequence[Field]) -> ExportFigures:
         return _count(lines, _customer_type(fields))
 
 
+def read_metadata(file: BinaryIO) -> dict[str, Any]:
+    """Read a document's metadata, and leave the file where its customers begin.
+
+    Raises:
+        ValueError: It is not an export.
+    """
+    head = _head(file)
+    _metadata.decode(head)
+    found: dict[str, Any] = msgspec.json.decode(head)
+    return found
+
+
 def _head(file: BinaryIO) -> bytes:
     if file.readline() != OPENING:
         raise ValueError

@@ -7,7 +7,7 @@ import asyncio
 import json
 import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,6 +22,7 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON_TYPE: tuple[bytes, bytes] = (b"content-type", b"application/json")
 LARGEST_PAGE = 10**9
+OK, TOO_MANY_REQUESTS = 200, 429
 
 
 class CustomerAPI:
@@ -38,6 +39,7 @@ class CustomerAPI:
         self._bucket = TokenBucket(settings.rate_limit, settings.burst)
         self._statuses: Counter[int] = Counter()
         self._requests_of_page: Counter[int] = Counter()
+        self._opening = deque(settings.opening_statuses)
         self._in_flight = self._max_in_flight = 0
         self._shut_until_s = -math.inf
         self._within_retry_after = 0
@@ -79,11 +81,14 @@ class CustomerAPI:
             page, per_page = self._parse_query(query_string)
         except ValueError:
             return 400, b'{"error": "page and per_page must be positive whole numbers"}', []
-        retry_after_s = self._retry_after_s()
+        opening = self._opening.popleft() if self._opening else None
+        retry_after_s = self._retry_after_s(is_refused=opening == TOO_MANY_REQUESTS)
         if retry_after_s is not None:
-            return 429, b'{"error": "Too many requests"}', [(b"retry-after", b"%d" % retry_after_s)]
+            return TOO_MANY_REQUESTS, b'{"error": "Too many requests"}', [(b"retry-after", b"%d" % retry_after_s)]
         self._requests_of_page[page] += 1
         fault = failure_status(self.settings.seed, self.settings.failure_rate, page, self._requests_of_page[page])
+        if opening not in (None, OK):
+            fault = opening
         if fault is not None:
             return fault, b'{"error": "Simulated failure"}', []
         return 200, self._population.page(page, per_page), []
@@ -95,14 +100,14 @@ class CustomerAPI:
             raise ValueError
         return page, min(per_page, 100_000)
 
-    def _retry_after_s(self) -> int | None:
-        """Return the whole seconds to wait, or None if the request is let through."""
+    def _retry_after_s(self, *, is_refused: bool = False) -> int | None:
+        """Return the whole seconds to wait, or None if the request is let through. A refused one never is."""
         now_s = self._clock()
         self._within_retry_after += now_s < self._shut_until_s
         wait_s = self._bucket.wait_s(now_s)
-        if wait_s is None:
+        if wait_s is None and not is_refused:
             return None
-        whole_s = max(1, math.ceil(wait_s))
+        whole_s = max(1, math.ceil(wait_s or 0))
         self._shut_until_s = max(self._shut_until_s, now_s + whole_s)
         return whole_s
 

@@ -28,6 +28,7 @@ def command(tmp_path: Path) -> Command:
 
 ASSETS = ("raw_customers", "clean_customers", "customer_export", "summary_report")
 MATERIALISE = ("dagster", "asset", "materialize", "-m", "customer_assets", "--select")
+MATERIALISE_ALL = (*MATERIALISE, "*")
 JOB_OF_DEFINITIONS = ("-m", "customer_assets.definitions", "-j", "customer_sync_job")
 IN_MEMORY = """
 import os
@@ -76,6 +77,8 @@ WAYS = {
     "dg launch job, at home": Way(("dg", "launch", "--job", "customer_sync_job"), home=True),
     "job execute": Way(("dagster", "job", "execute", *JOB_OF_DEFINITIONS)),
     "job execute, at home": Way(("dagster", "job", "execute", *JOB_OF_DEFINITIONS), home=True),
+    "customer-assets sync": Way(("customer-assets", "sync")),
+    "customer-assets sync, at home, multiprocess": Way(("customer-assets", "sync"), home=True, executor="multiprocess"),
     "execute_in_process": Way(("python", "-c", IN_PROCESS)),
     "materialize_to_memory": Way(
         ("python", "-c", IN_MEMORY)
@@ -171,6 +174,40 @@ def test_bad_data_exits_1_whichever_way_it_is_run(command: Command, tmp_path: Pa
     assert "canary-key-c0ffee" not in everything.stderr + everything.stdout + alone.stderr + alone.stdout
 
 
+@pytest.mark.service
+def test_a_first_sync_shows_what_it_overcomes_and_ends_with_the_summary(command: Command, tmp_path: Path) -> None:
+    """A retry and a pause, some fifteen lines, and the sample as the result."""
+    finished = command("customer-assets", "sync", CUSTOMER_SIMULATOR_FAILURE_RATE="0.2")
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    lines = finished.stderr.rstrip().splitlines()
+    assert len(lines) <= 20
+    assert "HTTP 503); again in 1 s" in finished.stderr
+    assert "throttled (429); nothing is sent for 1 s" in finished.stderr
+    assert [line.split()[0] for line in lines[-6:]] == ["Done", "fetched", "cleaned", "checks", "export", "report"]
+    assert "1 retry, 1 throttled" in lines[-5]
+    published = (tmp_path / "data" / "export" / "customers.json").read_text(encoding="utf-8")
+    assert without_timestamp(published) == without_timestamp((PROJECT / "sample_output.json").read_text())
+
+
+@pytest.mark.service
+def test_a_sync_that_fails_ends_with_the_summary_too(command: Command) -> None:
+    """A known error comes without a traceback, and once."""
+    with running_simulator(SimulatorSettings(customers=200, page_size=50, dirty_rate=0.9)) as simulator:
+        dirty = {"CUSTOMER_API_BASE_URL": simulator.base_url, "CUSTOMER_API_KEY": "canary-key-c0ffee"}
+        refused = command("customer-assets", "sync", **dirty)
+    unreachable = command(
+        "customer-assets", "sync", CUSTOMER_API_BASE_URL="http://127.0.0.1:9/api", CUSTOMER_API_KEY="any"
+    )
+    for finished in (refused, unreachable):
+        assert finished.returncode == 1
+        assert "Traceback" not in finished.stderr
+        assert "canary-key-c0ffee" not in finished.stderr
+        assert "\nFailed in " in finished.stderr
+        assert finished.stderr.rpartition("\nFailed in ")[2].splitlines()[-1].startswith("  ")
+    assert refused.stderr.count("is below the floor") <= 2  # the check's verdict, and what holds the export back
+    assert "127.0.0.1:9" in unreachable.stderr.rpartition("\nFailed in ")[2]
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -184,11 +221,12 @@ def test_bad_data_exits_1_whichever_way_it_is_run(command: Command, tmp_path: Pa
 @pytest.mark.service
 def test_a_wrong_setting_exits_1_and_is_named(command: Command, setting: str, value: str) -> None:
     """A real API without a key among them; nothing is sent."""
-    finished = command("dagster", "asset", "materialize", "-m", "customer_assets", "--select", "*", **{setting: value})
-    told = finished.stderr + finished.stdout
-    assert finished.returncode == 1
     named = {"https://x.org": "CUSTOMER_API_KEY"}.get(value, setting)
-    assert f"{named}:" in told
+    for way in (MATERIALISE_ALL, ("customer-assets", "sync")):
+        finished = command(*way, **{setting: value})
+        assert finished.returncode == 1
+        assert f"{named}:" in finished.stderr + finished.stdout
+    assert "Traceback" not in finished.stderr
 
 
 @pytest.mark.service

@@ -75,7 +75,7 @@ class StorageOptions(Settings):
     @field_validator("export_formats")
     @classmethod
     def validate_formats(cls, formats: list[str]) -> list[str]:
-        """Refuse a format that nobody knows. The list keeps its length: Dagster compares it with what was configured."""
+        """Refuse a format that nobody knows. It keeps its length: Dagster compares it with what was configured."""
         return [validate_choice(each, Format) for each in formats]
 
 

@@ -51,7 +51,7 @@ def build_run_report(
         assets=_assets(events),
         checks=tuple({(check.asset, check.name): check for check in _checks(events)}.values()),
         failed_steps=tuple(
-            _failed_step(event) for event, _ in events if event.event_type is dg.DagsterEventType.STEP_FAILURE
+            explain_failure(event) for event, _ in events if event.event_type is dg.DagsterEventType.STEP_FAILURE
         ),
         last_export_at_s=_last_export_at_s(instance, events),
         alert_is_open=_alert_is_open(instance, run),
@@ -94,7 +94,7 @@ def _checks(events: Iterable[tuple[dg.DagsterEvent, float]]) -> Iterator[CheckRe
             )
 
 
-def _failed_step(event: dg.DagsterEvent) -> FailedStep:
+def explain_failure(event: dg.DagsterEvent) -> FailedStep:
     """Report which step failed, and why if the error is one of ours."""
     step, data = event.step_key or "", event.step_failure_data
     cause, error = "unknown", data.error

@@ -1,0 +1,57 @@
+"""`customer-assets`: the commands that people type. Each loads what it needs when it runs.
+
+Add a command here if it has no place in Dagster. What it does belongs in the rooms below.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from customer_assets.core.errors import CustomerAssetsError
+
+
+def sync(_: Sequence[str]) -> None:
+    """Sync all customers, and print what happened."""
+    from customer_assets.definitions import sync_job  # noqa: PLC0415 - only a sync needs Dagster
+    from customer_assets.defs.operations.console import run_job  # noqa: PLC0415 - the same
+
+    sys.exit(0 if run_job(sync_job) else 1)
+
+
+def simulate(arguments: Sequence[str]) -> None:
+    """Serve a simulated customer API on this machine."""
+    from customer_assets.simulator.__main__ import main as serve  # noqa: PLC0415 - only this command needs it
+
+    serve(list(arguments))
+
+
+def erase(arguments: Sequence[str]) -> None:
+    """Erase everything that is kept of one customer."""
+    from customer_assets.defs.operations.erasure import erase as erase_customer  # noqa: PLC0415 - as above
+
+    parser = argparse.ArgumentParser(prog="customer-assets erase", description=str(erase.__doc__))
+    parser.add_argument("id", help="the customer's id, as the API or the export has it")
+    for place, count in erase_customer(parser.parse_args(arguments).id, os.environ).items():
+        sys.stdout.write(f"{count:>6,}  {place}\n")
+
+
+COMMANDS = {"sync": sync, "simulate": simulate, "erase": erase}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; end with 1 and one line if it cannot be run."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parser = argparse.ArgumentParser(
+        prog="customer-assets",
+        description="Sync customers from a REST API into clean, scored data.",
+        epilog="Settings are environment variables; README.md lists them.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=str(command.__doc__), add_help=False)
+    known, rest = parser.parse_known_args(given)
+    try:
+        COMMANDS[known.command](rest)
+    except CustomerAssetsError as error:
+        sys.exit(f"customer-assets {known.command}: {error}")

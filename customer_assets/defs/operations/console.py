@@ -1,0 +1,94 @@
+"""What a sync prints that a person starts with `customer-assets sync`: a plain line for each thing worth knowing.
+
+Dagster's own console prints each of its events, some eighty of a small run. Its event log has them in any case.
+"""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import dagster as dg
+
+from customer_assets.defs.errors import BUG
+from customer_assets.defs.operations.run_report import explain_failure
+
+PLAIN = "plain"
+"""The logger's name in a run's configuration."""
+
+OWN_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\S+ ")
+"""Begins the lines that a crawl logs, for those who read them elsewhere."""
+
+SKIPPED = "Dependencies for step "
+"""Begins what Dagster logs of each step behind one that failed."""
+
+
+class PlainFormatter(logging.Formatter):
+    """Writes `12:09:15  raw_customers  message`. The summary, at a run's end, stands alone."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = getattr(record, "dagster_meta", {})
+        message = facts.get("orig_message") or record.getMessage()
+        event = facts.get("dagster_event")
+        if event is not None and event.is_step_failure:
+            message = f"{message}\n{event.step_failure_data.error.to_string()}"
+        if "\n  " in message and event is None:
+            return f"\n{message}"
+        message = OWN_TIME.sub("", message)
+        step = facts.get("step_key") or ""
+        return f"{self.formatTime(record, '%H:%M:%S')}  {f'{step}  ' if step else ''}{message}"
+
+
+def is_worth_printing(record: logging.LogRecord) -> bool:
+    """Drop Dagster's events, but keep a failure that the summary cannot explain: a bug, whose traceback helps."""
+    facts = getattr(record, "dagster_meta", {})
+    event = facts.get("dagster_event")
+    if event is None:
+        return not str(facts.get("orig_message", "")).startswith(SKIPPED)
+    if not event.is_step_failure:
+        return False
+    reason = explain_failure(event).message
+    return not reason or reason.startswith(BUG)
+
+
+@dg.logger(None, description="A plain line for each thing worth knowing; no events of Dagster's.")
+def plain_logger(context: dg.InitLoggerContext) -> logging.Logger:  # noqa: ARG001 - Dagster passes it
+    """Print to standard error, as a program does whose output is a file."""
+    logger = logging.Logger("customer_assets.console", logging.INFO)  # noqa: LOG001 - each run has its own
+    return build_logger(logger)
+
+
+def build_logger(logger: logging.Logger) -> logging.Logger:
+    """Let a logger print plain lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PlainFormatter())
+    handler.addFilter(is_worth_printing)
+    logger.addHandler(handler)
+    return logger
+
+
+LOGGERS = {"console": dg.colored_console_logger, PLAIN: plain_logger}
+"""The loggers of this project's jobs; Dagster's own stays the default."""
+
+
+def run_job(job: Callable[[], dg.JobDefinition]) -> bool:
+    """Run a job as `dagster job execute` does, print what is worth knowing, and return whether it succeeded.
+
+    Args:
+        job: Returns the job. A function of a module, so that other processes find it.
+    """
+    build_logger(logging.getLogger("customer_assets"))
+    with (
+        _instance() as instance,
+        dg.execute_job(
+            dg.reconstructable(job), instance, run_config={"loggers": {PLAIN: {}}}, raise_on_error=False
+        ) as result,
+    ):
+        return result.success
+
+
+def _instance() -> AbstractContextManager[dg.DagsterInstance]:
+    """Open the instance of DAGSTER_HOME, or one that ends with the run."""
+    return dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.local_temp()

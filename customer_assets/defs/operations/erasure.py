@@ -1,0 +1,222 @@
+"""`customer-assets erase`: everything that is kept of one customer goes, as a person may demand (GDPR, article 17).
+
+The customer is taken out of the lake, the quarantine, what the last export held, the export in each format and the past
+exports; the pages of an unfinished crawl go as a whole. The next sync brings the customer back only if the API does.
+How a published file is rewritten belongs in `export/erasure.py`.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from customer_assets.core.errors import ConfigurationError, NotMaterializedError
+from customer_assets.core.json_values import parse_id
+from customer_assets.core.models import CleaningSummary, CrawlSummary
+from customer_assets.core.record_mapping import RecordMapping, follow
+from customer_assets.defs.data_directory import CLEAN, EXPORTED, RAW, REJECTED, DataDirectory
+from customer_assets.defs.resources import ProcessingResource
+from customer_assets.defs.settings import build_resources
+from customer_assets.export.baseline import DIGEST
+from customer_assets.export.erasure import erase_from_file, filter_parquet, written_id
+from customer_assets.export.formats import Format
+from customer_assets.export.history import FOLDER
+from customer_assets.processing.defects import cleaning_summary, count_defects, rejected_by_reason
+from customer_assets.processing.landing.columns import pc
+from customer_assets.storage.staging import sweep
+
+
+def erase(customer: str, environ: Mapping[str, str]) -> dict[str, int]:
+    """Erase a customer from everything that the settings' data directory keeps; nothing else can run meanwhile.
+
+    Can be repeated: what was erased already is not found again.
+
+    Args:
+        customer: The id, as the API or the export has it: `7`, `cust_007`.
+        environ: The settings.
+
+    Returns:
+        How many rows, records, lines or files were erased, by where they were.
+
+    Raises:
+        ConfigurationError: It is not an id of this sync, or a setting cannot be used.
+        CustomerAssetsError: Something cannot be read or replaced; names it.
+    """
+    resources = build_resources(environ)
+    return Eraser(resources["data_directory"], resources["processing"]).erase(customer)
+
+
+class Eraser:
+    """Erases customers from a data directory.
+
+    Args:
+        directory: The data directory.
+        processing: How its customers are cleaned.
+    """
+
+    def __init__(self, directory: DataDirectory, processing: ProcessingResource) -> None:
+        self._directory, self._processing = directory, processing
+        self._erased: dict[str, int] = {}
+
+    def erase(self, customer: str) -> dict[str, int]:
+        """Erase a customer; see `erase`."""
+        mapping = self._mapping()
+        customer_id = require_customer_id(customer, mapping)
+        self._erased = {"files of unfinished crawls": self._drop_pages()}
+        self._erase_from_raw(customer_id, mapping)
+        self._erase_from_clean(customer_id)
+        self._erase_from_baseline(customer_id)
+        for path in self._exports():
+            self._erased[path.name] = erase_from_file(path, written_id(customer_id))
+        sweep(self._directory.layout.staging)
+        return self._erased
+
+    def _mapping(self) -> RecordMapping:
+        try:
+            return self._directory.raw.current().facts.mapping
+        except NotMaterializedError:
+            published = self._directory.published()
+            if published is None:
+                raise
+            return published.mapping
+
+    def _drop_pages(self) -> int:
+        pages = self._directory.layout.pages_file
+        found = [path for path in pages.parent.glob(f"{pages.name}*") if path.is_file()]
+        for path in found:
+            path.unlink()
+        return len(found)
+
+    def _exports(self) -> list[Path]:
+        """List the export in each format, and the past ones."""
+        published = self._directory.export_files([*Format]).values()
+        kept = [*(self._directory.export_file.parent / FOLDER).glob(f"{self._directory.export_file.stem}-*")]
+        return [path for path in [*published, *sorted(kept)] if path.is_file() and path.suffix[1:] in [*Format]]
+
+    def _erase_from_raw(self, customer_id: int | str, mapping: RecordMapping) -> None:
+        table = self._directory.raw
+        try:
+            version, raw = table.fetch()
+        except NotMaterializedError:
+            return
+        kept_raw, kept_rejected = (self._directory.staged_file(f"{name}.parquet") for name in (RAW, REJECTED))
+        rejected = table.fetch_part(version, REJECTED)
+        try:
+            addresses = _addresses(raw, customer_id)
+            rows = filter_parquet(raw, kept_raw, _is_not("id", customer_id))
+            records = filter_parquet(rejected, kept_rejected, _is_not_about(customer_id, addresses, mapping))
+            if rows or records:
+                facts = version.facts.model_copy(
+                    update={
+                        "landed": version.facts.landed - rows - records,
+                        "rejected": version.facts.rejected - records,
+                        "rejected_by_reason": rejected_by_reason(kept_rejected),
+                    }
+                )
+                table.commit(kept_raw, facts, {REJECTED: kept_rejected})
+        finally:
+            for path in (raw, rejected, kept_raw, kept_rejected):
+                path.unlink(missing_ok=True)
+        self._erased |= {RAW: rows, "quarantine": records}
+
+    def _erase_from_clean(self, customer_id: int | str) -> None:
+        """Clean again what was cleaned, as of the same instant: so that the facts fit the rows that are left."""
+        table = self._directory.clean
+        try:
+            version, clean = table.fetch()
+        except NotMaterializedError:
+            return
+        kept = self._directory.staged_file(f"{CLEAN}.parquet")
+        try:
+            self._erased[CLEAN] = filter_parquet(clean, kept, _is_not("customer_id", customer_id))
+            raw = self._directory.raw.current().facts
+            facts = self._facts_without(version.facts, raw)
+            if self._erased[CLEAN] or facts.crawl != version.facts.crawl:
+                published = self._directory.published()
+                table.commit(kept, facts)
+                if published is not None and published.crawl.fingerprint == facts.crawl.fingerprint:
+                    table.show(facts)
+                else:
+                    table.hide()
+        finally:
+            clean.unlink(missing_ok=True)
+            kept.unlink(missing_ok=True)
+
+    def _facts_without(self, before: CleaningSummary, crawl: CrawlSummary) -> CleaningSummary:
+        if before.crawl.fingerprint != crawl.fingerprint:  # made from an earlier crawl, whose records are gone
+            return before
+        version, file = self._directory.raw.fetch()
+        try:
+            processor = self._processing.processor(datetime.fromisoformat(before.as_of), version.facts.mapping)
+            defects = count_defects(self._processing.open_engine().scan(file), processor.options)
+        finally:
+            file.unlink(missing_ok=True)
+        return cleaning_summary(defects, processor.options, before.changes, version.facts)
+
+    def _erase_from_baseline(self, customer_id: int | str) -> None:
+        table = self._directory.exported
+        try:
+            version, held = table.fetch()
+        except NotMaterializedError:
+            return
+        kept = self._directory.staged_file(f"{EXPORTED}.parquet")
+        try:
+            rows = filter_parquet(held, kept, _is_not("customer_id", customer_id), forget=(DIGEST,))
+            if rows:
+                facts = version.facts.model_copy(update={"customers": version.facts.customers - rows})
+                table.commit(kept, facts)
+            table.remove_set_aside()
+        finally:
+            held.unlink(missing_ok=True)
+            kept.unlink(missing_ok=True)
+        self._erased["what the last export held"] = rows
+
+
+def require_customer_id(text: str, mapping: RecordMapping) -> int | str:
+    """Return the id as the tables have it.
+
+    Raises:
+        ConfigurationError: It is not an id of this sync.
+    """
+    is_text = mapping.id_type == "text"
+    given = text if is_text else text.strip().removeprefix("cust_")
+    found = parse_id(given, mapping.id_type)
+    if found is None:
+        raise ConfigurationError("id", f"it is not an id of the type {mapping.id_type}", "Write it as the API has it.")
+    return found
+
+
+def _is_not(column: str, value: int | str) -> Any:  # noqa: ANN401 - what `filter_parquet` takes
+    return lambda batch: pc.not_equal(batch.column(column), value)
+
+
+def _addresses(raw: Path, customer_id: int | str) -> set[str]:
+    """Return the customer's email addresses: records without a usable id can be theirs, too."""
+    with pq.ParquetFile(raw) as file:
+        if "email" not in file.schema_arrow.names:
+            return set()
+        found: set[str | None] = set()
+        for batch in file.iter_batches(columns=["id", "email"]):
+            found |= {*batch.filter(pc.equal(batch.column("id"), customer_id)).column("email").to_pylist()}
+    return {address.strip().lower() for address in found if address}
+
+
+def _is_not_about(customer_id: int | str, addresses: Collection[str], mapping: RecordMapping) -> Any:  # noqa: ANN401
+    """Match rejected records by the id and by the addresses, read by the sync's own mapping."""
+    email = next((column.path for column in mapping.raw_columns if column.name == "email"), None)
+
+    def is_other(text: str) -> bool:
+        try:
+            record = msgspec.json.decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            return not any(address in text.lower() for address in addresses)
+        address = follow(record, email) if email else None
+        if isinstance(address, str) and address.strip().lower() in addresses:
+            return False
+        return str(follow(record, mapping.id_path)).strip() != str(customer_id)
+
+    return lambda batch: pa.array([is_other(text) for text in batch.column("record").to_pylist()], pa.bool_())

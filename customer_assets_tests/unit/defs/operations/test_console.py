@@ -1,0 +1,79 @@
+"""What `customer-assets sync` prints: a plain line for what is worth knowing, and nothing else."""
+
+import io
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from customer_assets.core.errors import ConfigurationError
+from customer_assets.defs.errors import as_dagster_failures
+from customer_assets.defs.operations.console import PlainFormatter, build_logger, is_worth_printing, plain_logger
+
+
+def record(message: str, **facts: Any) -> logging.LogRecord:
+    """Make a record as Dagster does."""
+    made = logging.LogRecord("dagster", logging.INFO, "", 0, f"job - run - {message}", None, None)
+    made.dagster_meta = {"orig_message": message, "step_key": None, "dagster_event": None, **facts}
+    return made
+
+
+def test_a_line_has_the_time_the_step_and_the_message() -> None:
+    line = PlainFormatter().format(record("12 records", step_key="raw_customers"))
+    assert line[8:] == "  raw_customers  12 records"
+
+
+def test_a_crawls_own_time_is_not_printed_twice() -> None:
+    plain = logging.LogRecord("customer_assets.api", 30, "", 0, "2026-11-27T12:16:59.823+00:00 page 1: 503", None, None)
+    assert PlainFormatter().format(plain)[8:] == "  page 1: 503"
+
+
+def test_the_summary_stands_alone() -> None:
+    assert PlainFormatter().format(record("Done in 1 s.\n  fetched   12")) == "\nDone in 1 s.\n  fetched   12"
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"orig_message": "12 records"}, True),
+        ({"orig_message": "Dependencies for step clean_customers failed: …"}, False),
+        ({"dagster_event": SimpleNamespace(is_step_failure=False)}, False),
+    ],
+)
+def test_events_and_skipped_steps_are_not_printed(facts: dict[str, Any], *, expected: bool) -> None:
+    assert is_worth_printing(record("", **facts)) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        pytest.param(ConfigurationError("CUSTOMER_ENGINE", "it is unknown", "Choose one."), False, id="known"),
+        pytest.param(ZeroDivisionError("a bug"), True, id="a bug"),
+    ],
+)
+def test_only_a_bug_comes_with_its_traceback(error: Exception, *, expected: bool) -> None:
+    """The summary explains the others."""
+
+    @dg.op
+    def fail() -> None:
+        with as_dagster_failures():
+            raise error
+
+    @dg.job(logger_defs={"plain": plain_logger})
+    def failing() -> None:
+        fail()
+
+    events = failing.execute_in_process(raise_on_error=False).all_events
+    (event,) = (each for each in events if each.is_step_failure)
+    failed = record("fail failed", dagster_event=event)
+    assert is_worth_printing(failed) is expected
+    assert "Traceback" in PlainFormatter().format(failed) or "Stack Trace" in PlainFormatter().format(failed)
+
+
+def test_a_logger_prints_to_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = io.StringIO()
+    monkeypatch.setattr("sys.stderr", printed)
+    build_logger(logging.Logger("test")).warning("a line")  # noqa: LOG001 - nobody else shall see it
+    assert printed.getvalue().endswith("  a line\n")
