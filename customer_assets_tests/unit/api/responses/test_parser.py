@@ -417,8 +417,8 @@ def test_an_error_inside_a_200_is_a_failed_request(error: Any, cause: FailureCau
         assert outcome.diagnosis is None
     nothings: list[Any] = [None, [], {}, "", False]
     for nothing in nothings:
-        content = json.dumps({"data": [1], "errors": nothing}).encode()
-        assert received(answer, content).record_count == 1
+        body = json.dumps({"data": [1], "errors": nothing}).encode()
+        assert received(answer, body).record_count == 1
 
 
 @pytest.mark.parametrize(("status", "answer"), [(204, NAMED), (204, LIST), (206, LIST), (203, LIST)])
