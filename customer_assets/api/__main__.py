@@ -175,7 +175,7 @@ def describe(client: CustomerAPIClient, probe: Probe, *, is_whole: bool) -> Iter
     found = [record for page in probe.pages for record in records(page)]
     yield f"{client.base_url}{options.path}: {len(probe.pages)} pages, {len(found)} records"
     yield f"pages: {getattr(options.paging, 'type', 'page_number')}, {first.record_count} records on the first"
-    if is_whole:
+    if is_whole or len(found) == first.total:
         yield "more pages: none; this is the whole listing"
     elif len(probe.pages) == PAGES and probe.pages[1].data == first.data:
         yield "more pages: the second page holds exactly the records of the first; check pages"

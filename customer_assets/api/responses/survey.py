@@ -41,7 +41,8 @@ def describe_mapping(records: Sequence[object], mapping: RecordMapping) -> list[
         sent = sum(value is not ABSENT for value in found)
         filled = sum(value not in (ABSENT, None, "") for value in found)
         words = f"sent in {_share(sent, len(found))}, filled in {_share(filled, len(found))}"
-        lines.append(f"{column.name}: {words}{'' if sent else '; map it, or set it to null'}")
+        advice = "generated, unless you map it" if column.is_optional else "map it, or set it to null"
+        lines.append(f"{column.name}: {words}" if sent else f"{column.name}: {words}; {advice}")
     return lines
 
 

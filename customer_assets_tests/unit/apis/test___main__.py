@@ -1,9 +1,13 @@
 """The list of presets, as a command prints it."""
 
+from pathlib import Path
+
 import pytest
 
-from customer_assets.apis import preset_names
-from customer_assets.apis.__main__ import main
+from customer_assets.apis import load_preset, preset_names
+from customer_assets.apis.__main__ import capabilities, main
+
+README = Path(__file__).parents[3] / "README.md"
 
 
 def test_all_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,3 +34,12 @@ def test_one_preset_is_shown_with_what_to_set(capsys: pytest.CaptureFixture[str]
 def test_an_unknown_preset_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["strip"]) == 2
     assert capsys.readouterr().err == "preset: there is no preset 'strip'. Did you mean stripe?\n"
+
+
+def test_the_readme_shows_what_each_preset_can_do() -> None:
+    """Row by row, in the same order."""
+    rows = [f"| `{name}` | {' | '.join(capabilities(load_preset(name)))} |" for name in preset_names()]
+    shown = README.read_text(encoding="utf-8").splitlines()
+    start = shown.index(rows[0])
+    assert shown[start : start + len(rows)] == rows
+    assert not shown[start + len(rows)]

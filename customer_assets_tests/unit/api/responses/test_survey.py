@@ -32,4 +32,5 @@ def test_a_mapping_is_described_by_its_columns() -> None:
     assert lines[0] == "id (integer): usable in 2 of 2"
     assert "email: sent in 2 of 2, filled in 1 of 2" in lines
     assert "avatar: sent in 0 of 2, filled in 0 of 2; map it, or set it to null" in lines
+    assert "engagement_score: sent in 0 of 2, filled in 0 of 2; generated, unless you map it" in lines
     assert not any(line.startswith("first_name") for line in lines)
