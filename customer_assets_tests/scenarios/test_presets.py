@@ -3,15 +3,20 @@
 In virtual time, so that faults, throttling and pauses cost nothing; a few run over real sockets as well.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
+from dagster.components.core.component_tree import ComponentTree
 
-from customer_assets.apis import load_preset, preset_names
+from customer_assets.apis import load_preset, open_client, preset_names
+from customer_assets.components import CustomerSyncComponent
 from customer_assets_tests.harness.vendors import VENDORS, Population, VendorAPI
-from customer_assets_tests.harness.vendors.base import Faults
-from customer_assets_tests.harness.vendors.virtual import ids_of, open_vendor_client
+from customer_assets_tests.harness.vendors.base import ENVIRON, Faults
+from customer_assets_tests.harness.vendors.serve import serve_vendor
+from customer_assets_tests.harness.vendors.virtual import ids_of, open_vendor_client, preset_overrides
 
 SMALL_PAGE = 20
 
@@ -81,3 +86,49 @@ def test_a_multiple_of_the_page_size(name: str, tmp_path: Path) -> None:
     assert same(read(name, api, tmp_path), everybody(api))
     passes = 2 if load_preset(name).api["pages"].get("verify") else 1
     assert len(api.requests) <= passes * (2 + 9)
+
+
+# --- over real sockets ----------------------------------------------------------------------------------------
+
+ONE_OF_EACH_WAY = ("reqres", "ecwid", "hubspot", "stripe", "klaviyo", "shopify", "jsonplaceholder", "shopify_graphql")
+
+
+@pytest.mark.parametrize("transport", ["requests", "aiohttp"])
+@pytest.mark.parametrize("name", [*ONE_OF_EACH_WAY, "auth0", "zoho"])
+def test_a_preset_works_over_real_sockets(name: str, transport: Any, tmp_path: Path) -> None:
+    """With faults; each way of paging, and both kinds of OAuth2."""
+    api = VENDORS[name](Population(523), faults=Faults(0.2, seed=2))
+    with (
+        serve_vendor(api) as url,
+        open_client(
+            name,
+            base_url=url,
+            environ={**ENVIRON, "XDG_STATE_HOME": str(tmp_path)},
+            transport=transport,
+            retry_waits_s=(0.001, 0.002, 0.004),
+            **preset_overrides(name, api, sized(name, 50)),
+        ) as client,
+    ):
+        assert same(ids_of(client.fetch_all_customers(), client.options.record), everybody(api))
+
+
+@pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated")  # by Dagster
+@pytest.mark.parametrize("name", ["stripe", "shopify", "hubspot", "woocommerce"])
+def test_one_line_publishes_everybody(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A component with a preset, through job, checks and gate; the address is the imitation's."""
+    for variable, value in ENVIRON.items():
+        monkeypatch.setenv(variable, value)
+    api = VENDORS[name](Population(523))
+    with serve_vendor(api) as url:
+        component = CustomerSyncComponent.resolve_from_yaml(
+            f"name: shop\ndata_directory: {tmp_path}\napi: {{preset: {name}, base_url: '{url}'}}"
+        )
+        job = component.build_defs(ComponentTree.for_test().load_context).resolve_job_def("shop_job")
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = job.execute_in_process(instance=instance)
+    assert all(check.passed for check in result.get_asset_check_evaluations())
+    published = json.loads((tmp_path / "export" / "customers.json").read_text(encoding="utf-8"))["customers"]
+    assert len(published) == 523
+    assert {each["full_name"] for each in published} == {customer.name for customer in api.customers}
+    assert {each["email_domain"] for each in published} == {"example.org"}
+    assert {each["customer_tier"] for each in published} == {"unknown"}, "nothing is made up"

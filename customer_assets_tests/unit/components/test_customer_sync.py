@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 import yaml as pyyaml
 from dagster.components.core.component_tree import ComponentTree
+from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from customer_assets.api.options import ApiSettings
@@ -304,3 +305,69 @@ def test_the_description_of_an_api_reaches_its_client(section: str) -> None:
         expected.headers,
         expected.body,
     )
+
+
+def api_of(section: str) -> CustomerAPIResource:
+    """The API's resource of a component with this section."""
+    defs = built(f"name: a\napi: {{{section}}}")
+    resource = (defs.resources or {})["a_customer_api"]
+    assert isinstance(resource, CustomerAPIResource)
+    return resource
+
+
+def test_a_preset_is_one_line() -> None:
+    """With the usual variables for its secrets, or the component's own; nothing is generated."""
+    api = api_of("preset: stripe")
+    assert (api.source, api.settings().path, api.api_key) == ("https://api.stripe.com", "/v1/customers", "")
+    assert api.settings().authentication.key_variable == "CUSTOMER_API_KEY"
+    assert api_of("preset: stripe, key_variable: STRIPE_KEY").api_key == dg.EnvVar("STRIPE_KEY")
+    own = api_of("preset: hubspot, auth: {type: bearer, token_variable: HUBSPOT_TOKEN}")
+    assert own.settings().authentication.key_variable == "HUBSPOT_TOKEN"
+    component = CustomerSyncComponent.resolve_from_yaml("name: a\napi: {preset: stripe}")
+    made: dict[str, Any] = component.resources(Path("/project"))
+    assert made["processing"].generate is False
+
+
+def test_what_a_preset_leaves_open_can_be_a_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And settings override the preset, key by key."""
+    monkeypatch.setenv("SHOP", "acme")
+    section = 'preset: shopify, preset_values: {shop: "{{ env.SHOP }}"}, page_size: 50, record: {fields: {tags: tags}}'
+    settings = api_of(section).settings()
+    assert (settings.base_url, settings.paging.size) == ("https://acme.myshopify.com", 50)
+    assert (settings.record.fields["tags"].path, settings.record.avatar) == ("tags", None)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("preset: shopify", "a: api.preset_values: the preset shopify needs shop, the shop, as in https://acme"),
+        ("preset: shopfy", "a: api.preset: there is no preset 'shopfy'. Did you mean shopify?"),
+        ("preset: shopify, preset_values: {sop: acme}", "a: api.preset_values: the preset shopify has no value 'sop'"),
+        ("preset: stripe, key_variable: canary-key", "a: api.key_variable: it is missing, or not the name"),
+    ],
+)
+def test_what_a_preset_misses_is_named(section: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        api_of(section)
+    assert str(caught.value).startswith(message)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "place"),
+    [
+        ("preset: stripe", None),
+        ("preset: shopify, preset_values: shop=acme", None),
+        ("preset: shopify, preset_values: {shop: acme}, answer: {total: null}", None),
+        ("answer: {data: people}", None),
+        ("preset: strpe", ["api", "preset"]),
+        ("pages: {type: cursor, size: 5}", ["api", "pages"]),
+        ("auth: {type: bearer, token: x}", ["api", "auth"]),
+        ("record: {exclude: {field: a}}", ["api", "record", "exclude"]),
+    ],
+)
+def test_the_schema_knows_what_can_be(section: str, place: list[str] | None) -> None:
+    """`dg check yaml` and editors go by it, and show the line."""
+    schema = CustomerSyncComponent.model().model_json_schema()
+    errors = list(Draft202012Validator(schema).iter_errors(pyyaml.safe_load(f"{{name: a, api: {{{section}}}}}")))
+    assert [list(error.path)[: len(place or [])] for error in errors] == ([place] if place else [])

@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from customer_assets.api.paging import Offset
 from customer_assets.core.errors import ConfigurationError
 from customer_assets.definitions import build_definitions
 from customer_assets.defs import settings
@@ -263,3 +265,63 @@ def test_the_variables_of_old_are_still_read() -> None:
         "CUSTOMER_SIMULATOR_FAILURE_RATE",
         "CUSTOMER_SIMULATOR_DIRTY_RATE",
     }
+
+
+# --- known APIs, and an API in a file of its own --------------------------------------------------------------
+
+
+def test_a_preset_is_one_variable() -> None:
+    """Other variables override it; nothing of it is asked of the simulator."""
+    api = build_resources({"CUSTOMER_API_PRESET": "stripe"})["customer_api"]
+    assert (api.is_simulated, api.source, api.settings().path) == (False, "https://api.stripe.com", "/v1/customers")
+    api = build_resources(
+        {
+            "CUSTOMER_API_PRESET": "shopify",
+            "CUSTOMER_API_PRESET_VALUES": "shop=acme",
+            "CUSTOMER_API_PAGE_SIZE": "50",
+            "CUSTOMER_API_PATH": "/elsewhere",
+        }
+    )["customer_api"]
+    settings = api.settings()
+    assert (settings.base_url, settings.path) == ("https://acme.myshopify.com", "/elsewhere")
+    assert (settings.paging.size, settings.record.first_name.path) == (50, "first_name")
+    assert build_resources({})["customer_api"].is_simulated
+
+
+def test_an_api_can_be_described_in_a_file(tmp_path: Path) -> None:
+    """By the section of a component's YAML; variables override it."""
+    file = tmp_path / "api.yaml"
+    file.write_text(
+        "api: {base_url: 'https://x.org', path: /people, page_size: 7, key_variable: X_KEY, simulator: {seed: 3}, "
+        "pages: {type: offset}, answer: {records: rows}, record: {id: number}}",
+        encoding="utf-8",
+    )
+    environ = {"CUSTOMER_API_CONFIG": str(file), "CUSTOMER_API_PATH": "/all", "CUSTOMER_SIMULATOR_CUSTOMERS": "5"}
+    api = build_resources(environ)["customer_api"]
+    settings = api.settings()
+    assert (settings.base_url, settings.path, settings.paging) == ("https://x.org", "/all", Offset(size=7))
+    assert (settings.answer.records, settings.record.id, api.key_variable) == ("rows", "number", "X_KEY")
+    assert (api.simulator.seed, api.simulator.customers) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "message"),
+    [
+        ("api: {path: people, base_url: 'https://x.org'}", {}, "{file}: api.path: 'people' is not a path."),
+        ("api: {pat: /people}", {}, "{file}: api.pat: there is no such setting. Did you mean path?"),
+        ("api: {preset: shopify}", {}, "{file}: api.preset_values: the preset shopify needs shop"),
+        ("api: {base_url: 'https://x.org', pages: {type: cursor}}", {}, "{file}: api.pages.from: it is missing."),
+        ("api: {base_url: 'https://x.org'}", {"CUSTOMER_API_PATH": "x"}, "CUSTOMER_API_PATH: 'x' is not a path."),
+        ("api: [", {}, "CUSTOMER_API_CONFIG: {file}, line 1 cannot be read"),
+        ("", {}, "CUSTOMER_API_CONFIG: {file} has no section api:"),
+    ],
+)
+def test_what_a_file_cannot_say_is_named_where_it_stands(
+    text: str, environ: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    """In the file, or by the variable that overrides it."""
+    file = tmp_path / "api.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        build_resources({"CUSTOMER_API_CONFIG": str(file), **environ})
+    assert str(caught.value).startswith(message.format(file=file))
