@@ -16,12 +16,10 @@ from customer_assets.components import CustomerSyncComponent
 from customer_assets_tests.harness.vendors import VENDORS, Population, VendorAPI
 from customer_assets_tests.harness.vendors.base import ENVIRON, Faults
 from customer_assets_tests.harness.vendors.serve import serve_vendor
+from customer_assets_tests.harness.vendors.trials import STRICT, Trial
 from customer_assets_tests.harness.vendors.virtual import ids_of, open_vendor_client, preset_overrides
 
 SMALL_PAGE = 20
-
-STRICT = {"auth0", "brevo", "chargebee", "commercetools", "hubspot", "klaviyo", "shopify_graphql", "square", "stripe"}
-"""They refuse a page size beyond their largest one. All others clamp it, or have none."""
 
 
 def sized(name: str, size: int) -> dict[str, Any]:
@@ -86,6 +84,14 @@ def test_a_multiple_of_the_page_size(name: str, tmp_path: Path) -> None:
     assert same(read(name, api, tmp_path), everybody(api))
     passes = 2 if load_preset(name).api["pages"].get("verify") else 1
     assert len(api.requests) <= passes * (2 + 9)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_random_trials(name: str, tmp_path: Path) -> None:
+    """Any size, count, faults and limits; `trials.py` runs as many of them as you like."""
+    for seed in range(3):
+        trial = Trial.random(name, seed)
+        assert trial.run(tmp_path) is None, trial
 
 
 # --- over real sockets ----------------------------------------------------------------------------------------

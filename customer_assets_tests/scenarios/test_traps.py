@@ -2,7 +2,7 @@
 
 `TRAPS` is the whole list. "dlt" is dlt 1.31's `rest_api`, "Airbyte" an Airbyte manifest on CDK 7.39; what is said of
 them was measured on imitations, or is in the issue that is named. Each trap names the test that holds ours, here or
-elsewhere; the open ones say so.
+elsewhere; the open one says so.
 """
 
 import ast
@@ -29,6 +29,8 @@ TESTS = Path(__file__).parents[1]
 PAGING = "scenarios/test_paging.py::test_a_trap_costs_no_customer"
 OAUTH = "unit/api/auth/test_oauth.py"
 PRESETS = "scenarios/test_presets.py"
+INCREMENTAL = "unit/api/test_incremental.py"
+CHANGES = "scenarios/test_incremental.py"
 HERE = "scenarios/test_traps.py"
 
 
@@ -151,14 +153,44 @@ TRAPS: dict[int, Trap] = {
     ),
     31: Trap("openfda #107", "a next link without the key", "every request has it", (f"{HERE}::test_31",)),
     32: Trap("measured", "403 or 200 that mean throttling end the crawl", "waited out", (f"{HERE}::test_32",)),
-    33: Trap("dlt #2269", "what is committed late is never read", "open here: see the incremental sync"),
-    34: Trap("dlt #4030", "megabytes of hashes at a border", "open here: see the incremental sync"),
+    33: Trap(
+        "dlt #2269",
+        "what is committed late is never read",
+        "the mark is the crawl's start, less a lookback",
+        (f"{INCREMENTAL}::test_the_watermark_is",),
+    ),
+    34: Trap(
+        "dlt #4030",
+        "megabytes of hashes at a border",
+        "the table replaces by id",
+        (f"{CHANGES}::test_a_sync_that_lives_on_changes",),
+    ),
     35: Trap("dlt #1928, #2274", "no filter at all cannot be said", "a full listing", (f"{HERE}::test_35",)),
     36: Trap("airbyte #4921, #15509", "Stripe's updates are missed", "a full listing", (f"{HERE}::test_35",)),
-    37: Trap("airbyte #66581", "an id as the mark: changes are never seen", "open here: see the incremental sync"),
-    38: Trap("airbyte #85372", "the mark moves although the result is lost", "open here: see the incremental sync"),
-    39: Trap("verified-sources #659", "a border doubles customers", "open here: see the incremental sync"),
-    40: Trap("estuary #2037", "`>` loses the same second", "open here: see the incremental sync"),
+    37: Trap(
+        "airbyte #66581",
+        "an id as the mark: changes are never seen",
+        "the mark is an instant",
+        (f"{INCREMENTAL}::test_what_changed_since",),
+    ),
+    38: Trap(
+        "airbyte #85372",
+        "the mark moves although the result is lost",
+        "table and mark are one commit",
+        (f"{CHANGES}::test_a_failed_crawl_changes_nothing",),
+    ),
+    39: Trap(
+        "verified-sources #659",
+        "a border doubles customers",
+        "the table replaces by id",
+        (f"{CHANGES}::test_a_sync_that_lives_on_changes",),
+    ),
+    40: Trap(
+        "estuary #2037",
+        "`>` loses the same second",
+        "one unit earlier is asked for",
+        (f"{INCREMENTAL}::test_an_instant_is_rounded_down",),
+    ),
     41: Trap("object-sync-for-salesforce #131", "ids that differ in case are one", "two", (f"{HERE}::test_41",)),
     42: Trap("Mailchimp", "an id that is the address's hash", "the preset takes contact_id", (f"{HERE}::test_42",)),
     43: Trap(
