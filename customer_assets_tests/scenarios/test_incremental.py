@@ -182,6 +182,25 @@ def test_a_server_whose_clock_was_set_back_is_read_as_a_whole(
     assert datetime.fromtimestamp(found["watermark"], UTC) < datetime.now(UTC)
 
 
+def test_a_field_that_changed_records_lack_blocks_and_the_next_run_reads_everything(
+    api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    """In the whole table it would be a small share; and what came without it would not be requested again."""
+    api.records = [customer(number, updated_at=LONG_AGO) for number in range(1, 1001)]
+    api.per_page = 100
+    run(made, instance)
+    for number in range(1, 101):
+        update(api, number, email=None)
+    result = run(made, instance)
+    failed = {each.check_name: each.description for each in result.get_asset_check_evaluations() if not each.passed}
+    assert failed == {"no_field_is_lost": "email is missing or unusable in 100.00% of the records that came"}
+    assert not result.success
+    api.records = [customer(number, updated_at=LONG_AGO) for number in range(1, 1001)]
+    after = run(made, instance)
+    assert after.success
+    assert metadata(after)["requested"] == "Requesting all customers: the records that came last lack email."
+
+
 def test_rejected_records_stay_in_the_quarantine_until_the_next_full_crawl(
     api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:
