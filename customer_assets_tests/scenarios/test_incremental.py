@@ -15,7 +15,10 @@ from customer_assets.api.options import ApiSettings
 from customer_assets.core.errors import SupersededError
 from customer_assets.core.models import CrawlSummary, Page
 from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.operations.erasure import Eraser
+from customer_assets.defs.resources import ProcessingResource
 from customer_assets.processing.landing.staged import Landing
+from customer_assets.processing.landing.upsert import hash_content
 from customer_assets.processing.quality import QualityThresholds, completeness
 from customer_assets_tests.harness.apis.changing_api import ChangingAPI, written
 from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer, with_fields
@@ -253,6 +256,21 @@ def test_two_runs_at_once_leave_a_table_that_the_next_run_completes(made: dict[s
             directory.commit_landing(landing, stats(1), *slow)
         landing.writer.abort()
     assert directory.raw.current().facts == fast
+
+
+def test_incremental_crawls_go_on_after_a_customer_was_erased(made: dict[str, Any]) -> None:
+    """The customer comes back only if the API says that they changed, or with the next full crawl."""
+    directory: DataDirectory = made["data_directory"]
+    settings = ApiSettings(incremental=Incremental.model_validate(INCREMENTAL))
+    crawl_records(directory, settings, [customer(number, updated_at=LONG_AGO) for number in range(1, 6)])
+    assert Eraser(directory, ProcessingResource()).erase("4")["raw_customers"] == 1
+    facts = crawl_records(directory, settings, [customer(6, updated_at=LONG_AGO)])
+    assert facts.sync is not None
+    assert facts.sync.upsert is not None
+    assert (facts.landed, facts.sync.customers, facts.sync.upsert.before) == (5, 5, 4)
+    _, file = directory.raw.fetch()
+    assert sorted(pq.read_table(file, columns=["id"])["id"].to_pylist()) == [1, 2, 3, 5, 6]
+    assert facts.sync.content == str(hash_content(file))
 
 
 def crawl_records(
