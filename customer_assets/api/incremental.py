@@ -31,6 +31,9 @@ CLOCKS_DIFFER = timedelta(days=1)
 SCHEDULE_SLACK = 0.02
 """A scheduled run never begins to the second: a daily run must not find its week 2 seconds short, and wait a day."""
 
+MOST_REJECTED = 0.05
+"""What the gate allows by default. Records that were rejected because the API was broken are not requested again."""
+
 SINCE = "{since}"
 
 FORMATS = ("iso8601", "epoch", "epoch_ms", "date")
@@ -234,12 +237,23 @@ def _why_full(plan: CrawlPlan, settings: Incremental, last: SyncState, now: date
     changed = sorted(name for name in {**last.inputs, **plan.inputs} if last.inputs.get(name) != plan.inputs.get(name))
     if changed:
         return f"changed since the last crawl: {', '.join(changed)}"
-    if last.upsert is not None and missing_customers > 0:
-        return f"after the last incremental crawl {missing_customers} customers were missing"
+    if last.upsert is not None and (reason := _why_doubted(last.upsert, missing_customers)):
+        return reason
     if last.full_at - now > CLOCKS_DIFFER:
         return "the clock was set back: the last full crawl lies ahead"
     if now - last.full_at >= settings.full_every * (1 - SCHEDULE_SLACK):
         return f"the last full crawl began at {last.full_at:%Y-%m-%d %H:%M} UTC"
+    return ""
+
+
+def _why_doubted(upsert: UpsertSummary, missing_customers: int) -> str:
+    """Why the last incremental crawl is doubted; empty: it is not. What it did not bring is not requested again."""
+    if missing_customers > 0:
+        return f"after the last incremental crawl {missing_customers} customers were missing"
+    if upsert.lost:
+        return f"the records that came last lack {', '.join(sorted(upsert.lost))}"
+    if upsert.rejected_share > MOST_REJECTED:
+        return f"of the records that came last, {upsert.rejected} were rejected"
     return ""
 
 

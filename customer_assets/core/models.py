@@ -125,6 +125,10 @@ class RejectedRecord:
     record: str = field(repr=False)
 
 
+ENOUGH_TO_JUDGE = 100
+"""Records of an incremental crawl whose shares are judged by themselves: of fewer, one odd record is a large share."""
+
+
 class UpsertSummary(BaseModel):
     """What an incremental crawl did to the raw table, in rows. No personal data."""
 
@@ -139,6 +143,10 @@ class UpsertSummary(BaseModel):
     added: Annotated[int, Field(ge=0, description="Of these, records of customers that were not there.")]
     removed: Annotated[int, Field(ge=0, description="Rows that the replacing records took the place of.")]
     rejected: Annotated[int, Field(ge=0, description="Records without a usable id that came besides.")] = 0
+    lost: Annotated[
+        dict[str, float],
+        Field(description="Share of those received that lack a field which most stored records have; nearly all do."),
+    ] = {}
 
     @property
     def kept(self) -> int:
@@ -149,6 +157,12 @@ class UpsertSummary(BaseModel):
     def after(self) -> int:
         """Rows that there must be now."""
         return self.kept + self.replaced + self.added
+
+    @property
+    def rejected_share(self) -> float:
+        """Rejected records among those that came; 0 if too few came to judge."""
+        came = self.received + self.rejected
+        return self.rejected / came if came >= ENOUGH_TO_JUDGE else 0.0
 
     @property
     def adds_up(self) -> bool:

@@ -28,7 +28,7 @@ from customer_assets.defs.resources import CustomerAPIResource, ProcessingResour
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export import DataExporter
 from customer_assets.export.baseline import changes_since
-from customer_assets.processing.defects import clean_version, cleaning_summary, count_defects
+from customer_assets.processing.defects import clean_version, cleaning_summary, count_defects, lost_fields
 from customer_assets.processing.landing.staged import StoredCustomers
 from customer_assets.processing.quality import measure_quality
 from customer_assets.processing.rules import RULES_VERSION
@@ -76,10 +76,10 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
         with as_dagster_failures():
             settings, source = customer_api.settings(), customer_api.source
             plan, stored = data_directory.plan_crawl(settings, source, full_refresh=customer_api.full_refresh)
-            landed = _land(context, customer_api, data_directory, plan, stored)
+            landed = _land(context, customer_api, data_directory, processing, plan, stored)
             if landed is None:
                 plan = plan.as_full(CLOCK_SET_BACK)
-                landed = _land(context, customer_api, data_directory, plan)
+                landed = _land(context, customer_api, data_directory, processing, plan)
             assert landed is not None  # noqa: S101 - a crawl that reads everything asks for no instant
             figures, crawl, file = landed
             return dg.MaterializeResult(
@@ -95,6 +95,7 @@ def _land(
     context: dg.AssetExecutionContext,
     api: CustomerAPIResource,
     directory: DataDirectory,
+    processing: ProcessingResource,
     plan: CrawlPlan,
     stored: StoredCustomers | None = None,
 ) -> tuple[CrawlStats, CrawlSummary, Path] | None:
@@ -110,6 +111,11 @@ def _land(
         if is_clock_set_back(plan, figures):
             landing.writer.abort()
             return None
+        if stored is not None:
+            landing.writer.close()
+            engine, mapping = processing.open_engine(), landing.writer.mapping
+            options = processing.processor(processing.instant(), mapping).options
+            landing.lost = lost_fields(engine.scan(landing.raw_file), engine.scan(stored.raw_file), options)
         return figures, directory.commit_landing(landing, figures, plan, stored), landing.raw_file
 
 

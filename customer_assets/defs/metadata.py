@@ -159,7 +159,9 @@ def sync_metadata(plan: CrawlPlan, crawl: CrawlSummary) -> dict[str, dg.Metadata
     if crawl.sync is None:
         return {}
     upsert = crawl.sync.upsert
-    rows = {} if upsert is None else {f"rows_{name}": count for name, count in upsert.model_dump().items()}
+    rows = (
+        {} if upsert is None else {f"rows_{name}": count for name, count in upsert.model_dump(exclude={"lost"}).items()}
+    )
     kept = {} if upsert is None else {"rows_kept": upsert.kept, "rows_after": upsert.after}
     return {
         "crawl": dg.MetadataValue.text("full" if upsert is None else "incremental"),

@@ -13,8 +13,9 @@ import narwhals as nw
 import pyarrow.parquet as pq
 
 from customer_assets.core.fields import BUSINESS_FIELDS
-from customer_assets.core.models import Changes, CleaningSummary, CrawlSummary
+from customer_assets.core.models import ENOUGH_TO_JUDGE, Changes, CleaningSummary, CrawlSummary
 from customer_assets.core.record_mapping import DEFAULT_RECORD
+from customer_assets.processing.comparison import shares
 from customer_assets.processing.rules import (
     JUDGED_BY,
     RULES_VERSION,
@@ -26,6 +27,9 @@ from customer_assets.processing.rules import (
     is_undated,
     without_excluded,
 )
+
+NEARLY_ALL, MOST = 0.99, 0.5
+"""A field is lost if this share of the changed records lacks it, and no larger share of the stored ones than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,21 @@ def _count_respelled_ids(kept: Frame, options: CleaningOptions) -> int:
         return 0
     by_id = kept.group_by("id").agg(_min=spelling.min(), _max=spelling.max())
     return int(by_id.filter(nw.col("_min") != nw.col("_max")).select(nw.len()).collect().item())
+
+
+def lost_fields(changed: Frame, stored: Frame, options: CleaningOptions) -> dict[str, float]:
+    """Return the fields that nearly all changed records lack and most stored ones have, each with the share that does.
+
+    Nothing, if too few records changed. A field that an API stops sending would otherwise show in a table that
+    incremental crawls keep only when most of its records have changed.
+    """
+    came = count_defects(changed, options)
+    nearly_all = {each: share for each, share in shares(came.defects, came.records).items() if share >= NEARLY_ALL}
+    if came.records < ENOUGH_TO_JUDGE or not nearly_all:
+        return {}
+    there = count_defects(stored, options)
+    before = shares(there.defects, there.records)
+    return {each: share for each, share in nearly_all.items() if before.get(each, 1.0) <= MOST}
 
 
 def cleaning_summary(

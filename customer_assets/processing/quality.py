@@ -44,9 +44,6 @@ CHECK_DESCRIPTIONS: Mapping[str, str] = {
 MOSTLY_MISSING = 0.5
 """A field that is missing from a larger share of the records is worth a warning, however it was before."""
 
-ENOUGH_TO_JUDGE = 100
-"""Records of an incremental crawl whose shares are judged by themselves: of fewer, one odd record is a large share."""
-
 
 class Severity(StrEnum):
     """How bad a failed check is."""
@@ -283,11 +280,10 @@ def _merged_right(verdict: CheckResult, upsert: UpsertSummary, in_lake: int) -> 
 
 def _rejected_share(figures: QualityMetrics, thresholds: QualityThresholds) -> CheckResult:
     """Judge the table and, if enough records came, an incremental crawl's: a broken id must not hide in the rest."""
-    name, limit, upsert = "rejected_share_within_limit", thresholds.max_rejected_share, figures.upsert
-    if upsert is not None and upsert.received + upsert.rejected >= ENOUGH_TO_JUDGE:
-        share = _share(upsert.rejected, upsert.received + upsert.rejected)
-        if share > limit and not figures.rejected_share > share:
-            return _at_most(name, share, limit, "of the records that came have no usable id")
+    name, limit = "rejected_share_within_limit", thresholds.max_rejected_share
+    share = 0.0 if figures.upsert is None else figures.upsert.rejected_share
+    if share > limit and not figures.rejected_share > share:
+        return _at_most(name, share, limit, "of the records that came have no usable id")
     return _at_most(name, figures.rejected_share, limit, "of the records have no usable id")
 
 
@@ -301,6 +297,13 @@ def _no_field_is_lost(figures: QualityMetrics, thresholds: QualityThresholds) ->
         text = "; ".join(_loss(each, figures) for each in dict.fromkeys([*lost, *rises]))
         score, threshold = (max(lost.values()), limit) if lost else (max(rises.values()), rise_limit)
         return _verdict(name, Severity.ERROR, score, threshold, text)
+    came = {} if figures.upsert is None else figures.upsert.lost
+    lost_now = {each: share for each, share in came.items() if share >= limit and limit < 1}
+    if lost_now:  # in the whole table it would take weeks to show
+        text = "; ".join(
+            f"{each} is missing or unusable in {share:.2%} of the records that came" for each, share in lost_now.items()
+        )
+        return _verdict(name, Severity.ERROR, max(lost_now.values()), limit, text)
     mostly = [each for each, share in figures.missing.items() if share > MOSTLY_MISSING]
     if mostly:
         text = "; ".join(_loss(each, figures) for each in mostly)

@@ -15,7 +15,10 @@ from customer_assets.api.options import ApiSettings
 from customer_assets.core.errors import SupersededError
 from customer_assets.core.models import CrawlSummary, Page
 from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.operations.erasure import Eraser
+from customer_assets.defs.resources import ProcessingResource
 from customer_assets.processing.landing.staged import Landing
+from customer_assets.processing.landing.upsert import hash_content
 from customer_assets.processing.quality import QualityThresholds, completeness
 from customer_assets_tests.harness.apis.changing_api import ChangingAPI, written
 from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer, with_fields
@@ -182,6 +185,25 @@ def test_a_server_whose_clock_was_set_back_is_read_as_a_whole(
     assert datetime.fromtimestamp(found["watermark"], UTC) < datetime.now(UTC)
 
 
+def test_a_field_that_changed_records_lack_blocks_and_the_next_run_reads_everything(
+    api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    """In the whole table it would be a small share; and what came without it would not be requested again."""
+    api.records = [customer(number, updated_at=LONG_AGO) for number in range(1, 1001)]
+    api.per_page = 100
+    run(made, instance)
+    for number in range(1, 101):
+        update(api, number, email=None)
+    result = run(made, instance)
+    failed = {each.check_name: each.description for each in result.get_asset_check_evaluations() if not each.passed}
+    assert failed == {"no_field_is_lost": "email is missing or unusable in 100.00% of the records that came"}
+    assert not result.success
+    api.records = [customer(number, updated_at=LONG_AGO) for number in range(1, 1001)]
+    after = run(made, instance)
+    assert after.success
+    assert metadata(after)["requested"] == "Requesting all customers: the records that came last lack email."
+
+
 def test_rejected_records_stay_in_the_quarantine_until_the_next_full_crawl(
     api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:
@@ -234,6 +256,21 @@ def test_two_runs_at_once_leave_a_table_that_the_next_run_completes(made: dict[s
             directory.commit_landing(landing, stats(1), *slow)
         landing.writer.abort()
     assert directory.raw.current().facts == fast
+
+
+def test_incremental_crawls_go_on_after_a_customer_was_erased(made: dict[str, Any]) -> None:
+    """The customer comes back only if the API says that they changed, or with the next full crawl."""
+    directory: DataDirectory = made["data_directory"]
+    settings = ApiSettings(incremental=Incremental.model_validate(INCREMENTAL))
+    crawl_records(directory, settings, [customer(number, updated_at=LONG_AGO) for number in range(1, 6)])
+    assert Eraser(directory, ProcessingResource()).erase("4")["raw_customers"] == 1
+    facts = crawl_records(directory, settings, [customer(6, updated_at=LONG_AGO)])
+    assert facts.sync is not None
+    assert facts.sync.upsert is not None
+    assert (facts.landed, facts.sync.customers, facts.sync.upsert.before) == (5, 5, 4)
+    _, file = directory.raw.fetch()
+    assert sorted(pq.read_table(file, columns=["id"])["id"].to_pylist()) == [1, 2, 3, 5, 6]
+    assert facts.sync.content == str(hash_content(file))
 
 
 def crawl_records(

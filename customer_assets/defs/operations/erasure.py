@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from customer_assets.core.errors import ConfigurationError, NotMaterializedError
 from customer_assets.core.json_values import parse_id
-from customer_assets.core.models import CleaningSummary, CrawlSummary
+from customer_assets.core.models import CleaningSummary, CrawlSummary, SyncState
 from customer_assets.core.record_mapping import RecordMapping, follow
 from customer_assets.defs.data_directory import CLEAN, EXPORTED, RAW, REJECTED, DataDirectory
 from customer_assets.defs.resources import ProcessingResource
@@ -27,6 +27,7 @@ from customer_assets.export.formats import Format
 from customer_assets.export.history import FOLDER
 from customer_assets.processing.defects import cleaning_summary, count_defects, rejected_by_reason
 from customer_assets.processing.landing.columns import pc
+from customer_assets.processing.landing.upsert import hash_content
 from customer_assets.storage.staging import sweep
 
 
@@ -115,6 +116,7 @@ class Eraser:
                         "landed": version.facts.landed - rows - records,
                         "rejected": version.facts.rejected - records,
                         "rejected_by_reason": rejected_by_reason(kept_rejected),
+                        "sync": _sync_without(version.facts.sync, kept_raw, rows),
                     }
                 )
                 table.commit(kept_raw, facts, {REJECTED: kept_rejected})
@@ -192,6 +194,14 @@ def require_customer_id(text: str, mapping: RecordMapping) -> int | str:
 
 def _is_not(column: str, value: int | str) -> Any:  # noqa: ANN401 - what `filter_parquet` takes
     return lambda batch: pc.not_equal(batch.column(column), value)
+
+
+def _sync_without(sync: SyncState | None, raw: Path, rows: int) -> SyncState | None:
+    """Let incremental crawls go on from the rows that are left."""
+    if sync is None:
+        return None
+    update = {"customers": sync.customers - (rows > 0), "content": str(hash_content(raw)), "upsert": None}
+    return sync.model_copy(update=update)
 
 
 def _addresses(raw: Path, customer_id: int | str) -> set[str]:

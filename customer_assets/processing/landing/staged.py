@@ -4,7 +4,7 @@ What lands is written by `writer.py`, and merged into an earlier table by `upser
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -48,12 +48,16 @@ class Landing:
         mapping: What the records look like.
         number: The crawl's number.
         source: Where the records come from, without a secret.
+
+    Attributes:
+        lost: Fields that nearly all changed records lack; see `defects.lost_fields`.
     """
 
     def __init__(self, new_file: Callable[[str], Path], mapping: RecordMapping, number: int, source: str = "") -> None:
         """Open a writer on two new files."""
         self.raw_file, self.quarantine_file = new_file("raw_customers.parquet"), new_file("rejected_customers.parquet")
         self.number, self.source, self._new_file = number, source, new_file
+        self.lost: Mapping[str, float] = {}
         self.writer = LandingWriter(self.raw_file, self.quarantine_file, mapping=mapping)
 
     def __enter__(self) -> Self:
@@ -96,7 +100,8 @@ class Landing:
         merge_rejected(stored.quarantine_file, rejected_changes, quarantine)
         self.quarantine_file = quarantine
         rejected_changes.unlink()
-        return summary.model_copy(update={"rejected": rejected}), str(before + change)
+        noted = {"rejected": rejected, "lost": dict(self.lost)}
+        return summary.model_copy(update=noted), str(before + change)
 
 
 def fingerprint(state: SyncState, mapping: RecordMapping) -> str:

@@ -204,13 +204,15 @@ def _sum_up(database: "duckdb.DuckDBPyConnection", base: Path, changes: Path) ->
         "SELECT coalesce(sum(_rows), 0), sum(_low), sum(_high) FROM stored SEMI JOIN winners USING (id)"
     ).fetchall()
     received = pq.read_metadata(changes).num_rows
-    names = ("stale", "unchanged", "replaced", "added")
     summary = UpsertSummary(
         before=pq.read_metadata(base).num_rows,
         received=received,
         repeated=received - sum(counts.values()),
+        stale=counts.get("stale", 0),
+        unchanged=counts.get("unchanged", 0),
+        replaced=counts.get("replaced", 0),
+        added=counts.get("added", 0),
         removed=int(removed),
-        **{name: counts.get(name, 0) for name in names},
     )
     return summary, came - _content_hash(gone)
 

@@ -99,6 +99,16 @@ def test_what_changed_since_the_watermark_is_requested(sync: SyncState) -> None:
             INPUTS,
             "after the last incremental crawl 2 customers were missing",
         ),
+        (
+            summary(state(upsert=UPSERT.model_copy(update={"lost": {"email": 1.0}}))),
+            INPUTS,
+            "the records that came last lack email",
+        ),
+        (
+            summary(state(upsert=UPSERT.model_copy(update={"received": 90, "rejected": 10}))),
+            INPUTS,
+            "of the records that came last, 10 were rejected",
+        ),
     ],
 )
 def test_everything_is_requested_for_a_reason(

@@ -10,7 +10,7 @@ import pytest
 
 from customer_assets.core.configuration import by_variable, configuration_errors, rename_fields
 from customer_assets.core.errors import ConfigurationError
-from customer_assets.core.models import SIMULATOR, CleaningSummary, CrawlSummary
+from customer_assets.core.models import SIMULATOR, CleaningSummary, CrawlSummary, UpsertSummary
 from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing.comparison import LastExport, unmapped
 from customer_assets.processing.engines import Engine
@@ -44,6 +44,12 @@ GOOD = QualityMetrics(
     of_this_crawl=True,
     source="https://x.org",
 )
+UPSERT = UpsertSummary(
+    before=90, received=10, repeated=1, stale=1, unchanged=1, replaced=2, added=5, removed=2, lost={}
+)
+"""What an incremental crawl did to make 95 rows of 90 out of 10 records."""
+LOST = UPSERT.model_copy(update={"lost": {"email": 1.0}})
+REJECTED = UPSERT.model_copy(update={"received": 100, "repeated": 91, "rejected": 10})
 LAST = LastExport("https://x.org", customers=100, gone=30, missing={"email": 0.25})
 SIMULATED, OTHER = replace(LAST, source=SIMULATOR, gone=99), replace(LAST, source="https://y.org", gone=99)
 EMPTY = QualityMetrics(
@@ -87,6 +93,23 @@ def test_good_data_passes_every_check() -> None:
         pytest.param({"missing": {"email": 0.51}}, "no_field_is_lost", Severity.WARN, id="a field mostly missing"),
         pytest.param({"missing": {"email": 0.98}}, "no_field_is_lost", Severity.WARN, id="a field nearly lost"),
         pytest.param({"missing": {"email": 0.99}}, "no_field_is_lost", Severity.ERROR, id="a field lost"),
+        pytest.param({"upsert": LOST}, "no_field_is_lost", Severity.ERROR, id="lost in what changed"),
+        pytest.param({"upsert": UPSERT}, "no_field_is_lost", None, id="nothing lost in what changed"),
+        pytest.param({"upsert": REJECTED}, "rejected_share_within_limit", Severity.ERROR, id="what changed rejected"),
+        pytest.param({"upsert": UPSERT}, "rejected_share_within_limit", None, id="too few to judge"),
+        pytest.param({"upsert": UPSERT}, "every_record_is_accounted_for", None, id="merged right"),
+        pytest.param(
+            {"upsert": UPSERT.model_copy(update={"received": 11})},
+            "every_record_is_accounted_for",
+            Severity.ERROR,
+            id="a changed record lost",
+        ),
+        pytest.param(
+            {"upsert": UPSERT.model_copy(update={"before": 91})},
+            "every_record_is_accounted_for",
+            Severity.ERROR,
+            id="a stored row lost",
+        ),
         pytest.param({"last_export": LAST}, "no_mass_deletion", None, id="gone at the limit"),
         pytest.param({"last_export": replace(LAST, gone=31)}, "no_mass_deletion", Severity.ERROR, id="too many gone"),
         pytest.param({"source": ""}, "source_is_the_same", None, id="nothing was published yet"),
