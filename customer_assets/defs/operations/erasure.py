@@ -100,21 +100,24 @@ class Eraser:
     def _erase_from_raw(self, customer_id: int | str, mapping: RecordMapping) -> None:
         table = self._directory.raw
         try:
-            version, raw = table.fetch()
+            version, files = table.fetch_parts([RAW, REJECTED])
         except NotMaterializedError:
             return
+        raw, rejected = files[RAW], files[REJECTED]
         kept_raw, kept_rejected = (self._directory.staged_file(f"{name}.parquet") for name in (RAW, REJECTED))
-        rejected = table.fetch_part(version, REJECTED)
         try:
             addresses = _addresses(raw, customer_id)
             rows = filter_parquet(raw, kept_raw, _is_not("id", customer_id))
             records = filter_parquet(rejected, kept_rejected, _is_not_about(customer_id, addresses, mapping))
             if rows or records:
+                reasons = rejected_by_reason(kept_rejected)
+                rejected_left = sum(reasons.values())
                 facts = version.facts.model_copy(
                     update={
-                        "landed": version.facts.landed - rows - records,
-                        "rejected": version.facts.rejected - records,
-                        "rejected_by_reason": rejected_by_reason(kept_rejected),
+                        "landed": pq.read_metadata(kept_raw).num_rows + rejected_left,
+                        "rejected": rejected_left,
+                        "rejected_by_reason": reasons,
+                        "sync": None,  # what the next run must know no longer holds: it requests everything
                     }
                 )
                 table.commit(kept_raw, facts, {REJECTED: kept_rejected})
