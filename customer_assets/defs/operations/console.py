@@ -9,6 +9,7 @@ import re
 import sys
 from contextlib import AbstractContextManager
 from importlib import import_module
+from typing import Any
 
 import dagster as dg
 
@@ -93,7 +94,8 @@ def run_job(module: str, job: str) -> bool:
     build_logger(logging.getLogger("customer_assets"))
     # Loaded here, a setting that cannot be used ends here, and not in the middle of Dagster.
     is_ours = PLAIN in load_job(module, job).loggers
-    found = dg.build_reconstructable_job(__name__, load_job.__name__, (module, job))
+    arguments: tuple[Any, ...] = (module, job)
+    found = dg.build_reconstructable_job(__name__, load_job.__name__, arguments)
     run_config = {"loggers": {PLAIN: {}}} if is_ours else CONSOLE_LOGGING
     with (
         _instance() as instance,
