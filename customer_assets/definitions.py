@@ -79,12 +79,6 @@ def _refuse_unknown(names: Iterable[str], known: Iterable[str]) -> None:
 
 defs = build_definitions()
 
-
-def sync_job() -> dg.JobDefinition:
-    """Return this project's job, for `customer-assets sync`."""
-    return defs.resolve_job_def(DEFAULT_SYNC.job)
-
-
 # What is loaded by now stays until the process ends, so the garbage collector need not look through it again, neither
 # during a run nor at exit: on a small run that saves a fifth of all time.
 gc.freeze()

@@ -163,6 +163,7 @@ def _customer_export(sync: Sync) -> dg.AssetsDefinition:
         kinds={"python", "json"},
         tags=PERSONAL_DATA,
         code_version=EXPORT_VERSION,
+        freshness_policy=sync.freshness,  # what the gate holds back is fetched in time, and published late
     )
     @with_resource_keys(sync)
     def customer_export(

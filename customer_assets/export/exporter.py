@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import narwhals as nw
@@ -88,9 +88,13 @@ class DataExporter:
         self._engine, self._mapping, self._clock = engine or open_engine("duckdb"), mapping, clock
         self._format = LineFormat(mapping.clean_fields)
 
+    def __repr__(self) -> str:
+        """Name the engine, and the fields that the users added."""
+        return f"DataExporter(engine={self._engine.name!r}, extra_fields={[*self._mapping.fields]})"
+
     def export_customers(
         self,
-        customers: Sequence[Mapping[str, Any]] | Frame,
+        customers: Sequence[Mapping[str, Any]] | pa.Table | Frame,
         output_file: str | Path,
         kept: ExportBaseline | None = None,
         succession: Succession | None = None,
@@ -100,7 +104,8 @@ class DataExporter:
         """Publish the document at `output_file`, by full name in code points, then id. Streams.
 
         Args:
-            customers: What `process_customers` returned, or a frame of clean customers.
+            customers: What `process_customers` or `to_arrow` returned, or a frame of clean customers: of narwhals,
+                Arrow, pandas or Polars.
             output_file: Where the document is published.
             kept: Keeps what the document holds, for the next run to compare with.
             succession: Refuses to replace a document of newer customers.
@@ -133,7 +138,7 @@ class DataExporter:
                     kept.seal(file.hexdigest())
             return ExportFigures(sum(bands), *bands, file.hexdigest())
 
-    def generate_summary_report(self, customers: Sequence[Mapping[str, Any]] | Frame) -> dict[str, Any]:
+    def generate_summary_report(self, customers: Sequence[Mapping[str, Any]] | pa.Table | Frame) -> dict[str, Any]:
         """Sum the customers up, by aggregation in the engine. No personal data."""
         return summary_report(self._frame(customers), self._mapping.extra_fields)
 
@@ -170,12 +175,20 @@ class DataExporter:
             yield lines
             between = BETWEEN_LINES
 
-    def _frame(self, customers: Sequence[Mapping[str, Any]] | Frame) -> Frame:
+    def _frame(self, customers: Sequence[Mapping[str, Any]] | pa.Table | Frame) -> Frame:
         if isinstance(customers, nw.LazyFrame):
             self._validate_columns(customers)
             return customers
+        table = nw.from_native(customers, pass_through=True)
+        if isinstance(table, nw.DataFrame):
+            self._validate_columns(table.lazy())
+            schema = clean_schema(self._mapping)
+            return self._engine.from_arrow(table.to_arrow().select(schema.names).cast(schema))
         model = clean_customer_model(self._mapping.clean_fields)
-        rows = [_valid_row(index, customer, model) for index, customer in enumerate(customers)]
+        rows = [
+            _valid_row(index, customer, model)
+            for index, customer in enumerate(cast(Sequence[Mapping[str, Any]], customers))
+        ]
         return self._engine.from_arrow(pa.Table.from_pylist(rows, schema=clean_schema(self._mapping)))
 
     def _validate_columns(self, customers: Frame) -> None:

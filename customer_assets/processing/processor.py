@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.landing.batches import landed_objects
 from customer_assets.processing.rules import POSITION, CleaningOptions, Frame, clean_customers, clean_with_position
-from customer_assets.processing.schemas import raw_schema
+from customer_assets.processing.schemas import clean_schema, raw_schema
 
 _NOT_RECORDS = (str, bytes, bytearray, Mapping)
 
@@ -62,6 +62,15 @@ class CustomerDataProcessor:
         self.rejected: Sequence[RejectedRecord] = ()
         """What the last call of `process_customers` rejected, with the reasons."""
 
+    def __repr__(self) -> str:
+        """Name what the customers follow from."""
+        engine = self._engine if isinstance(self._engine, str) else self._engine.name
+        as_of = "now" if self._as_of is None else self._as_of.isoformat()
+        return (
+            f"CustomerDataProcessor(engine={engine!r}, as_of={as_of!r}, seed={self.seed}, generate={self.generate}, "
+            f"extra_fields={[*self.mapping.fields]})"
+        )
+
     @property
     def engine(self) -> Engine:
         """The engine, opened when first asked for."""
@@ -84,13 +93,24 @@ class CustomerDataProcessor:
         Raises:
             TypeError: A text, a mapping or a frame was given in place of a list of records.
         """
+        return [row for piece in self._clean(raw_customers) for row in piece.to_pylist()]
+
+    def to_arrow(self, raw_customers: Iterable[object]) -> pa.Table:
+        """Do what `process_customers` does, and return the customers as an Arrow table, each column of its type.
+
+        pandas, Polars, DuckDB and the exporter take it as it is.
+        """
+        schema = clean_schema(self.mapping)
+        return pa.Table.from_batches([piece.cast(schema) for piece in self._clean(raw_customers)], schema)
+
+    def _clean(self, raw_customers: Iterable[object]) -> Iterator[pa.RecordBatch]:
         _validate_records(raw_customers)
         batch, self.rejected = landed_objects(raw_customers, mapping=self.mapping)
         if self.rejected:
             _logger.warning("%s", rejection_summary(Counter(record.reason_code for record in self.rejected)))
         raw = self.engine.from_arrow(pa.Table.from_batches([batch]))
         ordered = clean_with_position(raw, self.options).sort(*POSITION).drop(*POSITION)
-        return [row for piece in self.engine.batches(ordered) for row in piece.to_pylist()]
+        return self.engine.batches(ordered)
 
     def process(self, raw: Frame) -> Frame:
         """Turn the raw table into clean customers, lazily; in no particular order.

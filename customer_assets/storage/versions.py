@@ -193,17 +193,6 @@ class Table(Generic[Facts]):
         self._prune(version)
         return version
 
-    def fetch_part(self, version: Version[Facts], part: str) -> Path:
-        """Bring a further part of a version here, at a path of this process.
-
-        Raises:
-            DamagedTableError: It is gone, or not what was committed.
-        """
-        local = self._fetch_part(version.parts[part])
-        if local is None:
-            raise DamagedTableError(self.file, f"{version.parts[part].file} is missing", self.name)
-        return local
-
     def hide(self) -> None:
         """Remove the name that stays, so that nobody reads an earlier version under it."""
         self._folder.remove(self._shown_as)

@@ -1,5 +1,6 @@
 """The Dagster UI as a newcomer walks through it, in a real Chromium."""
 
+import json
 import os
 import re
 import signal
@@ -59,13 +60,51 @@ def test_a_newcomer_walks_through_the_ui(browser: Browser, serve_api: Serve, tmp
         switch_the_schedule_on(page)
 
 
+WITH_A_FIELD = """
+name: acme
+api:
+  base_url: {url}
+  key_variable: CUSTOMER_API_KEY
+  record: {{fields: {{country: {{from: address.country}}}}}}
+data_directory: {folder}/data
+"""
+FROM_YAML = """
+from pathlib import Path
+from dagster.components.core.component_tree import ComponentTree
+from customer_assets.components import CustomerSyncComponent
+text = Path(__file__).with_name("acme.yaml").read_text(encoding="utf-8")
+defs = CustomerSyncComponent.resolve_from_yaml(text).build_defs(ComponentTree.for_test().load_context)
+"""
+COUNTRIES = ["Austria", "Bhutan"] * 6
+
+
+def test_a_field_added_in_yaml_alone_is_seen_everywhere(browser: Browser, serve_api: Serve, tmp_path: Path) -> None:
+    """In the export, in the columns that the UI shows, and in the report."""
+    records = [customer(number, address={"country": COUNTRIES[number - 1]}) for number in range(1, 13)]
+    api = serve_api(PlainAPI(records))
+    (tmp_path / "acme.yaml").write_text(WITH_A_FIELD.format(url=api.url, folder=tmp_path), encoding="utf-8")
+    (tmp_path / "acme.py").write_text(FROM_YAML, encoding="utf-8")
+    project = ("-f", str(tmp_path / "acme.py"))
+    with dagster_dev(tmp_path, *project, CUSTOMER_API_KEY=KEY) as address, opened(browser, address) as page:
+        page.get_by_role("button", name="Skip").click()
+        materialize_all(page)
+        page.goto(f"{address}/assets/acme/customer_export")
+        expect(page.get_by_text("country", exact=True).first).to_be_visible()
+        keep_screenshot(page, "a_field_of_the_users_own")
+    exported = json.loads((tmp_path / "data" / "export" / "customers.json").read_bytes())["customers"]
+    assert sorted(each["country"] for each in exported) == sorted(COUNTRIES)
+    with closing(browser.new_page()) as page:
+        page.goto((tmp_path / "data" / "export" / "summary_report.html").as_uri())
+        expect(page.get_by_text("country", exact=False).first).to_be_visible()
+
+
 @contextmanager
-def dagster_dev(folder: Path, **environ: str) -> Iterator[str]:
+def dagster_dev(folder: Path, *project: str, **environ: str) -> Iterator[str]:
     """Run `dagster dev` in a home of its own until the block ends; yield its URL once it shows the assets."""
     home, port = folder / "home", free_port()
     home.mkdir()
     with subprocess.Popen(
-        [BIN / "dagster", "dev", "--port", str(port)],
+        [BIN / "dagster", "dev", "--port", str(port), *project],
         cwd=PROJECT,
         env=environment(folder, DAGSTER_HOME=str(home), **environ),
         stdout=subprocess.DEVNULL,

@@ -7,13 +7,15 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib import import_module
+from typing import Any
 
 import dagster as dg
 
 from customer_assets.defs.errors import BUG
 from customer_assets.defs.operations.run_report import explain_failure
+from customer_assets.defs.run_config import CONSOLE_LOGGING
 
 PLAIN = "plain"
 """The logger's name in a run's configuration."""
@@ -73,18 +75,31 @@ LOGGERS = {"console": dg.colored_console_logger, PLAIN: plain_logger}
 """The loggers of this project's jobs; Dagster's own stays the default."""
 
 
-def run_job(job: Callable[[], dg.JobDefinition]) -> bool:
+def load_job(module: str, job: str) -> dg.JobDefinition:
+    """Load a job of the definitions that a module calls `defs`."""
+    loaded: dg.JobDefinition = import_module(module).defs.resolve_job_def(job)
+    return loaded
+
+
+def run_job(module: str, job: str) -> bool:
     """Run a job as `dagster job execute` does, print what is worth knowing, and return whether it succeeded.
 
     Args:
-        job: Returns the job. A function of a module, so that other processes find it.
+        module: The module of its definitions.
+        job: Its name.
+
+    Raises:
+        ConfigurationError: A setting cannot be used; nothing was run.
     """
     build_logger(logging.getLogger("customer_assets"))
+    # Loaded here, a setting that cannot be used ends here, and not in the middle of Dagster.
+    is_ours = PLAIN in load_job(module, job).loggers
+    arguments: tuple[Any, ...] = (module, job)
+    found = dg.build_reconstructable_job(__name__, load_job.__name__, arguments)
+    run_config = {"loggers": {PLAIN: {}}} if is_ours else CONSOLE_LOGGING
     with (
         _instance() as instance,
-        dg.execute_job(
-            dg.reconstructable(job), instance, run_config={"loggers": {PLAIN: {}}}, raise_on_error=False
-        ) as result,
+        dg.execute_job(found, instance, run_config=run_config, raise_on_error=False) as result,
     ):
         return result.success
 

@@ -101,11 +101,11 @@ class Eraser:
     def _erase_from_raw(self, customer_id: int | str, mapping: RecordMapping) -> None:
         table = self._directory.raw
         try:
-            version, raw = table.fetch()
+            version, files = table.fetch_parts([RAW, REJECTED])
         except NotMaterializedError:
             return
+        raw, rejected = files[RAW], files[REJECTED]
         kept_raw, kept_rejected = (self._directory.staged_file(f"{name}.parquet") for name in (RAW, REJECTED))
-        rejected = table.fetch_part(version, REJECTED)
         try:
             addresses = _addresses(raw, customer_id)
             rows = filter_parquet(raw, kept_raw, _is_not("id", customer_id))

@@ -171,7 +171,7 @@ def test_times_owners_and_the_executor_reach_their_places() -> None:
     assert {spec.key.to_user_string(): spec.freshness_policy for spec in specs} == {
         "raw_customers": within,
         "clean_customers": None,
-        "customer_export": None,
+        "customer_export": within,
         "summary_report": None,
     }
 

@@ -1,5 +1,6 @@
 """The published document: its bytes, its order, and what is refused."""
 
+import importlib
 import json
 from collections import UserDict
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -20,6 +22,7 @@ from customer_assets.export.verify import UnreadableExportError, read_export
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import open_engine
 from customer_assets.processing.schemas import clean_schema
+from customer_assets_tests.harness.machines.services import need_module
 from customer_assets_tests.harness.records.clean_customers import clean_customer
 
 INSTANT = datetime(2024, 1, 20, 16, 30, 0, 999_999, tzinfo=timezone(timedelta(hours=1)))
@@ -306,3 +309,37 @@ def test_five_hundred_fields_are_exported(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "out.json").read_text())["customers"]
     assert [list(customer.values())[9:] for customer in written] == [[*range(500)], [None] * 500]
     assert read_export(tmp_path / "out.json", mapping) == figures
+
+
+@pytest.mark.parametrize("library", ["pyarrow", "pandas", "polars"])
+def test_a_table_of_any_library_is_exported(tmp_path: Path, library: str) -> None:
+    """What `to_arrow` returned, directly or by way of another library; columns in any order."""
+    if library == "pandas":
+        need_module("pandas", "pip install 'customer_assets[spark]'")
+    processor = CustomerDataProcessor(as_of=INSTANT, mapping=MAPPING, generate=False)
+    exporter = DataExporter(mapping=MAPPING)
+    expected = exporter.export_customers(processor.process_customers(RECORDS), tmp_path / "expected.json")
+    table: Any = processor.to_arrow(RECORDS)
+    assert table.schema == clean_schema(MAPPING)
+    table = table.select(table.column_names[::-1])
+    if library == "pandas":
+        table = table.to_pandas(types_mapper={pa.int64(): pandas_integer()}.get)
+    elif library == "polars":
+        table = pl.from_arrow(table)
+    assert exporter.export_customers(table, tmp_path / "out.json") == expected
+    with pytest.raises(ConfigurationError, match="differ in"):
+        DataExporter().export_customers(table, tmp_path / "out.json")
+
+
+def pandas_integer() -> Any:
+    """Return pandas' integer that can be null."""
+    return importlib.import_module("pandas").Int64Dtype()
+
+
+def test_a_repr_names_what_the_files_follow_from() -> None:
+    assert repr(DataExporter()) == "DataExporter(engine='duckdb', extra_fields=[])"
+    processor = CustomerDataProcessor(as_of=INSTANT, engine="polars", mapping=MAPPING, generate=False)
+    assert repr(processor).startswith(
+        "CustomerDataProcessor(engine='polars', as_of='2024-01-20T16:30:00.999999+01:00', seed=0, generate=False, "
+        "extra_fields=['country', "
+    )

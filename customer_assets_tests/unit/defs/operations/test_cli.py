@@ -2,8 +2,8 @@
 
 import pytest
 
-from customer_assets import cli
 from customer_assets.core.errors import ConfigurationError
+from customer_assets.defs.operations import cli
 
 
 def test_arguments_reach_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

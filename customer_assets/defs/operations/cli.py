@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from customer_assets.core.errors import CustomerAssetsError
 
 
-def sync(_: Sequence[str]) -> None:
+def sync(arguments: Sequence[str]) -> None:
     """Sync all customers, and print what happened."""
-    from customer_assets.definitions import sync_job  # noqa: PLC0415 - only a sync needs Dagster
-    from customer_assets.defs.operations.console import run_job  # noqa: PLC0415 - the same
+    from customer_assets.defs.operations.console import run_job  # noqa: PLC0415 - only this command needs it
 
-    sys.exit(0 if run_job(sync_job) else 1)
+    parser = argparse.ArgumentParser(prog="customer-assets sync", description=str(sync.__doc__))
+    parser.add_argument("--module", default="customer_assets.definitions", help="where `defs` is; default: %(default)s")
+    parser.add_argument("--job", default="customer_sync_job", help="the job; default: %(default)s")
+    options = parser.parse_args(arguments)
+    sys.exit(0 if run_job(options.module, options.job) else 1)
 
 
 def simulate(arguments: Sequence[str]) -> None:
