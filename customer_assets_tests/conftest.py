@@ -1,4 +1,4 @@
-"""Settings of the whole suite: working signals, a quick Spark, how many workers, and which tests go first.
+"""Settings of the whole suite: working signals, patience, a quick Spark, how many workers, which tests go first.
 
 Fixtures belong to a conftest.py further down, beside the tests that use them.
 """
@@ -6,7 +6,12 @@ Fixtures belong to a conftest.py further down, beside the tests that use them.
 import os
 import signal
 
+import hypothesis
 import pytest
+
+# A machine that does much else can take a second for what takes a millisecond. That is no finding.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 # A shell that starts a command in the background makes it ignore Ctrl-C, and so do its children. Dagster's services
 # handle SIGTERM as SIGINT, so a test could not stop them.

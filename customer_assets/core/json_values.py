@@ -80,15 +80,11 @@ def canonical_text(value: object, missing: MissingValues = NO_MISSING_VALUES) ->
     if not isinstance(value, str):
         return None
     if not (value.isascii() and value.isprintable()):
-        value = _without_unfit_characters(value)
+        if _SURROGATE.search(value):
+            value = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        value = unicodedata.normalize("NFC", _NONCHARACTER.sub("\ufffd", _CONTROL.sub("", value)))
     text = " ".join(value.split())
     return None if not text or text in missing else text
-
-
-def _without_unfit_characters(value: str) -> str:
-    if _SURROGATE.search(value):
-        value = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return unicodedata.normalize("NFC", _NONCHARACTER.sub("\ufffd", _CONTROL.sub("", value)))
 
 
 def category(value: object, missing: MissingValues = NO_MISSING_VALUES) -> str | None:
@@ -98,14 +94,9 @@ def category(value: object, missing: MissingValues = NO_MISSING_VALUES) -> str |
     elif isinstance(value, int):
         value = str(value) if abs(value) < _BEYOND_MEASURE else None
     elif isinstance(value, float):
-        value = _numeral(value)
+        is_exact = value.is_integer() and abs(value) < _EXACT_IN_A_FLOAT
+        value = None if not math.isfinite(value) else str(int(value)) if is_exact else repr(value)
     return canonical_text(value, missing)
-
-
-def _numeral(value: float) -> str | None:
-    if not math.isfinite(value):
-        return None
-    return str(int(value)) if value.is_integer() and abs(value) < _EXACT_IN_A_FLOAT else repr(value)
 
 
 def score(value: object) -> float | None:

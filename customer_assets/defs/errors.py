@@ -66,7 +66,9 @@ def as_dagster_failures() -> Iterator[None]:
         text = f"{error.strerror or error}{where}. Fix that, then run again."
         raise dg.Failure(text, allow_retries=False) from redact(error)
     except Exception as bug:  # noqa: BLE001 - it is raised again, without what Dagster must not store
-        raise dg.Failure(_describe_bug(bug), allow_retries=False) from redact(bug)
+        name = type(bug).__name__
+        text = f"{name}: {DAMAGED}" if _is_from_engine(bug) else f"{BUG} {name}; not retried."
+        raise dg.Failure(text, allow_retries=False) from redact(bug)
 
 
 def redact(error: BaseException) -> BaseException:
@@ -82,9 +84,3 @@ def redact(error: BaseException) -> BaseException:
 
 def _is_from_engine(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] in ENGINE_MODULES
-
-
-def _describe_bug(bug: Exception) -> str:
-    if _is_from_engine(bug):
-        return f"{type(bug).__name__}: {DAMAGED}"
-    return f"{BUG} {type(bug).__name__}; not retried."

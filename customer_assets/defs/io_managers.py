@@ -77,7 +77,12 @@ class ParquetIOManager(dg.UPathIOManager):
             return super().load_input(context)
         path = self._base_path / f"{table.name}{self.extension}"
         with as_dagster_failures():
-            return self._load_parts(table.name, path, table) if path.is_dir() else self._load_table(table)
+            if path.is_dir():
+                return self._load_parts(table.name, path, table)
+            version, file = table.fetch()
+            self._fetched.append(file)
+            frame = self._scan(table.name, table.file, [file], COLUMNS[table.name])
+            return with_committed(frame, version.facts)
 
     def dump_to_path(self, context: dg.OutputContext, obj: nw.LazyFrame, path: UPath) -> None:  # noqa: ARG002
         """Compute the frame and publish it at `path`."""
@@ -121,12 +126,6 @@ class ParquetIOManager(dg.UPathIOManager):
 
     def _table(self, context: dg.InputContext | dg.OutputContext) -> Table[Any] | None:
         return self._tables.get(context.asset_key) if context.has_asset_key else None
-
-    def _load_table(self, table: Table[Any]) -> nw.LazyFrame:
-        version, file = table.fetch()
-        self._fetched.append(file)
-        frame = self._scan(table.name, table.file, [file], COLUMNS[table.name])
-        return with_committed(frame, version.facts)
 
     def _load_parts(self, name: str, path: UPath, table: Table[Any] | None = None) -> nw.LazyFrame:
         """Scan a file, or a directory of them. In a table's place they are another program's, without facts."""

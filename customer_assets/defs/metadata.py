@@ -144,7 +144,8 @@ def crawl_metadata(figures: CrawlStats) -> dict[str, dg.MetadataValue]:
         "duration_s": figures.duration_s,
     }
     figures_of_all = {**counts, **shares, **latencies, **retries, **statuses}
-    return numeric({name: _to_the_microsecond(value) for name, value in figures_of_all.items()})
+    # Digits that no clock measures would only widen the UI's tables.
+    return numeric({name: round(value, 6) if value else value for name, value in figures_of_all.items()})
 
 
 def describe_plan(plan: CrawlPlan) -> str:
@@ -253,11 +254,6 @@ def numeric(figures: Mapping[str, float | None]) -> dict[str, dg.MetadataValue]:
 
 def _rate(count: int, seconds: float) -> float | None:
     return count / seconds if seconds else None
-
-
-def _to_the_microsecond(value: float | None) -> float | None:
-    """Drop digits that no clock measures: they only widen the UI's tables."""
-    return round(value, 6) if isinstance(value, float) else value
 
 
 # --- lineage -----------------------------------------------------------------------------------------------

@@ -269,7 +269,8 @@ def escape_json(column: Column) -> Column:
     if not bytes(_text(text)).translate(None, NEEDS_NO_ESCAPE):
         return text
     unsafe = pc.fill_null(pc.match_substring_regex(text, MUST_BE_ESCAPED), FALSE)
-    replacements = pa.array([_escaped(value) for value in text.filter(unsafe).to_pylist()], pa.string())
+    quoted = (msgspec.json.encode(value).decode() for value in text.filter(unsafe).to_pylist())
+    replacements = pa.array([value[1:-1] for value in quoted], pa.string())
     return pc.replace_with_mask(text, unsafe, replacements)
 
 
@@ -278,7 +279,3 @@ def _text(column: Column) -> memoryview:
     _, offsets, data = column.buffers()
     bounds = memoryview(offsets).cast("i")
     return memoryview(data or b"")[bounds[column.offset] : bounds[column.offset + len(column)]]
-
-
-def _escaped(text: str) -> str:
-    return msgspec.json.encode(text).decode()[1:-1]

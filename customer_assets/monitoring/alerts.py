@@ -38,7 +38,11 @@ def alert(report: RunReport, *, environment: str = "", dagster_url: str = "") ->
     event = _event(report)
     if event is None:
         return None
-    run_url = _run_url(dagster_url, report.run_id)
+    run_url = ""
+    if dagster_url:
+        parts = urlsplit(dagster_url)
+        host = parts.netloc.rpartition("@")[2]  # without the user and password that the setting can hold
+        run_url = f"{parts.scheme}://{host}{parts.path.rstrip('/')}/runs/{report.run_id}"
     last_export_at = None if report.last_export_at_s is None else datetime.fromtimestamp(report.last_export_at_s, UTC)
     return {
         "text": _text(report, event, environment, run_url, last_export_at),
@@ -75,14 +79,6 @@ def _event(report: RunReport) -> str | None:
     if report.outcome is Outcome.SUCCEEDED and report.failed_checks:
         return CHECK_FAILED
     return RECOVERED if report.outcome is Outcome.SUCCEEDED and report.alert_is_open else None
-
-
-def _run_url(dagster_url: str, run_id: str) -> str:
-    """Link the run's page, without a user or password that the setting may hold."""
-    if not dagster_url:
-        return ""
-    parts = urlsplit(dagster_url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}/runs/{run_id}"
 
 
 def _text(report: RunReport, event: str, environment: str, run_url: str, last_export_at: datetime | None) -> str:

@@ -48,7 +48,11 @@ def deliver(url: str, payload: Mapping[str, Any], sleep: Callable[[float], None]
     try:
         call_with_timeout(DEADLINE_S, partial(_post_with_retries, url, json.dumps(payload).encode(), sleep))
     except Exception as error:  # noqa: BLE001 - a lost alert is logged, and the run goes on
-        logger.warning("The alert could not be sent to %s: %s.", redact_url(url), _reason(error))
+        # Not the error's own message: it can quote the URL, which is a secret.
+        reason = type(getattr(error, "reason", None) or error).__name__
+        if isinstance(error, urllib.error.HTTPError):
+            reason = f"it answered {error.code}"
+        logger.warning("The alert could not be sent to %s: %s.", redact_url(url), reason)
         return False
     return True
 
@@ -79,10 +83,3 @@ def _post(url: str, body: bytes) -> None:
     except urllib.error.HTTPError as refusal:
         refusal.close()
         raise
-
-
-def _reason(error: Exception) -> str:
-    """Describe the error without its own message, which may quote the URL."""
-    if isinstance(error, urllib.error.HTTPError):
-        return f"it answered {error.code}"
-    return type(getattr(error, "reason", None) or error).__name__

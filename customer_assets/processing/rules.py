@@ -24,7 +24,7 @@ from customer_assets.core.fields import (
     field_named,
     names_of,
 )
-from customer_assets.core.record_mapping import DEFAULT_RECORD, CategorySource, RawColumn, RecordMapping
+from customer_assets.core.record_mapping import DEFAULT_RECORD, CategorySource, RecordMapping
 
 Frame = nw.LazyFrame[Any]
 """A lazy frame of any engine."""
@@ -310,13 +310,9 @@ def generated_fields(options: CleaningOptions) -> tuple[str, ...]:
     """Name the business fields that are generated where the API has nothing to judge by."""
     if not options.generate:
         return ()
-    judged = {name for name, source in JUDGED_BY.items() if _column(source, options.mapping).supplied is True}
+    supplied = {column.name for column in options.mapping.raw_columns if column.supplied is True}
+    judged = {name for name, source in JUDGED_BY.items() if source in supplied}
     return tuple(name for name in BUSINESS_FIELDS if getattr(options.mapping, name) is None and name not in judged)
-
-
-def _column(name: str, mapping: RecordMapping) -> RawColumn:
-    (column,) = (column for column in mapping.raw_columns if column.name == name)
-    return column
 
 
 def with_hash_bucket(customers: Frame, options: CleaningOptions) -> Frame:
@@ -328,15 +324,12 @@ def with_hash_bucket(customers: Frame, options: CleaningOptions) -> Frame:
     """
     number = nw.col("id_hash" if options.mapping.id_type == "text" else "id")
     rolled = customers.with_columns(_hash_bucket=number % _PRIME)
-    for offset in _offsets(options.seed):
+    digest = hashlib.sha256(f"customer_assets {options.seed}".encode()).digest()
+    for secret in (digest[:8], digest[8:16]):
+        offset = int.from_bytes(secret) % _PRIME
         shifted = nw.col("_hash_bucket") + offset
         rolled = rolled.with_columns(_hash_bucket=shifted * shifted % _PRIME * shifted % _PRIME)
     return rolled
-
-
-def _offsets(seed: int) -> tuple[int, int]:
-    digest = hashlib.sha256(f"customer_assets {seed}".encode()).digest()
-    return int.from_bytes(digest[:8]) % _PRIME, int.from_bytes(digest[8:16]) % _PRIME
 
 
 def generated(options: CleaningOptions, modulus: int, *values: str) -> nw.Expr:

@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from customer_assets.report import formats, tables
-from customer_assets.report.tables import Table, Trend, Verdict
+from customer_assets.report.tables import Table, Verdict
 
 BAR_WIDTH = 20
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -26,7 +26,8 @@ def markdown(report: Mapping[str, Any]) -> str:
     if "changes" in report:
         blocks.append(f"{tables.changes(report)}\n")
     if trends := tables.trends(report):
-        blocks.append(_trends(trends))
+        rows = [[trend.title, _sparkline(trend.values), trend.written[0], trend.written[-1]] for trend in trends]
+        blocks.append(_grid(f"The last {len(trends[0].values)} runs", ["", "course", "first", "last"], rows))
     blocks += map(_table, [tables.quality_table(report), *tables.sections(report)])
     if facts := tables.crawl_facts(report):
         blocks.append(_grid("Crawl", ["", ""], [[label, value] for label, value in facts.items()]))
@@ -46,12 +47,6 @@ def _verdict(verdict: Verdict) -> str:
     ]
     grid = _grid("Checks", ["", "result", "score", "threshold", "finding"], rows, ":---")
     return f"**{verdict.title}.** {verdict.text}\n\n{grid}"
-
-
-def _trends(trends: Sequence[Trend]) -> str:
-    rows = [[trend.title, _sparkline(trend.values), trend.written[0], trend.written[-1]] for trend in trends]
-    runs = len(trends[0].values)
-    return _grid(f"The last {runs} runs", ["", "course", "first", "last"], rows)
 
 
 def _table(table: Table) -> str:

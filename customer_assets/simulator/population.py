@@ -105,9 +105,13 @@ class Population:
 
     def record(self, index: int) -> bytes:
         """Return one record as JSON, by its index from 0."""
-        if self.dirty_rate and _uniform(self.seed, index) < self.dirty_rate:
-            return json.dumps(self._dirty_record(index), ensure_ascii=False).encode()
-        return self._clean_records(range(index, index + 1))
+        share = ((index + 1) * _MULTIPLIER + self.seed * 7_919) * _MULTIPLIER % _MODULUS / _MODULUS
+        if share >= self.dirty_rate:
+            return self._clean_records(range(index, index + 1))
+        fields = dict(DEFECTS[(index * _MULTIPLIER + self.seed) % _MODULUS % len(DEFECTS)])
+        original = index // 2 if fields.pop("duplicate", False) else index
+        record = {**json.loads(self._clean_records(range(original, original + 1))), **fields}
+        return json.dumps(record, ensure_ascii=False).encode()
 
     def records(self, indices: range) -> bytes:
         """Return records as JSON, separated by commas, by their indices from 0."""
@@ -130,15 +134,6 @@ class Population:
                 for number in range(indices.start + 1, indices.stop + 1)
             ]
         ).encode()
-
-    def _dirty_record(self, index: int) -> dict[str, Any]:
-        fields = dict(DEFECTS[(index * _MULTIPLIER + self.seed) % _MODULUS % len(DEFECTS)])
-        original = index // 2 if fields.pop("duplicate", False) else index
-        return {**json.loads(self._clean_records(range(original, original + 1))), **fields}
-
-
-def _uniform(seed: int, index: int) -> float:
-    return ((index + 1) * _MULTIPLIER + seed * 7_919) * _MULTIPLIER % _MODULUS / _MODULUS
 
 
 def _reqres_record(index: int) -> str:

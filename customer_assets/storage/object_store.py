@@ -36,8 +36,12 @@ def check_store(url: str) -> UPath:
     Raises:
         ConfigurationError: The kind of store is unknown, or no package that opens it is installed.
     """
+    options: dict[str, Any] = {}
+    is_obstore = url.partition("://")[0] in ("s3", "s3a") and find_spec("s3fs") is None
+    if is_obstore and os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+        options["client_options"] = {"allow_http": True}  # it refuses plain http otherwise; s3fs has no such option
     try:
-        store: UPath = UPath(url, **_storage_options(url))
+        store: UPath = UPath(url, **options)
     except (ImportError, ValueError) as error:
         raise _unusable(str(error)) from None
     _installed_package(store.protocol)
@@ -66,13 +70,6 @@ def _installed_package(protocol: str) -> str:
         if find_spec(package) is not None:
             return package
     raise _unusable(f"{' or '.join(reversed(packages))} is not installed")
-
-
-def _storage_options(url: str) -> dict[str, Any]:
-    """Let obstore speak plain http where the endpoint says so; it refuses otherwise, and s3fs has no such option."""
-    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
-    obstore = url.partition("://")[0] in ("s3", "s3a") and find_spec("s3fs") is None
-    return {"client_options": {"allow_http": True}} if plain and obstore else {}
 
 
 def _unusable(problem: str) -> ConfigurationError:

@@ -209,12 +209,8 @@ def _publish_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         problem = error.strerror or str(error)
-        if error.filename and not _is_beside(Path(os.fsdecode(error.filename)), path):
-            where = os.fsdecode(error.filename)
+        where = os.fsdecode(error.filename or path)
+        is_beside = Path(where).parent == path.parent and Path(where).name.startswith(f".{path.name}.")
+        if Path(where) != path and not is_beside:
             raise PublishError(str(path), f"{problem} ({where}); free or make writable {Path(where).parent}") from error
         raise PublishError(str(path), f"{problem}; free or make writable {path.parent}") from error
-
-
-def _is_beside(file: Path, path: Path) -> bool:
-    """Whether it is the published file or its temporary file."""
-    return file == path or (file.parent == path.parent and file.name.startswith(f".{path.name}."))

@@ -353,7 +353,7 @@ def inline_commands() -> list[tuple[Path, str]]:
 
 @pytest.mark.service
 @pytest.mark.parametrize(("page", "command"), [pytest.param(*each, id=each[1]) for each in inline_commands()])
-def test_every_command_within_a_sentence_works(page: Path, command: str, reader: Reader) -> None:
+def test_every_command_within_a_sentence_works(page: Path, command: str, request: pytest.FixtureRequest) -> None:
     """Here, or in the test that `INLINE_RUN_BY` names."""
     if command in INLINE_RUN_BY:
         assert f'"{command.split()[1]}"' in (PROJECT / INLINE_RUN_BY[command]).read_text(encoding="utf-8")
@@ -361,6 +361,7 @@ def test_every_command_within_a_sentence_works(page: Path, command: str, reader:
         name = re.sub(r".*\[|\]'|pip install ", "", command)
         assert name in (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
     else:
+        reader: Reader = request.getfixturevalue("reader")
         succeed(Block(page, 0, "inline", command), reader.run("bash", "-euo", "pipefail", "-c", command))
 
 

@@ -65,15 +65,12 @@ class BodyDecoder:
     def _decompress(self, chunk: bytes) -> None:
         while chunk and self._decompressor is not None:
             if self._decompressor.eof:
-                self._next_member()
+                self._members += 1
+                if self._members > MAX_MEMBERS:
+                    raise TransportError(FailureCause.BAD_BODY, "the body is packed in too many parts")
+                self._decompressor = zlib.decompressobj(self._window_bits or GZIP)
             self._append(self._decompressor.decompress(chunk, self._max_bytes - self._size + 1))
             chunk = self._decompressor.unused_data
-
-    def _next_member(self) -> None:
-        self._members += 1
-        if self._members > MAX_MEMBERS:
-            raise TransportError(FailureCause.BAD_BODY, "the body is packed in too many parts")
-        self._decompressor = zlib.decompressobj(self._window_bits or GZIP)
 
     def _append(self, decompressed: bytes) -> None:
         self._size += len(decompressed)

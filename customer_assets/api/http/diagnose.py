@@ -34,9 +34,11 @@ def diagnose_connection(causes: Iterable[BaseException], url: str, proxy: str | 
         if isinstance(cause, socket.gaierror):
             return _unknown_host(cause, host)
         if isinstance(cause, ssl.SSLCertVerificationError):
+            # OpenSSL's reason; the exception that a library derives from OpenSSL's does not have it.
+            reasons = (f": {reason}" for each in found if (reason := getattr(each, "verify_message", "")))
             return Diagnosis(
                 ADDRESS,
-                f"the certificate of {host} is not trusted{_verification(found)}",
+                f"the certificate of {host} is not trusted{next(reasons, '')}",
                 "Check the address. For a certificate authority of your own, set REQUESTS_CA_BUNDLE to its file.",
                 is_certain=True,
             )
@@ -49,12 +51,6 @@ def diagnose_connection(causes: Iterable[BaseException], url: str, proxy: str | 
                 ADDRESS, f"nothing answers at {host} on this port", "Check the address, and that the API is running."
             )
     return None
-
-
-def _verification(causes: Iterable[BaseException]) -> str:
-    """OpenSSL's reason; the exception that a library derives from OpenSSL's does not have it."""
-    reasons = [getattr(cause, "verify_message", "") for cause in causes]
-    return next((f": {reason}" for reason in reasons if reason), "")
 
 
 def _unknown_host(cause: socket.gaierror, host: str) -> Diagnosis | None:

@@ -37,14 +37,12 @@ class WorkerPool:
 
     def _work(self) -> None:
         while (work := self._jobs.get()) is not None:
-            _run(*work)
+            job, callback = work
+            try:
+                response = job()
+            except BaseException as error:  # noqa: BLE001 - the callback gets it instead of a response
+                callback(error)
+            else:
+                callback(response)
+                del response  # its body can be large, and the next job can be long in coming
             self._idle.release()
-
-
-def _run(job: Job, callback: Callback) -> None:
-    try:
-        response = job()
-    except BaseException as error:  # noqa: BLE001 - the callback gets it instead of a response
-        callback(error)
-    else:
-        callback(response)

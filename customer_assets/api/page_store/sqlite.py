@@ -217,14 +217,8 @@ def _drop(which: str, parameters: Mapping[str, object], connection: sqlite3.Conn
     stays = connection.execute(f"SELECT 1 FROM pages WHERE NOT ({which}) LIMIT 1", parameters).fetchone()  # noqa: S608 - built from constants
     with nullcontext() if stays else _without_overwriting(connection):
         connection.execute(f"DELETE FROM pages WHERE {which}", parameters)  # noqa: S608 - the same
-    if not stays:
-        _truncate(connection)
-
-
-def _truncate(connection: sqlite3.Connection) -> None:
-    """Return the file's free space to the system."""
-    if connection.execute("PRAGMA freelist_count").fetchone() != (0,):
-        with suppress(sqlite3.OperationalError):  # another process is doing it
+    if not stays and connection.execute("PRAGMA freelist_count").fetchone() != (0,):
+        with suppress(sqlite3.OperationalError):  # another process is returning the file's free space
             connection.execute(TRUNCATE)
 
 

@@ -165,7 +165,10 @@ class BodyDecoder:
         self._paths = {text: parse_path(text) for text in sources if not text.startswith(HEADER)}
         keys = [*self._paths.values(), self._list_path]
         is_simple = all(path and all(isinstance(step, str) for step in path) for path in keys)
-        is_simple = is_simple and not any(_is_prefix(path, other) for path in keys for other in keys)
+        # A value that is part of another's value would need two types at one place.
+        is_simple = is_simple and not any(
+            len(path) < len(other) and other[: len(path)] == path for path in keys for other in keys
+        )
         self._decode = msgspec.json.Decoder(_struct(keys)).decode if is_simple else None
 
     def decode(self, content: bytes) -> Body:
@@ -180,7 +183,10 @@ class BodyDecoder:
                 content.decode()
             if not content.strip():
                 raise NotJSONError
-            return self._decode_fast(content) or self._decode_leniently(content)
+            if (fast := self._decode_fast(content)) is not None:
+                return fast
+            content = sanitize_json(content)
+            return self._decode_fast(content) or self._decode_completely(content)
         except _DECODE_ERRORS:
             raise NotJSONError from None
 
@@ -206,10 +212,6 @@ class BodyDecoder:
         except _DECODE_ERRORS:
             return None
         return self._unwrapped(bytes(content.strip()), count, {})
-
-    def _decode_leniently(self, content: bytes) -> Body:
-        content = sanitize_json(content)
-        return self._decode_fast(content) or self._decode_completely(content)
 
     def _decode_completely(self, content: bytes) -> Body:
         decoded = msgspec.json.decode(content)
@@ -300,10 +302,6 @@ def _at(found: Any, path: Path) -> Any:  # noqa: ANN401 - a struct made here, or
 def _attribute(step: str) -> str:
     """A name that Python takes, whatever an API's key is called."""
     return f"at_{step.encode().hex()}"
-
-
-def _is_prefix(path: Path, other: Path) -> bool:
-    return len(path) < len(other) and other[: len(path)] == path
 
 
 def _reach(value: object, path: Path) -> object:

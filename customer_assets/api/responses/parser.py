@@ -86,16 +86,17 @@ class PageParser:
         try:
             page = self._page(response, fetch, url)
         except _BadPageError as failure:
-            return self._failed(response, fetch, hints, failure)
+            prefix = "" if response.status == HTTPStatus.OK else f"HTTP {response.status}: "
+            return RequestFailed(
+                fetch.page,
+                failure.cause,
+                response.latency_s,
+                response.status,
+                hints,
+                f"{prefix}{failure.detail}",
+                failure.diagnosis,
+            )
         return PageReceived(page, response.latency_s, hints)
-
-    def _failed(
-        self, response: RawResponse, fetch: FetchPage, hints: RateLimitHints, failure: _BadPageError
-    ) -> RequestFailed:
-        detail = failure.detail if response.status == HTTPStatus.OK else f"HTTP {response.status}: {failure.detail}"
-        return RequestFailed(
-            fetch.page, failure.cause, response.latency_s, response.status, hints, detail, failure.diagnosis
-        )
 
     def _page(self, response: RawResponse, fetch: FetchPage, url: str) -> Page:
         content = response.body.removeprefix(codecs.BOM_UTF8)

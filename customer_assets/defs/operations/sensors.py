@@ -41,7 +41,9 @@ def failed_run_sensor(name: str, notifier: Notifier, jobs: Sequence[Job] | None 
         started_at_s = (record.start_time if record else None) or 0.0
         ended_at_s = (record.end_time if record else None) or started_at_s
         report = build_run_report(context.instance, run, Outcome.FAILED, started_at_s or ended_at_s, ended_at_s)
-        report = with_reason(report, _failure_reason(context.failure_event))
+        # Dagster's class of a failure without a failed step, such as `start_timeout`.
+        reason = getattr(context.failure_event.event_specific_data, "failure_reason", None)
+        report = with_reason(report, "unknown" if reason is None else str(reason.value).lower())
         # A failed deletion of old runs deserves an alert, but the metrics are about syncs.
         receiver = replace(notifier, pushgateway_url="") if run.job_name == DELETION_JOB else notifier
         delivery = receiver.notify(report, already_sent=run.tags)
@@ -52,9 +54,3 @@ def failed_run_sensor(name: str, notifier: Notifier, jobs: Sequence[Job] | None 
         return dg.SkipReason(f"Run {run.run_id}: all notifications {'are' if delivery.tags else 'were already'} sent.")
 
     return notify_failed_runs
-
-
-def _failure_reason(event: dg.DagsterEvent) -> str:
-    """Return Dagster's class of a failure without a failed step, such as `start_timeout`."""
-    reason = getattr(event.event_specific_data, "failure_reason", None)
-    return "unknown" if reason is None else str(reason.value).lower()

@@ -34,9 +34,6 @@ class PolarsEngine:
         """Compute the frame and hand it over piece by piece, in its order."""
         for piece in frame.to_native().collect_batches(chunk_size=batch_rows, maintain_order=True, engine="streaming"):
             table = piece.to_arrow(compat_level=pl.CompatLevel.oldest())
-            yield from table.cast(_with_plain_text(table.schema)).to_batches()
-
-
-def _with_plain_text(schema: pa.Schema) -> pa.Schema:
-    """Declare text as `string`, which Polars hands over as `large_string`."""
-    return pa.schema([(field.name, pa.string() if field.type == pa.large_string() else field.type) for field in schema])
+            # Polars hands text over as `large_string`.
+            types = [pa.string() if field.type == pa.large_string() else field.type for field in table.schema]
+            yield from table.cast(pa.schema(zip(table.column_names, types, strict=True))).to_batches()

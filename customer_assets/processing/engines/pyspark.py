@@ -69,13 +69,9 @@ class SparkEngine:
 
         for row in frame.to_native().mapInArrow(as_bytes, "piece binary").toLocalIterator():
             for piece in pa.ipc.open_stream(row.piece):
-                yield from _sliced(piece, batch_rows)
-
-
-def _sliced(piece: pa.RecordBatch, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    plain = piece.cast(pa.schema([(field.name, field.type) for field in piece.schema]))
-    for start in range(0, plain.num_rows, batch_rows):
-        yield plain.slice(start, batch_rows)
+                plain = piece.cast(pa.schema([(field.name, field.type) for field in piece.schema]))
+                for start in range(0, plain.num_rows, batch_rows):
+                    yield plain.slice(start, batch_rows)
 
 
 def _session(spark: Any) -> SparkSession:  # noqa: ANN401 - the same

@@ -40,7 +40,13 @@ def raw_batch(pages: Sequence[ParsedPage], mapping: RecordMapping = DEFAULT_RECO
 def _columns(pages: Sequence[ParsedPage], mapping: RecordMapping) -> Iterator[Column]:
     """The raw table's columns, in the order of `raw_schema`."""
     yield _joined([pa.repeat(pa.scalar(page.number, pa.int32()), len(page.positions)) for page in pages])
-    yield _joined([_positions(page.positions) for page in pages])
+    # Most pages have all their records, at positions from 0.
+    yield _joined(
+        [
+            _all_positions(len(found)) if isinstance(found, range) else pa.array(found, pa.int32())
+            for found in (page.positions for page in pages)
+        ]
+    )
     ids = _values_of(pages, ID)
     yield from _text_ids(ids) if mapping.id_type == "text" else _integer_ids(ids)
     if mapping.exclude is not None:
@@ -93,11 +99,6 @@ def _text_ids(ids: list[int | str]) -> tuple[Column, Column]:
 
 def _joined(parts: list[Column]) -> Column:
     return pa.concat_arrays([pa.nulls(0, pa.int32()), *parts])
-
-
-def _positions(positions: Sequence[int]) -> Column:
-    """Most pages have all their records, at positions from 0."""
-    return _all_positions(len(positions)) if isinstance(positions, range) else pa.array(positions, pa.int32())
 
 
 @lru_cache(maxsize=4)

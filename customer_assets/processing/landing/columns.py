@@ -130,7 +130,7 @@ def domains(addresses: Column) -> Column:
     """Make the column of `email_domain` of a column of canonical text."""
     parts = pc.split_pattern(addresses, "@")
     plain = pc.equal(pc.list_value_length(parts), 2)
-    if not _holds_only(addresses, _USUAL_IN_AN_ADDRESS):
+    if _bytes_of(addresses).translate(None, _USUAL_IN_AN_ADDRESS):
         plain = pc.and_not(plain, pc.match_substring_regex(addresses, _UNUSUAL_IN_AN_ADDRESS))
     if plain.true_count == len(addresses):
         return _plain_domains(parts.flatten())
@@ -221,10 +221,6 @@ def _missing_patterns(missing: MissingValues) -> tuple[Column, str, bool]:
 def _has_blanks(column: Column) -> bool:
     """Look for a blank in all values at once: most columns of addresses have none."""
     return b" " in _bytes_of(column)
-
-
-def _holds_only(column: Column, usual: bytes) -> bool:
-    return not _bytes_of(column).translate(None, usual)
 
 
 def _bytes_of(column: Column) -> bytes:

@@ -67,17 +67,13 @@ def instant_us(text: str) -> int | None:
         return None
     text = _BLANK_BEFORE_ZONE.sub("", _UTC_BY_NAME.sub("", text.upper()))
     if _ISO_8601.fullmatch(text):
-        return _iso_8601_us(text)
+        try:
+            return _microseconds(datetime.fromisoformat(text))
+        except ValueError:
+            return None
     if (mail := _RFC_2822.fullmatch(text)) is not None:
         return _rfc_2822_us(mail)
     return _epoch_us(text)
-
-
-def _iso_8601_us(text: str) -> int | None:
-    try:
-        return _microseconds(datetime.fromisoformat(text))
-    except ValueError:
-        return None
 
 
 def _rfc_2822_us(found: re.Match[str]) -> int | None:

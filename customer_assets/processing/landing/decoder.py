@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from customer_assets.core.json_values import LARGEST_INTEGER, LONGEST_TEXT_ID, SMALLEST_INTEGER, MissingValues
+from customer_assets.core.json_values import LARGEST_INTEGER, LONGEST_TEXT_ID, SMALLEST_INTEGER
 from customer_assets.core.record_mapping import Path, RecordMapping, parse_path
 
 ID, EXCLUSION = "id", "excluded"
@@ -85,17 +85,13 @@ class PageDecoder:
 
 def _id_type(mapping: RecordMapping) -> _Type:
     """The ids that are usable for sure; others may be, and are looked at one by one."""
-    not_missing = _is_not(mapping.missing)
+    words = "|".join(map(re.escape, sorted(mapping.missing.values)))
+    not_missing = rf"(?!(?i:{words})(?: (?i:{words}))*\Z)" if words else ""
     if mapping.id_type == "text":
         visible = rf"^{not_missing}[!-~](?:[ -~]*[!-~])?\Z"
         return Annotated[str, msgspec.Meta(pattern=visible, max_length=LONGEST_TEXT_ID)] | int
     digits = msgspec.Meta(pattern=rf"^{not_missing}[0-9]{{1,18}}\Z")
     return Annotated[int, msgspec.Meta(ge=SMALLEST_INTEGER, le=LARGEST_INTEGER)] | Annotated[str, digits]
-
-
-def _is_not(missing: MissingValues) -> str:
-    words = "|".join(map(re.escape, sorted(missing.values)))
-    return rf"(?!(?i:{words})(?: (?i:{words}))*\Z)" if words else ""
 
 
 class _Node:

@@ -169,7 +169,8 @@ class LandingWriter:
         self._landed = 0
         self._rejected_count = 0
         self._sampled = b""
-        self._digest = _mapping_digest(self.mapping)
+        # Another mapping makes another table of the same pages. The default one counts for nothing.
+        self._digest = 0 if self.mapping == DEFAULT_RECORD else int(self.mapping.digest[:32], 16)
 
     def _reject(self, rejected: Sequence[RejectedRecord]) -> None:
         self._rejected_count += len(rejected)
@@ -252,11 +253,6 @@ class _ParquetFile:
             writer, self._writer = self._writer, None
             with with_filename(self.path):
                 writer.close()
-
-
-def _mapping_digest(mapping: RecordMapping) -> int:
-    """Another mapping makes another table of the same pages. The default one counts for nothing."""
-    return 0 if mapping == DEFAULT_RECORD else int(mapping.digest[:32], 16)
 
 
 def _distinct_ids(path: Path, mapping: RecordMapping) -> int:

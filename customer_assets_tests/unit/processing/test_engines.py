@@ -40,7 +40,6 @@ def _sorted(path: Path) -> pa.Table:
     return pq.read_table(path).sort_by("customer_id")
 
 
-@pytest.mark.smoke
 def test_sinks_the_declared_schema(engine: Engine, lake: Path, tmp_path: Path, as_of: datetime) -> None:
     """Every engine writes the same file: one Parquet file of the clean schema, its owner's only."""
     path = tmp_path / "clean.parquet"
