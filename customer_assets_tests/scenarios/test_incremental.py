@@ -269,7 +269,7 @@ def test_incremental_crawls_go_on_after_a_customer_was_erased(made: dict[str, An
     assert facts.sync.upsert is not None
     assert (facts.landed, facts.sync.customers, facts.sync.upsert.before) == (5, 5, 4)
     _, file = directory.raw.fetch()
-    assert sorted(pq.read_table(file, columns=["id"])["id"].to_pylist()) == [1, 2, 3, 5, 6]
+    assert set(pq.read_table(file, columns=["id"])["id"].to_pylist()) == {1, 2, 3, 5, 6}
     assert facts.sync.content == str(hash_content(file))
 
 
