@@ -86,9 +86,11 @@ def list_files(tree: Path) -> list[str]:
 
 
 def room_entries(paths: Iterable[str]) -> Counter[str]:
-    """Count files and folders in each folder; `__init__.py` and `py.typed` are no entries to read."""
+    """Count files and folders in each folder; what Python itself asks for is no entry to read."""
     entries = {tuple(path.split("/")[:depth]) for path in paths for depth in range(2, path.count("/") + 2)}
-    return Counter("/".join(entry[:-1]) for entry in entries if entry[-1] not in {"__init__.py", "py.typed"})
+    return Counter(
+        "/".join(entry[:-1]) for entry in entries if entry[-1] not in {"__init__.py", "__main__.py", "py.typed"}
+    )
 
 
 def imports(modules: Sequence[Module]) -> Edges:

@@ -4,7 +4,6 @@ Add a command here if it has no place in Dagster. What it does belongs in the ro
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -31,11 +30,14 @@ def simulate(arguments: Sequence[str]) -> None:
 
 def erase(arguments: Sequence[str]) -> None:
     """Erase everything that is kept of one customer."""
-    from customer_assets.defs.operations.erasure import erase as erase_customer  # noqa: PLC0415 - as above
+    from customer_assets.defs.operations.erasure import open_eraser  # noqa: PLC0415 - as above
 
     parser = argparse.ArgumentParser(prog="customer-assets erase", description=str(erase.__doc__))
     parser.add_argument("id", help="the customer's id, as the API or the export has it")
-    for place, count in erase_customer(parser.parse_args(arguments).id, os.environ).items():
+    parser.add_argument("--module", default="customer_assets.definitions", help="where `defs` is; default: %(default)s")
+    parser.add_argument("--sync", default="", help="which sync, if there are several: what its resources begin with")
+    options = parser.parse_args(arguments)
+    for place, count in open_eraser(options.module, options.sync).erase(options.id).items():
         sys.stdout.write(f"{count:>6,}  {place}\n")
 
 

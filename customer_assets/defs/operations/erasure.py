@@ -5,10 +5,11 @@ exports; the pages of an unfinished crawl go as a whole. The next sync brings th
 How a published file is rewritten belongs in `export/erasure.py`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -19,36 +20,47 @@ from customer_assets.core.json_values import parse_id
 from customer_assets.core.models import CleaningSummary, CrawlSummary, SyncState
 from customer_assets.core.record_mapping import RecordMapping, follow
 from customer_assets.defs.data_directory import CLEAN, EXPORTED, RAW, REJECTED, DataDirectory
-from customer_assets.defs.resources import ProcessingResource
-from customer_assets.defs.settings import build_resources
 from customer_assets.export.baseline import DIGEST
 from customer_assets.export.erasure import erase_from_file, filter_parquet, written_id
 from customer_assets.export.formats import Format
 from customer_assets.export.history import FOLDER
+from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.defects import cleaning_summary, count_defects, rejected_by_reason
+from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.columns import pc
 from customer_assets.processing.landing.upsert import hash_content
 from customer_assets.storage.staging import sweep
 
 
-def erase(customer: str, environ: Mapping[str, str]) -> dict[str, int]:
-    """Erase a customer from everything that the settings' data directory keeps; nothing else can run meanwhile.
+class Processing(Protocol):
+    """How customers are cleaned; see `resources.ProcessingResource`."""
 
-    Can be repeated: what was erased already is not found again.
+    def open_engine(self) -> Engine:
+        """Open the engine."""
+        ...
+
+    def processor(self, as_of: datetime | None = None, mapping: RecordMapping = ...) -> CustomerDataProcessor:
+        """Return the processor that applies the rules as of an instant."""
+        ...
+
+
+def open_eraser(module: str, sync: str = "") -> "Eraser":
+    """Find a sync's data directory and processing among the definitions that a module calls `defs`.
 
     Args:
-        customer: The id, as the API or the export has it: `7`, `cust_007`.
-        environ: The settings.
-
-    Returns:
-        How many rows, records, lines or files were erased, by where they were.
+        module: The module.
+        sync: The name that the sync's resources begin with, if the module has several syncs.
 
     Raises:
-        ConfigurationError: It is not an id of this sync, or a setting cannot be used.
-        CustomerAssetsError: Something cannot be read or replaced; names it.
+        ConfigurationError: The module has no such sync, or several.
     """
-    resources = build_resources(environ)
-    return Eraser(resources["data_directory"], resources["processing"]).erase(customer)
+    resources = import_module(module).defs.resources or {}
+    suffix = "data_directory"
+    found = [name for name in resources if name.endswith(suffix) and name.startswith(sync)]
+    if len(found) != 1:
+        known = ", ".join(sorted(name.removesuffix(suffix).rstrip("_") for name in resources if name.endswith(suffix)))
+        raise ConfigurationError("--sync", f"{module} has {len(found)} syncs of this name", f"Choose among: {known}.")
+    return Eraser(resources[found[0]], resources[f"{found[0].removesuffix(suffix)}processing"])
 
 
 class Eraser:
@@ -59,12 +71,25 @@ class Eraser:
         processing: How its customers are cleaned.
     """
 
-    def __init__(self, directory: DataDirectory, processing: ProcessingResource) -> None:
+    def __init__(self, directory: DataDirectory, processing: Processing) -> None:
         self._directory, self._processing = directory, processing
         self._erased: dict[str, int] = {}
 
     def erase(self, customer: str) -> dict[str, int]:
-        """Erase a customer; see `erase`."""
+        """Erase a customer from everything that the data directory keeps; nothing else can run meanwhile.
+
+        Can be repeated: what was erased already is not found again.
+
+        Args:
+            customer: The id, as the API or the export has it: `7`, `cust_007`.
+
+        Returns:
+            How many rows, records, lines or files were erased, by where they were.
+
+        Raises:
+            ConfigurationError: It is not an id of this sync.
+            CustomerAssetsError: Something cannot be read or replaced; names it.
+        """
         mapping = self._mapping()
         customer_id = require_customer_id(customer, mapping)
         self._erased = {"files of unfinished crawls": self._drop_pages()}

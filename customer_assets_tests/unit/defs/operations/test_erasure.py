@@ -1,17 +1,21 @@
 """Erasing a customer: nothing of theirs is left in the data directory, and everybody else is as before."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 
 from customer_assets.core.errors import ConfigurationError, NotMaterializedError
 from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.defs.data_directory import DataDirectory
-from customer_assets.defs.operations.erasure import Eraser, require_customer_id
+from customer_assets.defs.operations import cli
+from customer_assets.defs.operations.erasure import Eraser, open_eraser, require_customer_id
 from customer_assets.defs.resources import ProcessingResource
 from customer_assets.export import DataExporter
 from customer_assets.export.verify import read_export
@@ -53,6 +57,26 @@ def everything(root: Path) -> str:
 
 def erase(directory: DataDirectory, customer_id: str) -> dict[str, int]:
     return Eraser(directory, ProcessingResource()).erase(customer_id)
+
+
+def test_the_command_finds_the_sync_by_its_module(
+    sync: Callable[[list[Any]], DataDirectory], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its resources' names, if the module has several."""
+    directory = sync(THEIRS + OTHERS)
+    one = {"data_directory": directory, "processing": ProcessingResource()}
+    other = {f"acme_{name}": resource for name, resource in one.items()}
+    module = ModuleType("their_definitions")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    module.__dict__["defs"] = dg.Definitions(resources={**other, "unrelated": 1})
+    cli.main(["erase", "--module", module.__name__, "4"])
+    assert f"{1:>6,}  clean_customers\n" in capsys.readouterr().out
+    module.__dict__["defs"] = dg.Definitions(resources={**other, **{f"b_{name}": each for name, each in one.items()}})
+    with pytest.raises(ConfigurationError, match="has 2 syncs of this name. Choose among: acme, b"):
+        open_eraser(module.__name__)
+    assert open_eraser(module.__name__, "b").erase("4")
+    with pytest.raises(ConfigurationError, match="has 0 syncs"):
+        open_eraser(module.__name__, "c")
 
 
 def test_nothing_of_the_customer_is_left(sync: Callable[[list[Any]], DataDirectory]) -> None:
