@@ -346,9 +346,14 @@ INLINE_INSTALLS = re.compile(r"pip install 'customer_assets\[[a-z0-9]+\]'")
 
 
 def inline_commands() -> list[tuple[Path, str]]:
-    """Return every command within a sentence or a table."""
+    """Return every command within a sentence or a table that is not a line of a block as well, and runs with it."""
+    lines = {line for block in BLOCKS if block.language in ("bash", "sh") for line in block.text.splitlines()}
     inline = ((page, child) for page in PAGES for token in tokens(page) for child in token.children or [])
-    return [(page, each.content) for page, each in inline if each.type == "code_inline" and COMMAND.match(each.content)]
+    return [
+        (page, each.content)
+        for page, each in inline
+        if each.type == "code_inline" and COMMAND.match(each.content) and each.content not in lines
+    ]
 
 
 @pytest.mark.service
