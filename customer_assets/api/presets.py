@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from customer_assets.core.configuration import SettingError, Settings, configuration_errors, suggest
 from customer_assets.core.errors import ConfigurationError
 
-PLANNED = ("slices", "limits")
+PLANNED = ("slices",)
 """Parts of presets that are left out until a setting of that name reads them."""
 
 FILLED_IN = (("base_url",), ("path",), ("auth", "token_url"))

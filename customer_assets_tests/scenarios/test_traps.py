@@ -18,7 +18,7 @@ from customer_assets.api import CustomerAPIClient
 from customer_assets.api.responses.answer import AnswerFields
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.apis import load_preset, preset_names
-from customer_assets.core.errors import APIError, ConfigurationError, RequestRefusedError
+from customer_assets.core.errors import APIError, ConfigurationError
 from customer_assets.core.models import Page
 from customer_assets.core.record_mapping import RecordMapping
 from customer_assets_tests.harness.vendors import VENDORS, Population, Request, Response, VendorAPI
@@ -293,11 +293,16 @@ def test_15_a_moving_order_costs_nobody(leaves_at: int, tmp_path: Path) -> None:
     assert client.figures.missing_customers == 0
 
 
-@pytest.mark.parametrize(("name", "customers"), [("commercetools", 10_600), ("auth0", 1_101)])
-def test_16_a_listing_beyond_its_window_is_refused(name: str, customers: int, tmp_path: Path) -> None:
-    """More customers than the API lists: an error, never a part of them."""
-    with pytest.raises(RequestRefusedError, match="HTTP 400"):
-        read(name, VENDORS[name](Population(customers)), tmp_path)
+@pytest.mark.parametrize(("name", "customers", "window"), [("commercetools", 10_600, 10_000), ("auth0", 1_101, 1_000)])
+def test_16_a_listing_beyond_its_window_is_refused(name: str, customers: int, window: int, tmp_path: Path) -> None:
+    """More customers than the API lists: an error after one request, never a part of them; even if nobody knows."""
+    api = VENDORS[name](Population(customers))
+    with pytest.raises(ConfigurationError, match=rf"pages.window: there are {customers} .* no more than {window}"):
+        read(name, api, tmp_path)
+    assert sum(request.path == api.path for request in api.requests) == 1
+    pages = {**load_preset(name).api["pages"], "window": None}
+    with pytest.raises(APIError):
+        read(name, VENDORS[name](Population(customers)), tmp_path, pages=pages)
 
 
 def test_18_a_listing_that_stops_early_is_counted(tmp_path: Path) -> None:

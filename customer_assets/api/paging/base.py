@@ -157,6 +157,9 @@ class Paging(Settings):
         default="query", description="Where the parameters go: query, body, or an object in it: body.variables."
     )
 
+    window: int | None = Field(
+        default=None, gt=0, description="Customers that one listing holds at most, however many there are: 10000, say."
+    )
     verify: bool = Field(
         default=False,
         description="Read all pages twice, to prove that nobody moved between them; for pages without a total.",

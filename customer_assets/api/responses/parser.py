@@ -157,6 +157,11 @@ class PageParser:
         if not all(0 <= count <= LARGEST_COUNT for count in counts.values()):
             raise _BadPageError("counts out of range")
         total, total_pages = counts.get("total"), counts.get("total_pages")
+        window = self._paging.window
+        if window is not None and total is not None and total > window:
+            problem = f"there are {total} customers, and the API lists no more than {window} of them"
+            remedy = "Narrow the listing by params, such as a range of creation dates, and sync each part."
+            raise _BadPageError(problem, Diagnosis("pages.window", problem, remedy, is_certain=True))
         if total is None or self._fields.total_is != "exact":
             return
         if body.record_count > total:
