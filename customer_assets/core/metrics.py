@@ -59,7 +59,9 @@ class Metric(Enum):
     PAGES_KEPT = Gauge("customer_sync_pages_from_store", "Pages read from the page store, without a request.")
     MISSING = Gauge("customer_sync_missing_customers", "Customers the API counts but did not return.")
     RECORDS = Gauge(
-        "customer_sync_records", "Records by outcome: landed = clean + merged + rejected; exported.", ("outcome",)
+        "customer_sync_records",
+        "Records by outcome: landed = clean + merged + rejected; exported; received by an incremental crawl.",
+        ("outcome",),
     )
     CUSTOMERS = Gauge("customer_sync_customers", "Exported customers by data quality.", ("quality",))
     MEAN_QUALITY = Gauge("customer_sync_mean_quality_score", "Mean data quality score of the customers, 0 to 100.")

@@ -163,13 +163,15 @@ def sync_metadata(plan: CrawlPlan, crawl: CrawlSummary) -> dict[str, dg.Metadata
     rows = (
         {} if upsert is None else {f"rows_{name}": count for name, count in upsert.model_dump(exclude={"lost"}).items()}
     )
-    kept = {} if upsert is None else {"rows_kept": upsert.kept, "rows_after": upsert.after}
+    if upsert is not None:  # what the table holds, as after a full crawl; what came is in rows_received
+        rows |= {"rows_kept": upsert.kept, "rows_after": upsert.after, "records": crawl.landed}
+        rows |= {"rejected": crawl.rejected, "unique_customers": crawl.sync.customers}
     return {
         "crawl": dg.MetadataValue.text("full" if upsert is None else "incremental"),
         "requested": dg.MetadataValue.text(describe_plan(plan)),
         "watermark": dg.MetadataValue.timestamp(crawl.sync.watermark),
         "last_full_crawl": dg.MetadataValue.timestamp(crawl.sync.full_at),
-        **numeric({**rows, **kept}),
+        **numeric(rows),
     }
 
 

@@ -13,7 +13,9 @@ def run_summary(report: RunReport) -> str:
         crawl = raw.figures
         records = "nothing, the crawl failed"
         if raw.materialized_at_s is not None:
-            records = f"{crawl.get('records', 0):,} records on {_count(crawl.get('pages', 0), 'page')}"
+            came = crawl.get("rows_received", crawl.get("records", 0))
+            kind = " that changed" if "rows_received" in crawl else ""
+            records = f"{came:,} records{kind} on {_count(crawl.get('pages', 0), 'page')}"
         retries = sum(value for name, value in crawl.items() if name.startswith("retries_"))
         success = f" ({crawl['success_rate']:.1%} successful)" if "success_rate" in crawl else ""
         text = (

@@ -38,6 +38,7 @@ FIGURES: Mapping[str, Mapping[str, LabelledMetric]] = {
         "pages_from_store": (Metric.PAGES_KEPT, ()),
         "missing_customers": (Metric.MISSING, ()),
         "records": (Metric.RECORDS, ("landed",)),
+        "rows_received": (Metric.RECORDS, ("received",)),
     },
     "clean_customers": {
         "clean": (Metric.RECORDS, ("clean",)),

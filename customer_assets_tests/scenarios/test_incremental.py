@@ -8,10 +8,12 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
+from dagster.components.core.component_tree import ComponentTree
 
 from customer_assets.api import CrawlStats
 from customer_assets.api.incremental import Incremental
 from customer_assets.api.options import ApiSettings
+from customer_assets.components import CustomerSyncComponent
 from customer_assets.core.errors import SupersededError
 from customer_assets.core.models import CrawlSummary, Page
 from customer_assets.defs.data_directory import DataDirectory
@@ -76,7 +78,12 @@ def test_a_sync_that_lives_on_changes(api: ChangingAPI, made: dict[str, Any], in
     second = metadata(run(made, instance))
     watermark = datetime.fromtimestamp(first["watermark"], UTC)
     assert api.sinces == [written(watermark - timedelta(seconds=1))]
-    assert (second["crawl"], second["requests"], second["records"]) == ("incremental", 1, 2)
+    assert (second["crawl"], second["requests"], second["records"], second["rows_received"]) == (
+        "incremental",
+        1,
+        21,
+        2,
+    )
     assert {name: second[f"rows_{name}"] for name in ("before", "added", "replaced", "kept", "after")} == {
         "before": 20,
         "added": 1,
@@ -89,7 +96,7 @@ def test_a_sync_that_lives_on_changes(api: ChangingAPI, made: dict[str, Any], in
     assert second["version"] != first["version"]
 
     third = metadata(run(made, instance))
-    assert (third["records"], third["rows_unchanged"], third["version"]) == (2, 2, second["version"])
+    assert (third["rows_received"], third["rows_unchanged"], third["version"]) == (2, 2, second["version"])
 
     del api.records[0]
     api.sinces.clear()
@@ -100,6 +107,28 @@ def test_a_sync_that_lives_on_changes(api: ChangingAPI, made: dict[str, Any], in
     last = metadata(run(by_hand, instance))
     assert (last["crawl"], last["requested"]) == ("full", "Requesting all customers: full_refresh is set.")
     assert sorted(names(made)) == [f"cust_{number:03}" for number in range(2, 22)]
+
+
+@pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated")  # Dagster reads YAML by it
+def test_a_component_says_how_to_request_only_what_changed() -> None:
+    """Durations are written as people write them."""
+    yaml = """
+name: acme
+api:
+  base_url: https://api.example.com
+  key_variable: ACME_API_KEY
+  incremental: {parameter: updated_since, field: updated_at, format: epoch, lookback: 90s, full_every: 36h}
+"""
+    component: CustomerSyncComponent = CustomerSyncComponent.resolve_from_yaml(yaml)
+    defs = component.build_defs(ComponentTree.for_test().load_context)
+    how = (defs.resources or {})["acme_customer_api"].settings().incremental
+    assert how == Incremental(
+        parameter="updated_since",
+        field="updated_at",
+        format="epoch",
+        lookback=timedelta(seconds=90),
+        full_every=timedelta(hours=36),
+    )
 
 
 def test_the_checks_tell_an_incremental_run_from_a_full_one(

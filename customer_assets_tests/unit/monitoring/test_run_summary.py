@@ -17,6 +17,13 @@ def test_a_run_is_summed_up_in_a_few_lines() -> None:
     ]
 
 
+def test_what_changed_is_told_from_what_the_table_holds() -> None:
+    """An incremental crawl fetched the former; the figures of the table are in the next line."""
+    crawl = AssetReport({**CRAWL, "rows_received": 3}, materialized_at_s=5000.0)
+    (line,) = (line for line in run_summary(run(assets={"raw_customers": crawl})).splitlines() if "fetched" in line)
+    assert line.startswith("  fetched   3 records that changed on 2 pages; 5 requests")
+
+
 def test_failures_and_warnings_are_named() -> None:
     """Each with its reason; failed steps come last."""
     checks = (check(), check("target", level="WARNING"))
