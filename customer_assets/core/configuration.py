@@ -19,7 +19,16 @@ from pydantic_core import ErrorDetails
 from customer_assets.core.errors import ConfigurationError
 
 
-class Settings(BaseModel):
+class KeyedModel(BaseModel):
+    """A model whose fields can be had by their keys in YAML, which is how Dagster finds each key's line."""
+
+    def __getitem__(self, key: str) -> object:
+        """Return a field; `from` cannot be the name of one."""
+        names = {field.alias or field.serialization_alias: name for name, field in type(self).model_fields.items()}
+        return getattr(self, names.get(key, key))
+
+
+class Settings(KeyedModel):
     """The base of every model of settings.
 
     Attributes:
@@ -29,11 +38,6 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
     variable_prefix: ClassVar[str] = "CUSTOMER"
-
-    def __getitem__(self, key: str) -> object:
-        """Return a field by its key in YAML, which is how Dagster finds each key's line; `from` cannot be a name."""
-        names = {field.alias: name for name, field in type(self).model_fields.items()}
-        return getattr(self, names.get(key, key))
 
 
 @dataclass(frozen=True, slots=True)

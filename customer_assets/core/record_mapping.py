@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
+from customer_assets.core.configuration import KeyedModel
 from customer_assets.core.fields import (
     BUSINESS_FIELDS,
     CLEAN_FIELDS,
@@ -120,7 +121,7 @@ Word = Annotated[str, AfterValidator(_canonical)]
 Codes = Annotated[dict[str, Word], BeforeValidator(_codes_as_keys)]
 
 
-class _Specification(BaseModel):
+class _Specification(KeyedModel):
     """Frozen, compared and hashed by its content, and never lenient about a misspelt key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)

@@ -97,6 +97,7 @@ owners: [team:crm, ada@x.org]
 executor: multiprocess
 executor_config: executor.yaml
 keep_exports: 2
+export_formats: [parquet]
 memory_limit: 1GB
 spill_dir: ~/spill
 as_of: 2026-01-31
@@ -111,8 +112,33 @@ as_of: 2026-01-31
     assert (processing.memory_limit, processing.spill_dir) == ("1GB", str(Path("~/spill").expanduser()))
     assert processing.instant().isoformat() == "2026-01-31T00:00:00+00:00"
     assert made["data_directory"].keep_exports == 2
+    assert made["data_directory"].export_formats == ["parquet"]
     assert component.sync().owners == ("team:crm", "ada@x.org")
     assert component.executor_definition(tmp_path).name == "multiprocess"
+
+
+def test_records_of_any_shape_are_described_in_yaml(tmp_path: Path) -> None:
+    """Dagster looks up each key's line, however deep it stands."""
+    component = CustomerSyncComponent.resolve_from_yaml(
+        """
+name: acme
+api:
+  base_url: https://api.acme.example
+  key_variable: ACME_API_KEY
+  record:
+    id_type: text
+    avatar: null
+    engagement_score: {from: score, scale: 100}
+    market_segment: {from: segment, values: {eu: EU-Central}}
+    customer_tier: {from: spent, bands: {basic: 0, premium: 1000}}
+    fields: {country: {from: address.country}, spent: {from: total, type: number, expected: true}}
+    exclude: {field: status, values: [deleted]}
+"""
+    )
+    mapping = component.resources(tmp_path)["customer_api"].settings().record  # type: ignore[attr-defined]
+    assert (mapping.id_type, mapping.avatar) == ("text", None)
+    assert [(field.name, field.kind) for field in mapping.extra_fields] == [("country", "text"), ("spent", "number")]
+    assert component.api.record["fields"]["spent"]["from"] == "total"  # type: ignore[index]
 
 
 def test_an_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
