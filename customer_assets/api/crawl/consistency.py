@@ -96,7 +96,7 @@ class PassTotals:
         self._totals: tuple[int | None, int | None] | None = None
         self._covered = PageRanges()
         self._highest: dict[int, int] = {}
-        self._largest_page = 0
+        self._largest_page = self._empty_page = 0
         self._first_total = self._smallest_total = 0
         self._later_totals: dict[int, tuple[int, int]] = {}
 
@@ -122,7 +122,8 @@ class PassTotals:
     def ends_full(self) -> bool:
         """Whether the last page is full, so that more could follow it, whatever the total says."""
         page = self.last
-        if page is None or page.has_more is False or self.numbering is Numbering.CHAIN:
+        is_known = page is None or page.has_more is False or self._empty_page > page.number
+        if page is None or is_known or self.numbering is Numbering.CHAIN:
             return False
         return page.record_count >= (page.per_page or self._largest_page)
 
@@ -139,6 +140,7 @@ class PassTotals:
         self.records += page.record_count
         self._largest_page = max(self._largest_page, page.record_count)
         self.first = page if page.number == 1 else self.first
+        self._empty_page = max(self._empty_page, 0 if page.record_count else page.number)
         if page.record_count and (self.last is None or page.number >= self.last.number):
             self.last = page
         if self.numbering is Numbering.RECORDS:

@@ -133,7 +133,7 @@ class ListingReader:
             totals.departures = max(totals.departures, crawl.departures)
             self._note_end(held.extent)
             self._settle_total(totals, held.extent, figures)
-            if not held.is_complete and self._goes_on(totals, figures):
+            if not held.is_complete and crawl.not_found is None and self._goes_on(totals, figures):
                 continue
             if totals.has_grown and self._numbering is not Numbering.CHAIN:
                 self._catch_up(totals, sink, figures)
