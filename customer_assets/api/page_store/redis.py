@@ -132,6 +132,8 @@ class RedisPageStore:
                     self._claimed[crawl] = time.monotonic()
                     return True
                 owner = self._redis.get(_claim(crawl))
+                if owner == self._token.encode():
+                    return True
                 if isinstance(owner, bytes) and not _has_ended(owner.decode(errors="replace")):
                     return False
                 self._redis.eval(DELETE_IF_OWNED, 1, _claim(crawl), owner or "")
