@@ -6,16 +6,16 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TextIO, Unpack
 
 from customer_assets.api.auth.secret import Secret, hide_api_key, validate_api_key
 from customer_assets.api.auth.settings import AuthContext, Credentials
-from customer_assets.api.crawl.consistency import MAX_PASSES, Consistency, PageSink, PassTotals, TotalIs, assess
+from customer_assets.api.crawl.consistency import PageSink
 from customer_assets.api.crawl.crawl import Crawl
 from customer_assets.api.crawl.events import GiveUp
-from customer_assets.api.crawl.extent import Extent, Numbering
-from customer_assets.api.crawl.page_ranges import PageRanges
+from customer_assets.api.crawl.extent import Numbering
 from customer_assets.api.crawl.policy import BackoffPolicy, CrawlPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.api.endpoint import Endpoint, count_endpoint
@@ -29,6 +29,7 @@ from customer_assets.api.responses.parser import records
 from customer_assets.api.runner.clock import Clock
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.api.runner.crawl_runner import CrawlRunner, crawl_error
+from customer_assets.api.runner.passes import ListingReader
 from customer_assets.api.runner.progress import OnProgress, Progress, summary
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError, PageFailedError
@@ -80,6 +81,7 @@ class CustomerAPIClient:
     ) -> None:
         api_key = hide_api_key(api_key)  # from here on no traceback shows it
         self._transport = _own_transport(options)
+        self._is_own_transport, self._process = self._transport is not None, os.getpid()
         self.options = ApiSettings.from_keywords(base_url=base_url, **options)
         self.base_url = self.options.base_url
         if not self.base_url:
@@ -123,9 +125,9 @@ class CustomerAPIClient:
 
         Pages stay in the page store for the next client to resume from, except with `memory://`, the default.
         """
-        if self._transport is not None:
+        if self._transport is not None and self._process == os.getpid():
             self._transport.close()
-            self._transport = None
+        self._transport = None
         self._store.close()
 
     def fetch_all_customers(self) -> list[dict[str, Any]]:
@@ -154,29 +156,14 @@ class CustomerAPIClient:
             RequestRefusedError: The API refused for good.
         """
         self.figures, started_s = CrawlStats(began_at=self._clock.utc()), self._clock.monotonic_s()
+        self._store.begin()
         try:
-            self._run_passes(sink, self.figures)
+            self._reader().read(sink, self.figures)
         finally:
+            self._store.end()
             self.figures.duration_s = self._clock.monotonic_s() - started_s
         logger.info("%s", summary(self.figures))
         return self.figures
-
-    def _run_passes(self, sink: PageSink, figures: CrawlStats) -> None:
-        fingerprint = None
-        for figures.passes in range(1, MAX_PASSES + 1):
-            totals = self._run_pass(sink, figures)
-            ids, rejected, same = sink.unique_ids(), sink.rejected_records(), sink.fingerprint() == fingerprint
-            verify = self._endpoint.paging.verify
-            consistency = assess(totals, ids, rejected, same_as_before=same, verify=verify)
-            if consistency.is_final or (same and totals.totals_stable):
-                break  # twice the same pages: a third pass would read them again
-            fingerprint = sink.fingerprint()
-            if figures.passes < MAX_PASSES:
-                logger.warning("Pass %d: %s; reading all pages again.", figures.passes, consistency.value)
-                self._store.set_ttl(0)
-        self._store.set_ttl(self.options.cache_ttl_s if consistency.is_final else 0)
-        figures.unique_ids, figures.rejected = ids, rejected
-        _conclude(figures, totals, consistency)
 
     def _fetch_page(self, page: int) -> dict[str, Any]:
         """Return one page's answer, retries included.
@@ -192,7 +179,7 @@ class CustomerAPIClient:
         if isinstance(page, bool) or not isinstance(page, int) or page < 1:
             raise ConfigurationError("page", f"{page!r} is not a page number", "Pages are counted from 1.")
         received: list[Page] = []
-        crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only_page=page)
+        crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only=(page,))
         stats = CrawlStats()
         runner = self._runner(crawl, self._endpoint, stats, received.append)
         end = runner.run(self._open_transport())
@@ -211,49 +198,11 @@ class CustomerAPIClient:
             "data": records(found),
         }
 
-    def _run_pass(self, sink: PageSink, figures: CrawlStats) -> PassTotals:
-        """Read the stored pages, then the missing ones; from the beginning if the stored ones no longer lead on."""
-        while True:
-            sink.start_pass()
-            totals, extent, held = PassTotals(self._numbering, self._total_is), self._extent(), PageRanges()
-            for page in self._store:
-                if self._numbering is Numbering.CHAIN and page.number != len(held) + 1:
-                    break  # the pages beyond a gap are requested again, in their turn
-                extent.observe(page)
-                totals.add(page)
-                sink.add(page)
-                held.add_range(page.number, page.number + self._width(page) - 1)
-            figures.pages_from_store = totals.pages
-
-            def on_page(page: Page, totals: PassTotals = totals) -> None:
-                self._store.put(page)
-                totals.add(page)
-                sink.add(page)
-
-            crawl = Crawl(self._policy(), self._limiter, extent=extent, held=held)
-            runner = self._runner(crawl, self._endpoint, figures, on_page)
-            end = runner.run(self._open_transport())
-            if not isinstance(end, GiveUp):
-                break
-            if not end.is_cursor_expired:
-                raise crawl_error(end, runner.last_failure, self._credentials.remedy)
-            logger.warning("The API no longer knows the cursor of the stored pages; reading all pages again.")
-            self._store.set_ttl(0)
-        totals.leave_out_beyond(extent.last)
-        if extent.counts_one_page:
-            logger.warning("The total that the API names counts one page only, so nothing can be compared with it.")
-            totals.forget_total()
-        if isinstance(self.options.answer.total, TotalRequest):
-            figures.customers = self._fetch_total(self.options.answer.total, figures)
-            if self._total_is != "none":
-                totals.total = figures.customers
-        return totals
-
     def _fetch_total(self, request: TotalRequest, figures: CrawlStats) -> int | None:
         """Ask for the total, which has a request of its own."""
         received: list[Page] = []
         endpoint = count_endpoint(self.base_url, request, self.options.headers)
-        crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only_page=1)
+        crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only=(1,))
         runner = self._runner(crawl, endpoint, figures, received.append)
         end = runner.run(self._open_transport())
         if isinstance(end, GiveUp):
@@ -264,24 +213,28 @@ class CustomerAPIClient:
     def _numbering(self) -> Numbering:
         return self._endpoint.paging.numbering
 
-    @property
-    def _total_is(self) -> TotalIs:
-        total_is = self.options.answer.total_is
-        return total_is if total_is in ("exact", "at_least") else "none"
-
-    def _width(self, page: Page) -> int:
-        """How many numbers a page covers."""
-        return page.record_count if self._numbering is Numbering.RECORDS else 1
-
-    def _extent(self) -> Extent:
-        policy = self._policy()
-        return Extent(
-            self._numbering,
-            page_size=self._endpoint.paging.size,
-            is_total_exact=self.options.answer.total_is == "exact",
-            max_pages=policy.max_pages,
-            max_growth=policy.max_growth,
+    def _reader(self) -> ListingReader:
+        total = self.options.answer.total
+        fetch_total = partial(self._fetch_total, total) if isinstance(total, TotalRequest) else None
+        return ListingReader(
+            self.options,
+            self._policy(),
+            self._limiter,
+            self._store,
+            run=self._run,
+            fetch_total=fetch_total,
+            epoch_s=self._clock.epoch_s,
         )
+
+    def _run(self, crawl: Crawl, figures: CrawlStats, on_page: Callable[[Page], None]) -> GiveUp | None:
+        """Run a crawl to its end; return why the pages it held are stale, and raise what else kept it from its end."""
+        runner = self._runner(crawl, self._endpoint, figures, on_page)
+        end = runner.run(self._open_transport())
+        if not isinstance(end, GiveUp):
+            return None
+        if end.is_stale:
+            return end
+        raise crawl_error(end, runner.last_failure, self._credentials.remedy)
 
     def _runner(
         self, crawl: Crawl, endpoint: Endpoint, figures: CrawlStats, on_page: Callable[[Page], None]
@@ -316,6 +269,8 @@ class CustomerAPIClient:
         return Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress, bar_on)
 
     def _open_transport(self) -> Transport:
+        if self._process != os.getpid() and not self._is_own_transport:
+            self._process, self._transport = os.getpid(), None  # no thread survives a fork
         if self._transport is None:
             options = self.options
             settings = TransportSettings(
@@ -352,20 +307,3 @@ def _own_transport(options: ApiKeywords) -> Transport | None:
         return None
     del options["transport"]
     return transport
-
-
-def _conclude(figures: CrawlStats, totals: PassTotals, consistency: Consistency) -> None:
-    figures.pages, figures.records, figures.total = totals.pages, totals.records, totals.total
-    if totals.total is None:
-        return
-    difference = totals.total - figures.rejected - figures.unique_ids
-    if totals.total_is == "at_least":
-        difference = max(difference, 0)
-    if consistency is Consistency.SOURCE_DUPLICATES:
-        figures.source_duplicates = difference
-    else:
-        figures.missing_customers = difference
-    if figures.missing_customers < 0:
-        logger.warning("The API handed over %d customers more than it counts.", -figures.missing_customers)
-    elif figures.missing_customers:
-        logger.warning("The API counts %d customers more than it handed over.", figures.missing_customers)

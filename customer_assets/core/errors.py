@@ -116,11 +116,13 @@ class CrawlPausedError(APIError):
 
     Attributes:
         retry_after_s: Seconds from now until the API accepts requests again.
+        pages_received: Pages that the crawl has read before that.
     """
 
     def __init__(self, retry_after_s: float) -> None:
         """Say how long the pause is."""
         self.retry_after_s = retry_after_s
+        self.pages_received = 0
         super().__init__(
             f"The API accepts no requests for another {retry_after_s:.0f} s (Retry-After), longer than this crawl "
             "may wait. The pages already read are kept; run again after that to request only the rest."

@@ -6,7 +6,7 @@ Fields are defined in `fields.py`; what an API's record looks like belongs in `r
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, create_model
 
@@ -54,6 +54,21 @@ class Page:
         hashed = hashlib.sha256(b"%d:" % self.number)
         hashed.update(self.data)
         object.__setattr__(self, "digest", hashed.digest() if self.record_count else bytes(hashed.digest_size))
+
+
+class Repetition(NamedTuple):
+    """How customers repeat over the pages of a crawl."""
+
+    pages: tuple[int, ...]
+    """Pages with a customer that a later page brought, too; some of them, evenly spread, if there are many."""
+    whole_pages: int
+    """Pages of two customers or more that brought exactly the customers of another page."""
+
+    @classmethod
+    def of(cls, pages: Sequence[int], whole_pages: int, most: int) -> "Repetition":
+        """Name no more than so many of the pages."""
+        chosen = pages if len(pages) <= most else [pages[len(pages) * each // most] for each in range(most)]
+        return cls(tuple(chosen), whole_pages)
 
 
 class _CleanCustomer(BaseModel):
@@ -215,6 +230,10 @@ class CrawlSummary(BaseModel):
         bool, Field(description="False: an incremental crawl's total counts the changed customers only.")
     ] = True
     missing_customers: Annotated[int, Field(description="Customers that the API counts and did not hand over.")]
+    moved_s: Annotated[
+        float,
+        Field(ge=0, description="Seconds over which customers moved while pages were read, if unsettled."),
+    ] = 0.0
     source_duplicates: Annotated[int, Field(description="Records that repeat a customer at the source itself.")] = 0
     sync: Annotated[
         SyncState | None, Field(description="What the next run must know; null: every run reads everything.")

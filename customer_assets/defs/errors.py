@@ -33,6 +33,9 @@ MAX_PAUSE_S = 3600.0
 """The longest pause that a run waits out; after a longer one the next scheduled run resumes the crawl."""
 
 MAX_PAUSES = 3
+"""Retries of a run for pauses before which no page came; a pause that brought pages costs no retry."""
+
+UNLIMITED = 1_000_000
 
 DAMAGED = (
     "the engine could not read or compute its frames; a file of the lake may be damaged. "
@@ -55,7 +58,8 @@ def as_dagster_failures() -> Iterator[None]:
     except CrawlPausedError as error:
         if error.retry_after_s > MAX_PAUSE_S:
             raise dg.Failure(str(error), allow_retries=False) from redact(error)
-        raise dg.RetryRequested(max_retries=MAX_PAUSES, seconds_to_wait=error.retry_after_s) from redact(error)
+        retries = UNLIMITED if error.pages_received else MAX_PAUSES
+        raise dg.RetryRequested(max_retries=retries, seconds_to_wait=error.retry_after_s) from redact(error)
     except CustomerAssetsError as error:
         remedy = {"remedy": error.remedy} if isinstance(error, ConfigurationError) else None
         raise dg.Failure(str(error), metadata=remedy, allow_retries=False) from redact(error)

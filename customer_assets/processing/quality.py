@@ -229,6 +229,8 @@ def completeness(crawl: CrawlSummary, thresholds: QualityThresholds) -> CheckRes
     name = "every_customer_was_fetched"
     if crawl.total is None:
         reason = "the API does not say how many customers it has, so nothing could be compared"
+        if crawl.moved_s:
+            return _verdict(name, Severity.WARN, crawl.landed, crawl.landed, f"{reason}, and {_moved(crawl)}")
         return _equal(name, crawl.landed, crawl.landed, reason)
     fetched = crawl.total - crawl.missing_customers
     counted = "customers" if crawl.total_is_of_all else "changed customers"
@@ -236,10 +238,19 @@ def completeness(crawl: CrawlSummary, thresholds: QualityThresholds) -> CheckRes
     if crawl.missing_customers < 0:
         reason = f"{-crawl.missing_customers} customers more came than the {crawl.total} that the API counts"
     at_least = crawl.total - math.floor(crawl.total * thresholds.max_unfetched_share)
+    if crawl.moved_s and fetched >= at_least:
+        return _verdict(name, Severity.WARN, fetched, crawl.total, _moved(crawl))
     if at_least <= fetched < crawl.total:
         text = f"{reason}, {crawl.total - at_least} may be"
         return _verdict(name, None, fetched, at_least, text)
     return replace(_equal(name, fetched, crawl.total, reason), threshold=float(at_least))
+
+
+def _moved(crawl: CrawlSummary) -> str:
+    minutes = math.ceil(crawl.moved_s / 60)
+    return (
+        f"customers moved while the pages were read, over {minutes} minutes, so some who joined or moved can be missing"
+    )
 
 
 def blocking_failures(found: Sequence[CheckResult]) -> list[CheckResult]:

@@ -34,7 +34,7 @@ with CustomerAPIClient(url, "key", page_store=store, **options) as client:
 
 
 def test_a_crawl_killed_again_and_again_becomes_whole(tmp_path: Path) -> None:
-    """Fetched twice are at most the pages that were in flight when it was killed."""
+    """Fetched twice are at most the pages that were in flight when it was killed, and the two beside each of them."""
     dice = random.Random(7)
     settings = SimulatorSettings(customers=PAGES * 10, page_size=10, failure_rate=0.1, latency_ms=20, seed=3)
     kills = 0
@@ -52,7 +52,7 @@ def test_a_crawl_killed_again_and_again_becomes_whole(tmp_path: Path) -> None:
         assert process.returncode == 0
         fetched = simulator.stats()["by_status"]["200"]
     assert kills >= 3
-    assert PAGES <= fetched <= PAGES + IN_FLIGHT * kills
+    assert PAGES <= fetched <= PAGES + 3 * IN_FLIGHT * kills + 1
 
 
 class Interrupted(BaseException):
@@ -94,8 +94,8 @@ def test_an_interrupted_crawl_resumes(tmp_path: Path, transport: str) -> None:
             client.crawl(Sink(interrupted_at=20))
         sink = Sink()
         figures = client.crawl(sink)
-    assert figures.pages_from_store == 20
-    assert figures.requests == 20
+    assert 20 - 2 * 8 <= figures.pages_from_store < 20, "those beside a gap are read again: have customers moved?"
+    assert figures.requests == 40 - figures.pages_from_store + 1, "one more makes sure that nothing follows"
     assert sorted(sink.pages) == list(range(1, 41))
     assert sink.unique_ids() == figures.unique_ids == figures.total == 400
 
@@ -122,15 +122,15 @@ def test_a_store_that_fails_midway_is_left(
 
 def test_a_sink_gets_each_page_once_a_pass(serve_script: Serve) -> None:
     """Resumed ones included; a second pass begins anew."""
-    total = [30]
+    total = [32]
 
-    def growing(page: int) -> bytes:
+    def shrinking(page: int) -> bytes:
         answer = http(200, body(page, total=total[0]))
         total[0] = 31
         return answer
 
     sink = Sink()
-    with CustomerAPIClient(serve_script(otherwise=growing).url, KEY) as client:
+    with CustomerAPIClient(serve_script(otherwise=shrinking).url, KEY) as client:
         figures = client.crawl(sink)
     assert figures.passes == 2
     assert sorted(sink.pages) == [1, 2, 3, 4, 5, 6]
@@ -142,7 +142,7 @@ def test_a_sink_gets_each_page_once_a_pass(serve_script: Serve) -> None:
     [
         pytest.param(lambda page: body(page, total=12), 1, 0, 0, id="whole"),
         pytest.param(
-            lambda _: body(1, total=6, data=[{"id": n} for n in (1, 1, 2, 2, 3, 3)]), 2, 0, 3, id="duplicates"
+            lambda _: body(1, total=6, data=[{"id": n} for n in (1, 1, 2, 2, 3, 3)]), 1, 0, 3, id="duplicates"
         ),
         pytest.param(lambda page: body(page, total=12, data=[{"id": page}] * 5), 2, 10, 0, id="fewer than it counts"),
         pytest.param(lambda _: body(1, total=6, data=[{"id": 1}, {"no": "id"}, 3, 4, 5, 6]), 1, 0, 0, id="without ids"),
@@ -151,7 +151,7 @@ def test_a_sink_gets_each_page_once_a_pass(serve_script: Serve) -> None:
 def test_what_does_not_add_up_is_counted(
     serve_script: Serve, answer: Callable[[int], dict[str, Any]], passes: int, missing: int, duplicates: int
 ) -> None:
-    """Two passes that read the same prove that a third would, too."""
+    """Duplicates on one page came at one time; two passes that read the same prove that a third would, too."""
     server = serve_script(otherwise=lambda page: http(200, answer(page)))
     with CustomerAPIClient(server.url, KEY, retry_waits_s=SHORT) as client:
         figures = client.crawl(CustomerCollector())
@@ -178,7 +178,7 @@ def test_a_total_that_is_wrong_is_told_in_its_own_direction(
 @pytest.mark.parametrize("kept", [True, False], ids=["sqlite", "memory"])
 def test_what_a_closed_client_leaves_behind(serve_script: Serve, tmp_path: Path, *, kept: bool) -> None:
     """A store of files has its pages for the next client; one in memory is gone with it."""
-    server = serve_script(otherwise=lambda page: http(200 if page == 1 else 404, body(page, total=10)))
+    server = serve_script(otherwise=lambda page: http(200 if page == 1 else 403, body(page, total=10)))
     store = f"sqlite:///{tmp_path / 'pages.sqlite'}" if kept else "memory://"
     for _ in range(2):
         client = CustomerAPIClient(server.url, KEY, page_store=store, retry_waits_s=SHORT)

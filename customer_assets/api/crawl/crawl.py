@@ -4,6 +4,7 @@ Everything that affects the order, the number or the end of requests lives in th
 """
 
 from collections import Counter
+from collections.abc import Collection
 from math import ceil, inf
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from customer_assets.api.crawl.events import (
     Throttled,
     WaitUntil,
 )
-from customer_assets.api.crawl.extent import UNBOUNDED, Extent, Numbering
+from customer_assets.api.crawl.extent import BEYOND_THE_END, UNBOUNDED, Extent, Numbering
 from customer_assets.api.crawl.guards import RepetitionGuard
 from customer_assets.api.crawl.page_queue import Attempt, PageQueue
 from customer_assets.api.crawl.page_ranges import PageRanges
@@ -51,7 +52,7 @@ class _Ending(NamedTuple):
     page: int | None = None
     retry_at_s: float | None = None
     diagnosis: Diagnosis | None = None
-    is_cursor_expired: bool = False
+    is_stale: bool = False
 
 
 class Crawl:
@@ -69,7 +70,13 @@ class Crawl:
         extent: How far the listing reaches; it has observed the pages that are held.
         held: Pages that need no request; must not change while the crawl runs. Where numbers count records, these are
             the records' positions.
-        only_page: Request this page only, whatever the API says about others.
+        only: Request these pages only, whatever the API says about others.
+
+    Attributes:
+        departures: Customers who left while pages were read, as far as totals show: by how much a page's total was
+            lower than one that was known before the page was requested.
+        not_found: The first page of the listing's end that the API answered with 404 although it counts it: customers
+            have left, or the count is too high. None: there is no such page.
     """
 
     def __init__(
@@ -79,14 +86,18 @@ class Crawl:
         *,
         extent: Extent | None = None,
         held: PageRanges | None = None,
-        only_page: int | None = None,
+        only: Collection[int] = (),
     ) -> None:
-        self._policy, self._limiter, self._only_page = policy, limiter, only_page
+        self._policy, self._limiter, self._only = policy, limiter, only
         self._extent = extent or Extent(max_pages=policy.max_pages, max_growth=policy.max_growth)
         self._held, self._held_count = held or PageRanges(), 0
         self._repetition = RepetitionGuard(policy.max_repeats)
         self._breaker = CircuitBreaker(policy.breaker)
-        self._in_flight: set[int] = set()
+        self._in_flight: dict[int, int] = {}
+        self._largest_total = self._extent.total or 0
+        self.departures = 0
+        self.not_found: int | None = None
+        self._furthest = 0
         self._covered = self._accepted = self._requests = self._throttles = 0
         self._retries: Counter[FailureCause] = Counter()
         self._waiting_s = 0.0
@@ -94,9 +105,12 @@ class Crawl:
         self._unproven_failures, self._unproven_until_s = 0, -inf
         self._heard_s: float | None = None
         self._ending: _Ending | None = None
-        first = only_page or 1
-        self._queue = PageQueue(self._held, first, first)
-        if self._extent.is_begun and only_page is None:
+        self._queue = PageQueue(self._held, 1, 1)
+        if only:
+            self._queue = PageQueue(self._held, UNBOUNDED + 1, UNBOUNDED)
+            for page in only:
+                self._queue.add(page, 1, -inf)
+        elif self._extent.is_begun:
             self._queue = PageQueue(self._held, self._held.first_absent(1), 0)
             self._follow_extent(self._extent.problem)
 
@@ -160,7 +174,7 @@ class Crawl:
         attempt = self._queue.attempts[page]
         if attempt.number == 1 and attempt.round > 1:
             attempt.accepted_before = self._accepted
-        self._in_flight.add(page)
+        self._in_flight[page] = self._largest_total
         self._requests += 1
         if self._heard_s is None:
             self._heard_s = now_s
@@ -170,7 +184,7 @@ class Crawl:
     def _finish(self, now_s: float) -> Done | GiveUp:
         if self._queue.missing():
             return self._give_up(_Ending("every retry of these pages was spent"), now_s)
-        return Done(1 if self._only_page else self._queue.last)
+        return Done(len(self._only) or self._queue.last)
 
     def _give_up(self, ending: _Ending, now_s: float) -> GiveUp:
         return GiveUp(
@@ -181,7 +195,7 @@ class Crawl:
             refused_page=ending.page,
             retry_after_s=None if ending.retry_at_s is None else ending.retry_at_s - now_s,
             diagnosis=ending.diagnosis,
-            is_cursor_expired=ending.is_cursor_expired,
+            is_stale=ending.is_stale,
         )
 
     # --- what came back --------------------------------------------------------------------------------
@@ -189,11 +203,12 @@ class Crawl:
     def receive(self, outcome: Outcome, now_s: float) -> Decision:
         """Take the outcome of one request and decide what becomes of its page."""
         number = outcome.page.number if isinstance(outcome, PageReceived) else outcome.page
-        self._in_flight.remove(number)
+        known_total = self._in_flight.pop(number)
         blocked_until_s = max(self._limiter.blocked_until_s, now_s)
         self._limiter.on_outcome(outcome, now_s)
         self._waiting_s += max(self._limiter.blocked_until_s - blocked_until_s, 0.0)
         if isinstance(outcome, PageReceived):
+            self._compare_totals(outcome.page, known_total)
             return self._on_page(outcome.page, now_s)
         if outcome.cause is FailureCause.THROTTLED:
             return self._on_throttled(outcome, now_s)
@@ -201,6 +216,16 @@ class Crawl:
         if outcome.cause is FailureCause.REFUSED:
             return self._on_refused(outcome)
         return self._on_failure(outcome, now_s)
+
+    def drop_held(self, reason: str) -> None:
+        """End the crawl as soon as nothing is in flight, because the pages it holds no longer fit the listing."""
+        self._ending = self._ending or _Ending(reason, is_stale=True)
+
+    def _compare_totals(self, page: Page, known: int) -> None:
+        """Note customers who left. Responses overtake each other, so only what was known at the request counts."""
+        if page.total is not None:
+            self._largest_total = max(self._largest_total, page.total)
+            self.departures = max(self.departures, known - page.total)
 
     def _on_page(self, page: Page, now_s: float) -> Decision:
         self._heard_s, self._is_proven, self._unproven_until_s = now_s, True, -inf
@@ -216,6 +241,8 @@ class Crawl:
             return self._retry(page.number, FailureCause.SHORT_PAGE, 0.0, now_s)
         self._queue.remove(page.number)
         self._accepted += 1
+        if page.record_count:
+            self._note_furthest(page.number)
         self._covered += page.record_count if self._extent.numbering is Numbering.RECORDS else 1
         if self._extent.numbering is Numbering.RECORDS:
             self._request_rest(page, attempt.span, now_s)
@@ -223,6 +250,13 @@ class Crawl:
         if self._extent.is_bounded or self._extent.numbering is not Numbering.PAGES:  # else a repetition is the end
             self._end(self._repetition.observe(page))
         return Accepted(page.number)
+
+    def _note_furthest(self, number: int) -> None:
+        self._furthest = max(self._furthest, number)
+        if self.not_found is not None and self._furthest > self.not_found:  # a page behind it exists
+            self._ending = self._ending or _Ending(f"the API refused with HTTP {NOT_FOUND}", NOT_FOUND, self.not_found)
+            self.not_found = None
+            self._queue.set_last_page(self._last())
 
     def _request_rest(self, page: Page, span: int, now_s: float) -> None:
         """Go on where the records of a page end: servers clamp page sizes, whatever a request asks for."""
@@ -258,13 +292,31 @@ class Crawl:
     def _on_refused(self, failure: RequestFailed) -> Decision:
         status = failure.status
         if self._is_cursor_expired(status):
-            self._ending = self._ending or _Ending("the API no longer knows the cursor", is_cursor_expired=True)
-        elif self._only_page is None and self._extent.refuse(failure.page, status):
+            self._ending = self._ending or _Ending("the API no longer knows the cursor", is_stale=True)
+        elif not self._only and self._extent.refuse(failure.page, status):
             self._queue.set_last_page(self._extent.last)
+        elif self._ends_before(failure.page, status):
+            self.not_found = min(failure.page, self.not_found or failure.page)
+            self._queue.set_last_page(self._last())
         elif not self._is_gone(status, failure.page):
             reason = "the API refused" if status is None else f"the API refused with HTTP {status}"
             self._ending = self._ending or _Ending(reason, status, failure.page)
         return self._abandon(failure.page, failure.cause)
+
+    def _ends_before(self, page: int, status: int | None) -> bool:
+        """Whether a page that was not found can mean that the listing has become shorter than it counts.
+
+        Whether anybody is missing shows when the pass is compared with its total.
+        """
+        is_numbered = self._extent.numbering is not Numbering.CHAIN and self._extent.is_bounded
+        return is_numbered and not self._only and status in BEYOND_THE_END and self._furthest < page <= self._queue.last
+
+    def _last(self) -> int:
+        """The last page that can be requested."""
+        last = self._extent.last
+        if self.not_found is not None and last < self.not_found:
+            self.not_found = None  # the API has corrected its count
+        return last if self.not_found is None else self.not_found - 1
 
     def _count_unproven_failure(self, diagnosis: Diagnosis | None, now_s: float) -> None:
         """Count a failure before the first page: an API that only fails gets no more than one page's requests."""
@@ -306,18 +358,19 @@ class Crawl:
 
     def _follow_extent(self, problem: str | None) -> None:
         self._end(problem)
-        if self._only_page is not None:
+        if self._only:
             return
         self._queue.step = self._extent.step
-        if self._extent.last != self._queue.last:
-            self._queue.set_last_page(self._extent.last)
-            self._held_count = self._held.count_up_to(self._extent.last)
+        last = self._last()
+        if last != self._queue.last:
+            self._queue.set_last_page(last)
+            self._held_count = self._held.count_up_to(last)
         if self._ending is not None and self._is_gone(self._ending.status, self._ending.page or 0):
             self._ending = None
 
     def _is_gone(self, status: int | None, page: int) -> bool:
         """Whether a page was not found because the API has shrunk."""
-        return status == NOT_FOUND and self._only_page is None and page > max(self._queue.last, 1)
+        return status == NOT_FOUND and not self._only and page > max(self._queue.last, 1)
 
     def _pages_left(self) -> int:
         """Pages that have not arrived; where nobody knows how many there are, as many again as have."""

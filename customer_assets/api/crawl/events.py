@@ -45,7 +45,7 @@ class GiveUp:
     """The crawl ends with these pages missing; nothing is in flight.
 
     `refused_status` is set if the API refused for good; `retry_after_s` if it named a time that is too far off;
-    `diagnosis` if a setting is to blame; `is_cursor_expired` if the stored pages no longer lead on.
+    `diagnosis` if a setting is to blame; `is_stale` if the pages that were held no longer fit the listing.
     """
 
     missing_pages: tuple[int, ...]
@@ -55,7 +55,7 @@ class GiveUp:
     refused_page: int | None = None
     retry_after_s: float | None = None
     diagnosis: Diagnosis | None = None
-    is_cursor_expired: bool = False
+    is_stale: bool = False
 
 
 Action = FetchPage | WaitUntil | Done | GiveUp

@@ -5,12 +5,11 @@ known from the first one. Where they do not, it is where the records end: at an 
 at a page that repeats the one before it. A short page is not an end: servers clamp page sizes and filter after paging.
 """
 
-import hashlib
 from dataclasses import dataclass
 from enum import Enum
 from math import ceil
 
-from customer_assets.api.crawl.guards import CursorGuard, GrowthGuard
+from customer_assets.api.crawl.guards import CursorGuard, GrowthGuard, content_digest
 from customer_assets.core.models import Page
 
 UNBOUNDED = 10**18
@@ -45,6 +44,7 @@ class Extent:
         numbering: What a page's number means.
         page_size: The page size that requests ask for; None: the API's own.
         is_total_exact: Whether totals are exact, so that they tell the last page.
+        is_count_believed: Whether the number of pages says which one is the last; a count can be capped.
         max_pages: More pages than this are not believed.
         max_growth: Neither is growth beyond this many times the first answer's pages.
 
@@ -62,10 +62,12 @@ class Extent:
         *,
         page_size: int | None = None,
         is_total_exact: bool = True,
+        is_count_believed: bool = True,
         max_pages: int = 10_000_000,
         max_growth: float = 2.0,
     ) -> None:
         self.numbering, self._page_size, self._is_total_exact = numbering, page_size, is_total_exact
+        self._is_count_believed = is_count_believed
         self._max_pages, self._growth = max_pages, GrowthGuard(max_pages, max_growth)
         self._cursors = CursorGuard()
         self._open = _OpenEnd(numbering, page_size)
@@ -109,7 +111,8 @@ class Extent:
 
     def _observe(self, page: Page) -> str | None:
         self.total = self.total if page.total is None else page.total
-        self._total_pages = self._total_pages if page.total_pages is None else page.total_pages
+        if page.total_pages is not None and self._is_count_believed:
+            self._total_pages = page.total_pages
         self._per_page = page.per_page or self._per_page
         self._largest = max(self._largest, page.record_count)
         if self.numbering is Numbering.CHAIN:
@@ -202,7 +205,7 @@ class _OpenEnd:
 
     def observe(self, page: Page) -> None:
         """Note a page."""
-        digest = b"" if self._is_by_record else hashlib.sha256(page.data).digest()
+        digest = b"" if self._is_by_record else content_digest(page.data)
         if page.record_count and page.number not in self._seen:
             self._with_records += 1
         self._seen[page.number] = _Seen(page.record_count, page.has_more, digest)

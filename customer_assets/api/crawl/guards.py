@@ -2,6 +2,8 @@
 
 import hashlib
 
+import msgspec
+
 from customer_assets.core.models import Page
 
 GROWTH_ALLOWANCE = 100
@@ -9,6 +11,18 @@ GROWTH_ALLOWANCE = 100
 
 MAX_EMPTY_PAGES = 100
 """Filters that apply after paging leave pages empty, but hardly this many in a row."""
+
+
+_split = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def content_digest(data: bytes) -> bytes:
+    """A digest of a page's records, whatever order they come in."""
+    try:
+        records = sorted(map(bytes, _split.decode(data)))
+    except (msgspec.DecodeError, ValueError):
+        records = [data]
+    return hashlib.sha256(b"\n".join(records)).digest()
 
 
 class GrowthGuard:
@@ -40,7 +54,7 @@ class GrowthGuard:
 
 
 class RepetitionGuard:
-    """Notices a server that answers every page with the same records.
+    """Notices a server that answers every page with the same records, in whatever order.
 
     Args:
         limit: How many identical pages in a row cannot be a coincidence.
@@ -55,11 +69,15 @@ class RepetitionGuard:
         """Note a page; return why the server is not to be believed, or None."""
         if page.record_count == 0:
             return None
-        self._in_a_row = self._in_a_row + 1 if page.data == self._latest else 1
+        is_same = len(page.data) == len(self._latest) and (page.data == self._latest or self._is_reordered(page.data))
+        self._in_a_row = self._in_a_row + 1 if is_same else 1
         self._latest = page.data
         if self._in_a_row >= self._limit:
             return f"the API answered {self._in_a_row} pages in a row with the very same records"
         return None
+
+    def _is_reordered(self, data: bytes) -> bool:
+        return content_digest(data) == content_digest(self._latest)
 
 
 class CursorGuard:

@@ -3,7 +3,9 @@
 import asyncio
 import ssl
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
@@ -26,7 +28,7 @@ from customer_assets.api.http.base import (
 )
 from customer_assets.api.http.body import BodyDecoder
 from customer_assets.api.http.event_loop import EventLoop
-from customer_assets.api.http.redirects import environment_settings, follow_redirects
+from customer_assets.api.http.redirects import RedirectMemory, environment_settings, follow_redirects
 
 
 class AiohttpTransport:
@@ -40,6 +42,7 @@ class AiohttpTransport:
         self._settings = settings
         self._environment = environment_settings(settings.url)
         self._proxy = select_proxy(settings.url, self._environment.proxies)
+        self._moved = RedirectMemory()
         self._loop = EventLoop()
         self._session: aiohttp.ClientSession | None = None
 
@@ -53,12 +56,13 @@ class AiohttpTransport:
         Raises:
             TransportError: There was no complete response.
         """
-        started_s = time.monotonic()
+        started_s, request = time.monotonic(), self._moved.apply(request)
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                response = await self._exchange(request, started_s)
+                response = await self._send(request, started_s)
                 while (redirected := follow_redirects(request, response)) is not None:
-                    request, response = redirected, await self._exchange(redirected, started_s)
+                    self._moved.note(request, redirected, response.status)
+                    request, response = redirected, await self._send(redirected, started_s)
         except TimeoutError:
             raise self._settings.timeout_error() from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -72,7 +76,18 @@ class AiohttpTransport:
     def _connection_error(self, error: BaseException) -> TransportError:
         return connection_error(error, self._settings.url, self._proxy, is_header_overflow=_is_header_overflow)
 
-    async def _exchange(self, request: HttpRequest, started_s: float) -> RawResponse:
+    async def _send(self, request: HttpRequest, started_s: float) -> RawResponse:
+        """Exchange a request and its response; a connection that the API has closed meanwhile is no failure."""
+        for _ in range(self._settings.max_connections):
+            connection = _Connection()
+            try:
+                return await self._exchange(request, started_s, connection)
+            except _ClosedError:
+                if request.method != "GET" or not connection.is_reused:  # RFC 9112, 9.3.1
+                    raise
+        return await self._exchange(request, started_s, _Connection())
+
+    async def _exchange(self, request: HttpRequest, started_s: float, connection: "_Connection") -> RawResponse:
         async with self._open_session().request(
             request.method,
             request.url,
@@ -80,6 +95,7 @@ class AiohttpTransport:
             headers=request.headers,
             allow_redirects=False,
             proxy=self._proxy,
+            trace_request_ctx=connection,
         ) as response:
             headers = join_headers(response.headers.items())
             body = await self._read_body(response)
@@ -103,6 +119,7 @@ class AiohttpTransport:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_TIMEOUT_S, settings.timeout_s)),
                 auto_decompress=False,
                 middlewares=(_send_once,),
+                trace_configs=[_note_reuse()],
                 read_bufsize=CHUNK_BYTES,
                 max_line_size=HEADER_LINE_BYTES,
                 max_field_size=HEADER_LINE_BYTES,
@@ -133,7 +150,29 @@ async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandler
     try:
         return await send(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise aiohttp.ClientConnectionError(type(error).__name__) from None
+        raise _ClosedError(type(error).__name__) from None
+
+
+class _ClosedError(aiohttp.ClientConnectionError):
+    """The connection was closed before a response began."""
+
+
+@dataclass
+class _Connection:
+    """What is known of the connection that carries a request."""
+
+    is_reused: bool = False
+
+
+def _note_reuse() -> aiohttp.TraceConfig:
+    """Note on each request's `_Connection` whether an earlier request has used it."""
+
+    async def note(_session: object, context: Any, _: object) -> None:  # noqa: ANN401 - aiohttp's
+        context.trace_request_ctx.is_reused = True
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_reuseconn.append(note)
+    return config
 
 
 def _is_header_overflow(error: BaseException) -> bool:

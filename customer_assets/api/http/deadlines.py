@@ -49,12 +49,43 @@ class _TimedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock), BUFFER_BYTES)
 
 
-class _TimedHTTPConnection(HTTPConnection):
+class _CountedConnection(HTTPConnection):
+    """Counts its requests: one that is closed before a byte of a later response came had been idle for too long."""
+
+    _requests = 0
+
+    def connect(self) -> None:
+        self._requests = 0
+        super().connect()
+
+    def getresponse(self) -> Any:  # noqa: ANN401 - urllib3's response
+        self._requests += 1
+        try:
+            return super().getresponse()
+        except (http.client.RemoteDisconnected, ConnectionResetError) as error:
+            error.was_idle = self._requests > 1  # type: ignore[attr-defined]
+            raise
+
+
+class _TimedHTTPConnection(_CountedConnection):
     response_class = _TimedResponse
 
 
-class _TimedHTTPSConnection(HTTPSConnection):
+class _TimedHTTPSConnection(_CountedConnection, HTTPSConnection):
     response_class = _TimedResponse
+
+
+def was_idle(error: BaseException) -> bool:
+    """Whether a request only failed because its connection had been closed before: a new one will do (RFC 9112, 9.3.1).
+
+    That is so if the connection had carried a request before, and not a byte of this response came.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if getattr(cause, "was_idle", False):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 class _TimedHTTPPool(HTTPConnectionPool):

@@ -16,6 +16,8 @@ MAX_REDIRECTS = 3
 REPEATING = (307, 308)
 """Redirects that repeat a POST as it is; all others would turn it into a GET (RFC 9110, 15.4)."""
 
+PERMANENT = (301, 308)
+
 PORTS = {"http": 80, "https": 443}
 
 
@@ -41,6 +43,29 @@ def environment_settings(url: str) -> ProxySettings:
         merged = session.merge_environment_settings(url, {}, None, None, None)
     proxies = {} if is_loopback(urlsplit(url).hostname or "") else dict(merged["proxies"])
     return ProxySettings(proxies, merged["verify"] if isinstance(merged["verify"], str) else None)
+
+
+class RedirectMemory:
+    """Where paths have moved to, so that a redirect is followed once, not for every page.
+
+    A slash at the end is remembered whatever the redirect's status, all else only if that says that it is permanent.
+    """
+
+    def __init__(self) -> None:
+        self._moved: dict[str, str] = {}
+
+    def note(self, request: HttpRequest, redirected: HttpRequest, status: int) -> None:
+        """Remember a redirect that was followed, if the next page will be redirected alike."""
+        here, there = urlsplit(request.url), urlsplit(redirected.url)
+        is_slash = here.path.rstrip("/") == there.path.rstrip("/")
+        if here.query == there.query and here.path != there.path and (is_slash or status in PERMANENT):
+            self._moved[here.path] = there.path
+
+    def apply(self, request: HttpRequest) -> HttpRequest:
+        """Return the request to where its path has moved."""
+        parts = urlsplit(request.url)
+        path = self._moved.get(parts.path)
+        return request if path is None else replace(request, url=urlunsplit(parts._replace(path=path)))
 
 
 def follow_redirects(request: HttpRequest, response: RawResponse) -> HttpRequest | None:

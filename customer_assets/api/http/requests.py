@@ -27,8 +27,8 @@ from customer_assets.api.http.base import (
     join_headers,
 )
 from customer_assets.api.http.body import BodyDecoder
-from customer_assets.api.http.deadlines import DeadlineAdapter
-from customer_assets.api.http.redirects import environment_settings, follow_redirects
+from customer_assets.api.http.deadlines import DeadlineAdapter, was_idle
+from customer_assets.api.http.redirects import RedirectMemory, environment_settings, follow_redirects
 from customer_assets.api.http.worker_pool import WorkerPool
 
 
@@ -46,6 +46,7 @@ class RequestsTransport:
         self._threads = WorkerPool(settings.max_connections)
         self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=settings.max_connections, max_retries=0)
         self._environment = environment_settings(settings.url)
+        self._moved = RedirectMemory()
 
     def send(self, request: HttpRequest, callback: Callback) -> None:
         """Send a request on one of the threads."""
@@ -57,11 +58,12 @@ class RequestsTransport:
         Raises:
             TransportError: There was no complete response.
         """
-        started_s = time.monotonic()
+        started_s, request = time.monotonic(), self._moved.apply(request)
         try:
-            response = self._exchange(request, started_s)
+            response = self._send_once(request, started_s)
             while (redirected := follow_redirects(request, response)) is not None:
-                request, response = redirected, self._exchange(redirected, started_s)
+                self._moved.note(request, redirected, response.status)
+                request, response = redirected, self._send_once(redirected, started_s)
         except urllib3.exceptions.NewConnectionError as error:  # urllib3 derives it from its timeout, whatever happened
             raise self._connection_error(error) from None
         except (urllib3.exceptions.TimeoutError, TimeoutError):
@@ -79,6 +81,16 @@ class RequestsTransport:
     def _connection_error(self, error: BaseException) -> TransportError:
         proxy = select_proxy(self._settings.url, self._environment.proxies)
         return connection_error(error, self._settings.url, proxy, is_header_overflow=_is_header_overflow)
+
+    def _send_once(self, request: HttpRequest, started_s: float) -> RawResponse:
+        """Exchange a request and its response; a connection that the API has closed meanwhile is no failure."""
+        for _ in range(self._settings.max_connections):
+            try:
+                return self._exchange(request, started_s)
+            except urllib3.exceptions.ProtocolError as error:
+                if request.method != "GET" or not was_idle(error):
+                    raise
+        return self._exchange(request, started_s)
 
     def _exchange(self, request: HttpRequest, started_s: float) -> RawResponse:
         left_s = started_s + self._settings.timeout_s - time.monotonic()

@@ -21,7 +21,11 @@ _registered: dict[str, Opener] = {}
 
 
 class PageStore(Protocol):
-    """Keeps validated pages by crawl and number. Every method can raise `PageStoreError`."""
+    """Keeps validated pages by crawl and number. Every method can raise `PageStoreError`.
+
+    A store that several processes can use at once has two more methods: `claim(crawl) -> bool` reserves a crawl's pages
+    for this process until `release(crawl)` or its end, and returns False if another one has reserved them.
+    """
 
     def numbers(self, crawl: str) -> Iterable[int]:
         """The numbers of the pages that are stored and have not expired, ascending."""

@@ -1,8 +1,13 @@
 """Page store in Redis: several machines can share it, and pages expire by themselves."""
 
+import os
+import socket
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import redis
@@ -17,6 +22,12 @@ BATCH = 1_000
 """Pages dropped per call, so that Redis can serve others in between."""
 
 TIMEOUT_S = 10.0
+
+CLAIM_S = 120.0
+"""Longer than a crawl goes without storing a page; a crawl that another machine's killed process has left can be
+resumed only after this."""
+
+DELETE_IF_OWNED = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 
 
 class _Entry(msgspec.Struct, array_like=True):
@@ -55,6 +66,8 @@ class RedisPageStore:
             raise ConfigurationError(
                 FIELD, "it is not the address of a Redis server", "Use, say, redis://localhost:6379/0."
             ) from None
+        self._token = _token()
+        self._claimed: dict[str, float] = {}
         with _store_errors():
             self._redis.ping()
 
@@ -86,11 +99,19 @@ class RedisPageStore:
             together.set(_key(crawl, page.number), _encoder.encode(entry), px=ttl_ms)
             together.zadd(_index(crawl), {str(page.number): page.number})
             together.pexpire(_index(crawl), ttl_ms)
+            if crawl in self._claimed and time.monotonic() - self._claimed[crawl] > CLAIM_S / 10:
+                together.set(_claim(crawl), self._token, px=int(CLAIM_S * 1000))
+                self._claimed[crawl] = time.monotonic()
             together.execute()
 
     def set_ttl(self, crawl: str, ttl_s: float) -> None:
         """Let all of a crawl's pages expire in `ttl_s` seconds; 0 drops them."""
-        ttl_ms, numbers = int(ttl_s * 1000), iter(self.numbers(crawl))
+        ttl_ms, numbers = int(ttl_s * 1000), iter(tuple(self.numbers(crawl)))
+        if (
+            ttl_ms <= 0
+        ):  # the index first, in one step: pages that it does not list cannot be taken for an unfinished crawl
+            with _store_errors():
+                self._redis.delete(_index(crawl))
         while batch := list(islice(numbers, BATCH)):
             with _store_errors(), self._redis.pipeline(transaction=False) as together:
                 for number in batch:
@@ -99,13 +120,62 @@ class RedisPageStore:
         with _store_errors():
             self._redis.pexpire(_index(crawl), ttl_ms)
 
+    def claim(self, crawl: str) -> bool:
+        """Reserve a crawl's pages for this store; return False if another one has reserved them.
+
+        The reservation lapses `CLAIM_S` after the last page was stored. That of a process of this machine which no
+        longer runs is taken over at once.
+        """
+        with _store_errors():
+            for _ in range(2):
+                if self._redis.set(_claim(crawl), self._token, nx=True, px=int(CLAIM_S * 1000)):
+                    self._claimed[crawl] = time.monotonic()
+                    return True
+                owner = self._redis.get(_claim(crawl))
+                if owner == self._token.encode():
+                    return True
+                if isinstance(owner, bytes) and not _has_ended(owner.decode(errors="replace")):
+                    return False
+                self._redis.eval(DELETE_IF_OWNED, 1, _claim(crawl), owner or "")
+        return False
+
+    def release(self, crawl: str) -> None:
+        """Leave a crawl's pages to others."""
+        if self._claimed.pop(crawl, None) is not None:
+            with _store_errors():
+                self._redis.eval(DELETE_IF_OWNED, 1, _claim(crawl), self._token)
+
     def close(self) -> None:
         """Close the connection."""
+        for crawl in tuple(self._claimed):
+            self.release(crawl)
         self._redis.close()
 
 
 def _key(crawl: str, number: int) -> str:
     return f"{PREFIX}:{crawl}:{number}"
+
+
+def _claim(crawl: str) -> str:
+    return f"{PREFIX}:{crawl}:claim"
+
+
+def _token() -> str:
+    return f"{socket.gethostname()} {os.getpid()} {_started(os.getpid())} {uuid4().hex}"
+
+
+def _started(process: int) -> str:
+    """When a process of this machine began, in ticks since it was booted; blank if there is none, or nobody knows."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _has_ended(token: str) -> bool:
+    """Whether a token is that of a process of this machine which no longer runs."""
+    host, process, started, *_ = [*token.split(" "), "", "", ""]
+    return host == socket.gethostname() and process.isdigit() and bool(started) and _started(int(process)) != started
 
 
 def _index(crawl: str) -> str:

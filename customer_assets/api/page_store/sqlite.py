@@ -1,5 +1,6 @@
 """Page store in a SQLite file: pages survive the process, however it ends, and two processes can share them."""
 
+import fcntl
 import logging
 import os
 import sqlite3
@@ -12,6 +13,7 @@ from typing import TypeVar
 from customer_assets.api.page_store.base import checksum
 from customer_assets.core.errors import PageStoreError
 from customer_assets.core.models import Page
+from customer_assets.storage.locks import NO_LOCKS
 
 logger = logging.getLogger("customer_assets.api")
 
@@ -78,6 +80,7 @@ class SQLitePageStore:
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._path, self._clock = path, clock
+        self._claims: dict[str, tuple[Path, int]] = {}
         try:
             self._connection = self._open()
         except (OSError, sqlite3.Error) as error:
@@ -121,8 +124,39 @@ class SQLitePageStore:
             self._try(partial(_drop, OF_CRAWL, parameters))
         self._sweep()
 
+    def claim(self, crawl: str) -> bool:
+        """Reserve a crawl's pages for this store; return False if another one has reserved them.
+
+        The lock is a file beside the store, which the system releases however the process ends. It is not the store's
+        own file: closing any descriptor of that would release SQLite's locks.
+        """
+        path = self._path.with_name(f"{self._path.name}.{crawl[:8]}.lock")
+        try:
+            while crawl not in self._claims:
+                descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+                if not _try_lock(descriptor):
+                    os.close(descriptor)
+                    return False
+                if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
+                    self._claims[crawl] = (path, descriptor)
+                else:  # its owner removed it between the two steps
+                    os.close(descriptor)
+        except OSError as error:
+            raise PageStoreError(f"The page store {self._path} cannot be locked: {error}.") from error
+        return True
+
+    def release(self, crawl: str) -> None:
+        """Leave a crawl's pages to others."""
+        if crawl in self._claims:
+            path, descriptor = self._claims.pop(crawl)
+            with suppress(OSError):
+                path.unlink()
+            os.close(descriptor)
+
     def close(self) -> None:
         """Close the file."""
+        for crawl in tuple(self._claims):
+            self.release(crawl)
         self._connection.close()
 
     def _sweep(self) -> None:
@@ -176,6 +210,18 @@ class SQLitePageStore:
         self._path.replace(aside)
         for suffix in ("-journal", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock a file; where a file system has no locks, every process counts as alone."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    return True
 
 
 def _private_directory(path: Path) -> None:

@@ -109,6 +109,10 @@ class PageParser:
             raise _BadPageError(f"{NO_PAGE}: {error.diagnosis.problem}", error.diagnosis) from None
         self._check_error(body.values)
         counts = self._read_counts(body, response, content, fetch)
+        if self._is_clamped(counts, fetch):  # the page that was asked for no longer exists
+            return Page(
+                fetch.page, counts.get("per_page") or None, counts.get("total"), counts["total_pages"], 0, b"[]"
+            )
         self._check_counts(counts, body, fetch)
         following = self._follow(body, response, fetch, url, counts.get("total_pages"))
         return Page(
@@ -150,6 +154,11 @@ class PageParser:
             count = parse_count(response.headers.get(self._total_header))
             counts |= {} if count is None else {"total": count}
         return counts
+
+    def _is_clamped(self, counts: dict[str, int], fetch: FetchPage) -> bool:
+        """Whether the last page came in place of one behind it, as some APIs answer once customers have left."""
+        last = counts.get("total_pages", 0)
+        return 1 <= last < fetch.page and counts.get("page") == last - 1 + self._first
 
     def _check_counts(self, counts: dict[str, int], body: Body, fetch: FetchPage) -> None:
         if "page" in counts and counts["page"] != fetch.page - 1 + self._first:

@@ -4,7 +4,7 @@ from typing import Any
 
 from customer_assets.api.responses.parser import records
 from customer_assets.core.json_values import parse_id
-from customer_assets.core.models import Page
+from customer_assets.core.models import Page, Repetition
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping, record_mapper
 
 COUNTED_FIELDS = ("email", "first_name", "last_name", "avatar")
@@ -28,11 +28,15 @@ class CustomerCollector:
         """Forget everything so far."""
         self._best: dict[int | str, tuple[int, tuple[int, int], dict[str, Any]]] = {}
         self._rejected = 0
+        self._read_from: dict[int | str, int] = {}
+        self._repeated: set[int] = set()
+        self._page_ids: dict[int, frozenset[int | str]] = {}
         self._fingerprint = 0
 
     def add(self, page: Page) -> None:
         """Take one page."""
         self._fingerprint = (self._fingerprint + int.from_bytes(page.digest)) % FINGERPRINT_MODULUS
+        ids: set[int | str] = set()
         for position, record in enumerate(records(page)):
             known = self._map_record(record)
             found = known.get("id") if isinstance(known, dict) else None
@@ -40,10 +44,22 @@ class CustomerCollector:
             if customer_id is None:
                 self._rejected += 1
                 continue
+            ids.add(customer_id)
+            number = self._read_from.setdefault(customer_id, page.number)
+            if number != page.number:
+                self._repeated.add(min(number, page.number))
             candidate = (missing_fields(known), (page.number, position), record)
             best = self._best.get(customer_id)
             if best is None or candidate[:2] < best[:2]:
                 self._best[customer_id] = candidate
+
+        self._page_ids[page.number] = frozenset(ids)
+
+    def repetition(self, most: int) -> Repetition:
+        """How customers repeat over the pages."""
+        pages = sorted(self._repeated)
+        sets = [ids for ids in self._page_ids.values() if len(ids) > 1]
+        return Repetition.of(pages, len(sets) - len(set(sets)), most)
 
     def unique_ids(self) -> int:
         """Distinct customers so far."""
@@ -60,6 +76,13 @@ class CustomerCollector:
     def customers(self) -> list[dict[str, Any]]:
         """One record per customer, as the API sent it, in the API's order."""
         return [record for _, _, record in sorted(self._best.values(), key=lambda best: best[1])]
+
+
+def page_ids(page: Page, mapping: RecordMapping = DEFAULT_RECORD) -> tuple[int | str | None, ...]:
+    """The ids of a page's records, in order; None for a record without a usable one."""
+    mapped = map(record_mapper(mapping), records(page))
+    found = (known.get("id") if isinstance(known, dict) else None for known in mapped)
+    return tuple(parse_id(each, mapping.id_type, mapping.missing) for each in found)
 
 
 def missing_fields(record: dict[str, Any]) -> int:

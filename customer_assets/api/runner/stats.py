@@ -48,6 +48,8 @@ class CrawlStats:
         rejected: Records without a usable id.
         missing_customers: Customers that the API counts but did not hand over; negative if it handed over more.
         source_duplicates: Records that repeat a customer at the source itself: two passes read exactly the same.
+        moved_s: Seconds over which pages were read while customers moved, where that could not be settled by reading
+            again: a quota forbids it, or the API does not count its customers. 0: it is settled.
         passes: How often all pages were read.
         requests: Requests sent.
         pages_received: Requests that brought their page.
@@ -70,6 +72,7 @@ class CrawlStats:
     rejected: int = 0
     missing_customers: int = 0
     source_duplicates: int = 0
+    moved_s: float = 0.0
     passes: int = 0
     requests: int = 0
     pages_received: int = 0

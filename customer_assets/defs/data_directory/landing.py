@@ -46,6 +46,7 @@ def crawl_summary(landing: Landing, figures: CrawlStats, reasons: Mapping[str, i
         keys=sample.keys,
         total=figures.total,
         missing_customers=figures.missing_customers,
+        moved_s=figures.moved_s,
         source_duplicates=figures.source_duplicates,
         pages=figures.pages,
         requests=figures.requests,

@@ -11,7 +11,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from customer_assets.core.models import Page, RejectedRecord
+from customer_assets.core.models import Page, RejectedRecord, Repetition
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.processing.landing.batches import quarantine_batch, raw_batch
 from customer_assets.processing.landing.parser import ParsedPage, RecordParser
@@ -50,6 +50,18 @@ Hashing takes four times as long as everything else, and is left out where all i
 _TEXTS = "SELECT approx_count_distinct(id) FROM read_parquet(?)"
 _DISTINCT_TEXTS = """
 SELECT count(DISTINCT id) FROM read_parquet($path) WHERE $parts = 1 OR hash(id) % $parts = $part
+"""
+
+
+_REPEATED_PAGES = """
+SELECT DISTINCT min(page) FROM read_parquet($path) GROUP BY id HAVING count(DISTINCT page) > 1 ORDER BY 1
+"""
+_WHOLE_PAGES = """
+SELECT count(*) - count(DISTINCT ids)
+FROM (
+  SELECT concat(sum(hash(id)), '-', count(*)) AS ids
+  FROM (SELECT DISTINCT page, id FROM read_parquet($path)) GROUP BY page HAVING count(*) > 1
+)
 """
 
 
@@ -142,6 +154,11 @@ class LandingWriter:
         """Complete both files, and count the distinct ids of this pass, out of core."""
         self.close()
         return _distinct_ids(self.raw_path, self.mapping)
+
+    def repetition(self, most: int) -> Repetition:
+        """Say how customers repeat over the pages of this pass; complete both files."""
+        self.close()
+        return _repetition(self.raw_path, most)
 
     def fingerprint(self) -> str:
         """Return the hash of this pass's pages, whatever order they came in, and of the mapping they were read by."""
@@ -253,6 +270,18 @@ class _ParquetFile:
             writer, self._writer = self._writer, None
             with with_filename(self.path):
                 writer.close()
+
+
+def _repetition(path: Path, most: int) -> Repetition:
+    import duckdb  # noqa: PLC0415 - as below
+
+    with TemporaryDirectory(dir=path.parent) as spill_dir:
+        settings: dict[str, Any] = {"temp_directory": spill_dir, **_COUNTING}
+        with duckdb.connect(config=settings) as connection:
+            file = {"path": escape_glob(path)}
+            pages = [page for (page,) in connection.execute(_REPEATED_PAGES, file).fetchall()]
+            ((whole,),) = connection.execute(_WHOLE_PAGES, file).fetchall()
+    return Repetition.of(pages, whole, most)
 
 
 def _distinct_ids(path: Path, mapping: RecordMapping) -> int:

@@ -213,6 +213,8 @@ class Witness:
         assert not self.in_flight, "a crawl ends when nothing is in flight"
         pages = self.crawl.total_pages if self.tells_pages else None
         missing = [page for page in range(1, min(pages, 10_000) + 1) if page not in self.accepted] if pages else []
+        if self.crawl.not_found is not None:
+            missing = [page for page in missing if page < self.crawl.not_found]
         if isinstance(end, Done):
             assert missing == [], "done means every page"
             return

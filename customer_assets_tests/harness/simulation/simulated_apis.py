@@ -174,7 +174,7 @@ def visit(world: World, *, crawl: Crawl | None = None) -> Witness:
         witness.begin(crawl or witness.resumed(new_pacer(world)))
         live(api, witness, lives_s[0])
         api.in_flight, crawl = 0, None
-        if isinstance(witness.end, GiveUp) and witness.end.is_cursor_expired:
+        if isinstance(witness.end, GiveUp) and witness.end.is_stale:
             witness.forget()
             continue
         if witness.end is not None:

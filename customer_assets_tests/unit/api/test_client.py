@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import os
+import signal
+import socket
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +21,7 @@ from customer_assets.core.errors import (
     RequestRefusedError,
 )
 from customer_assets.simulator import SimulatorSettings, running_simulator
+from customer_assets_tests.harness.apis.paged_api import Answered, Asked, PagedAPI, Records, by_offset, paged
 from customer_assets_tests.harness.apis.scripted_server import FakeClock, ScriptedServer, body, http
 
 KEY = "canary-key-c0ffee"
@@ -162,24 +166,24 @@ def test_pages_are_read_in_parallel_but_no_more_than_allowed(transport: str) -> 
 @pytest.mark.parametrize("store", ["memory://", "sqlite:///{}/pages.sqlite"])
 @pytest.mark.smoke
 def test_called_again_it_asks_only_for_what_is_missing(serve_script: Serve, tmp_path: Path, store: str) -> None:
-    """A crawl that ends incomplete keeps its pages."""
-    broken = {2}
-    server = serve_script(otherwise=lambda page: http(500) if page in broken else http(200, body(page, total=30)))
+    """A crawl that ends incomplete keeps its pages; those beside a missing one show whether customers have moved."""
+    broken = {3}
+    server = serve_script(otherwise=lambda page: http(500) if page in broken else http(200, body(page, total=35)))
     with CustomerAPIClient(server.url, KEY, retry_waits_s=SHORT, page_store=store.format(tmp_path)) as client:
         with pytest.raises(IncompleteCrawlError) as caught:
             client.fetch_all_customers()
-        assert caught.value.missing_pages == (2,)
+        assert caught.value.missing_pages == (3,)
         broken.clear()
         server.requests.clear()
-        assert len(client.fetch_all_customers()) == 30
-    assert server.pages == [2]
+        assert len(client.fetch_all_customers()) == 35
+    assert sorted(server.pages) == [2, 3, 4]
 
 
 @pytest.mark.smoke
 def test_another_process_resumes_from_the_file(serve_script: Serve, tmp_path: Path) -> None:
     """A new client on the same file; the file does not tell the key."""
     broken = {3}
-    server = serve_script(otherwise=lambda page: http(500) if page in broken else http(200, body(page, total=30)))
+    server = serve_script(otherwise=lambda page: http(500) if page in broken else http(200, body(page, total=35)))
     options: dict[str, Any] = {"retry_waits_s": SHORT, "page_store": f"sqlite:///{tmp_path}/pages.sqlite"}
     with CustomerAPIClient(server.url, KEY, **options) as client, pytest.raises(IncompleteCrawlError):
         client.fetch_all_customers()
@@ -187,23 +191,24 @@ def test_another_process_resumes_from_the_file(serve_script: Serve, tmp_path: Pa
     broken.clear()
     server.requests.clear()
     with CustomerAPIClient(server.url, "another-key", **options) as client:
-        assert len(client.fetch_all_customers()) == 30
-    assert server.pages == [3]
+        assert len(client.fetch_all_customers()) == 35
+    assert sorted(server.pages) == [2, 3, 4]
 
 
 def test_a_finished_crawl_can_spare_the_api_a_repeat(serve_script: Serve, tmp_path: Path) -> None:
     """Within `cache_ttl_s` nothing is asked; without it everything."""
-    server = serve_script()
+    server = serve_script(otherwise=lambda page: http(200, body(page, total=11)))
     store = f"sqlite:///{tmp_path}/pages.sqlite"
-    for cache_ttl_s in (60.0, 0.0):
+    for cache_ttl_s, asked in ((60.0, [1, 2]), (60.0, []), (0.0, [1, 2])):
+        server.requests.clear()
         with CustomerAPIClient(server.url, KEY, page_store=store, cache_ttl_s=cache_ttl_s) as client:
-            assert len(client.fetch_all_customers()) == 12
-    assert sorted(server.pages) == [1, 2]
+            assert len(client.fetch_all_customers()) == 11
+        assert sorted(server.pages) == asked
 
 
 def test_a_damaged_page_is_fetched_again(serve_script: Serve, tmp_path: Path) -> None:
-    """Its checksum tells."""
-    server = serve_script()
+    """Its checksum tells; the page before it is compared."""
+    server = serve_script(otherwise=lambda page: http(200, body(page, total=11)))
     options: dict[str, Any] = {"page_store": f"sqlite:///{tmp_path}/pages.sqlite", "cache_ttl_s": 60.0}
     with CustomerAPIClient(server.url, KEY, **options) as client:
         client.fetch_all_customers()
@@ -212,8 +217,8 @@ def test_a_damaged_page_is_fetched_again(serve_script: Serve, tmp_path: Path) ->
     connection.close()
     server.requests.clear()
     with CustomerAPIClient(server.url, KEY, **options) as client:
-        assert len(client.fetch_all_customers()) == 12
-    assert server.pages == [2]
+        assert len(client.fetch_all_customers()) == 11
+    assert sorted(server.pages) == [1, 2]
 
 
 def test_a_store_that_fails_does_not_fail_the_crawl(
@@ -230,7 +235,7 @@ def test_a_store_that_fails_does_not_fail_the_crawl(
 
 
 def test_the_most_complete_of_several_records_stands(serve_script: Serve) -> None:
-    """Then the earliest; records without a usable id are left out. Two passes prove that the API holds them."""
+    """Then the earliest; records without a usable id are left out. All came at one time, so the API holds them."""
     records: list[Any] = [
         {"id": 1, "email": None, "first_name": "A"},
         {"id": "1", "email": "a@x.org", "first_name": "A"},
@@ -239,10 +244,11 @@ def test_the_most_complete_of_several_records_stands(serve_script: Serve) -> Non
         "no object",
         {"id": True},
     ]
-    server = serve_script(otherwise=lambda page: http(200, body(page, total=6, data=records)))
+    answers = {1: body(1, total=6, data=records)}
+    server = serve_script(otherwise=lambda page: http(200, answers.get(page, body(page, total=6))))
     with CustomerAPIClient(server.url, KEY) as client:
         assert client.fetch_all_customers() == [records[1]]
-    assert server.pages == [1, 1]
+    assert server.pages == [1, 2], "the second page makes sure that nothing follows"
 
 
 @pytest.mark.smoke
@@ -333,7 +339,7 @@ def test_an_api_of_another_shape_is_read_whole(serve_script: Serve, transport: s
     }
 
     def answer(page: int) -> bytes:
-        people = [{"ref": {"no": 2 * page + each}, "mail": "a@x.org"} for each in (1, 2)]
+        people = [{"ref": {"no": 2 * page + each}, "mail": "a@x.org"} for each in (1, 2) if page < 3]
         return http(200, {"content": people, "number": page, "size": 2, "totalElements": 6, "totalPages": 3})
 
     server = serve_script(otherwise=answer)
@@ -341,7 +347,7 @@ def test_an_api_of_another_shape_is_read_whole(serve_script: Serve, transport: s
     with CustomerAPIClient(server.url, KEY, transport=transport, path="/v2/people", **options) as client:
         found = client.fetch_all_customers()
     assert [each["ref"]["no"] for each in found] == [1, 2, 3, 4, 5, 6]
-    assert sorted(server.pages) == [0, 1, 2]
+    assert sorted(server.pages) == [0, 1, 2, 3], "the last one makes sure that nothing follows"
     for request in server.requests:
         assert request.startswith("GET /api/v2/people?my_page=")
         assert "size=2" in request.splitlines()[0]
@@ -361,3 +367,75 @@ def test_a_shape_that_cannot_be_read_is_refused(options: dict[str, Any], field: 
     """Before anything is sent."""
     with pytest.raises(ConfigurationError, match=f"^{field}:"):
         CustomerAPIClient("https://x.org", KEY, **options)
+
+
+@TRANSPORTS
+def test_a_connection_that_was_closed_while_idle_costs_no_wait(serve_script: Serve, transport: str) -> None:
+    """No byte of the response came, so the request goes on a new connection at once (RFC 9112, 9.3.1)."""
+    taken: list[bytes] = []
+
+    def answer_once(connection: socket.socket) -> None:
+        connection.sendall(http(200, body(1, total=11)).replace(b"Connection: close", b"X: y"))
+        taken.append(connection.recv(65_536))
+
+    server, clock = serve_script([answer_once], lambda page: http(200, body(page, total=11))), FakeClock()
+    with CustomerAPIClient(server.url, KEY, transport=transport, clock=clock, max_concurrency=1) as client:
+        assert len(client.fetch_all_customers()) == 11
+        assert client.figures.retries.total() == 0
+    assert b"page=2" in taken[0]
+    assert server.pages == [1, 2]
+
+
+@TRANSPORTS
+def test_a_connection_that_is_closed_at_once_is_a_failure(serve_script: Serve, transport: str) -> None:
+    """It is a new one: four requests for an API that does nothing else."""
+    server = serve_script(otherwise=lambda _page: b"")
+    client = CustomerAPIClient(server.url, KEY, transport=transport, clock=FakeClock())
+    with client, pytest.raises(IncompleteCrawlError):
+        client.fetch_all_customers()
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@TRANSPORTS
+def test_a_redirect_for_a_slash_is_followed_once(status: int, transport: str) -> None:
+    """Not for every page."""
+
+    def with_slash(asked: Asked, records: Records) -> Answered:
+        if not asked.path.endswith("/"):
+            query = "&".join(f"{name}={value}" for name, value in asked.query.items())
+            return Answered({}, {"Location": f"{asked.path}/?{query}"}, status)
+        return by_offset(asked, records)
+
+    settings: dict[str, Any] = {
+        "pages": {"type": "offset", "size_parameter": "limit", "size": 100},
+        "answer": {"records": "items", "total": "total"},
+    }
+    with (
+        paged(PagedAPI(with_slash)) as api,
+        CustomerAPIClient(api.url, KEY, transport=transport, max_concurrency=1, **settings) as client,
+    ):
+        assert len(client.fetch_all_customers()) == 523
+        assert api.requests == 6 + 1
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite:///{}/pages.sqlite"])
+@TRANSPORTS
+def test_a_client_that_was_used_before_a_fork_works_in_the_child(
+    serve_script: Serve, tmp_path: Path, transport: str, store: str
+) -> None:
+    """Neither threads nor connections survive a fork."""
+    server = serve_script(otherwise=lambda page: http(200, body(page, total=11)))
+    with CustomerAPIClient(server.url, KEY, transport=transport, page_store=store.format(tmp_path)) as client:
+        assert len(client.fetch_all_customers()) == 11
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                signal.alarm(20)
+                code = 0 if len(client.fetch_all_customers()) == 11 else 2
+                client.close()
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert len(client.fetch_all_customers()) == 11

@@ -102,3 +102,13 @@ def test_what_is_ours_is_kept_whole() -> None:
     assert [each.cls_name for each in kept] == ["Failure", "ValueError", "KeyError"]
     assert "a bug" in kept[1].message
     assert "its cause" in kept[2].message
+
+
+@pytest.mark.parametrize(("pages_received", "most"), [(0, 3), (20, 1_000_000)])
+def test_a_pause_that_brought_pages_costs_no_retry(pages_received: int, most: int) -> None:
+    """An hourly quota is waited out as often as it takes; a pause that brings nothing, three times."""
+    pause = CrawlPausedError(3_000)
+    pause.pages_received = pages_received
+    with pytest.raises(dg.RetryRequested) as caught, as_dagster_failures():
+        raise pause
+    assert (caught.value.max_retries, caught.value.seconds_to_wait) == (most, 3_000)

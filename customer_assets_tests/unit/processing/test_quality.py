@@ -467,3 +467,14 @@ def test_the_crawl_that_was_cleaned(fingerprint: str, *, same: bool) -> None:
     clean = engine.from_arrow(pa.Table.from_pylist([], CLEAN_SCHEMA))
     cleaning = CLEANING.model_copy(update={"crawl": _crawl(1, 0).model_copy(update={"fingerprint": fingerprint})})
     assert measure_quality(raw, clean, _crawl(1, 0), cleaning).of_this_crawl is same
+
+
+@pytest.mark.parametrize("total", [None, 10])
+def test_customers_who_moved_are_a_warning(total: int | None) -> None:
+    """Where that can neither be settled nor counted; customers who are missing block all the same."""
+    crawl = CrawlSummary(fingerprint="", landed=10, rejected=0, total=total, missing_customers=0, moved_s=90_000.0)
+    verdict = completeness(crawl, QualityThresholds())
+    assert (verdict.passed, verdict.severity) == (False, Severity.WARN)
+    assert "over 1500 minutes" in verdict.description
+    if total is not None:
+        assert completeness(crawl.model_copy(update={"missing_customers": 1}), QualityThresholds()).blocks

@@ -47,16 +47,16 @@ def test_a_pass_is_assessed(
 ) -> None:
     """Once, and after a second pass that read the very same."""
     totals = totals_of(numbering, pages)
-    assert assess(totals, unique, 0, same_as_before=False) is first
-    assert assess(totals, unique, 0, same_as_before=True) is again
-    assert assess(totals, unique - 1, 1, same_as_before=False) is first, "a rejected record is one, too"
+    assert assess(totals, unique, 0, is_repeatable=False) is first
+    assert assess(totals, unique, 0, is_repeatable=True) is again
+    assert assess(totals, unique - 1, 1, is_repeatable=False) is first, "a rejected record is one, too"
 
 
 def test_a_total_that_is_at_least_right_is_reached() -> None:
     """More than that is no contradiction; fewer is."""
     totals = totals_of(PAGES, [(1, 10, 12), (2, 10, 12)], "at_least")
-    assert assess(totals, 20, 0, same_as_before=False) is COMPLETE
-    assert assess(totals, 11, 0, same_as_before=False) is SHIFTED
+    assert assess(totals, 20, 0, is_repeatable=False) is COMPLETE
+    assert assess(totals, 11, 0, is_repeatable=False) is SHIFTED
 
 
 def test_an_estimate_is_not_compared() -> None:
@@ -64,7 +64,7 @@ def test_an_estimate_is_not_compared() -> None:
     assert totals_of(PAGES, [(1, 10, 99)], "none").total is None
     totals = totals_of(PAGES, [(1, 10, 10), (2, 3, 3)])
     totals.forget_total()
-    assert assess(totals, 13, 0, same_as_before=False) is COMPLETE
+    assert assess(totals, 13, 0, is_repeatable=False) is COMPLETE
 
 
 def test_pages_that_repeat_beyond_the_end_are_left_out() -> None:
@@ -73,16 +73,16 @@ def test_pages_that_repeat_beyond_the_end_are_left_out() -> None:
     assert totals.pages == 4
     totals.leave_out_beyond(2)
     assert totals.records == 15
-    assert assess(totals, 15, 0, same_as_before=False) is COMPLETE
+    assert assess(totals, 15, 0, is_repeatable=False) is COMPLETE
 
 
 @pytest.mark.parametrize("numbering", [PAGES, RECORDS])
 def test_without_a_total_only_a_second_pass_proves_that_nobody_moved(numbering: Numbering) -> None:
     """If it is asked to, and there is more than one page, an empty one included: somebody may have left its place."""
     two, one = totals_of(numbering, [(1, 10, None), (11, 0, None)]), totals_of(numbering, [(1, 10, None)])
-    assert assess(two, 10, 0, same_as_before=False, verify=True) is Consistency.UNVERIFIED
-    assert assess(two, 10, 0, same_as_before=True, verify=True) is COMPLETE
-    assert assess(two, 10, 0, same_as_before=False) is COMPLETE
-    assert assess(one, 10, 0, same_as_before=False, verify=True) is COMPLETE
+    assert assess(two, 10, 0, is_repeatable=False, verify=True) is Consistency.UNVERIFIED
+    assert assess(two, 10, 0, is_repeatable=True, verify=True) is COMPLETE
+    assert assess(two, 10, 0, is_repeatable=False) is COMPLETE
+    assert assess(one, 10, 0, is_repeatable=False, verify=True) is COMPLETE
     counted = totals_of(numbering, [(1, 10, 10), (11, 0, 10)])
-    assert assess(counted, 10, 0, same_as_before=False, verify=True) is COMPLETE
+    assert assess(counted, 10, 0, is_repeatable=False, verify=True) is COMPLETE

@@ -1,11 +1,14 @@
 """Redis as a page store: a real server."""
 
+import os
 import sys
+from contextlib import closing
 
 import pytest
 import redis
 
 from customer_assets.api.page_store.base import open_store
+from customer_assets.api.page_store.redis import RedisPageStore
 from customer_assets.core.errors import ConfigurationError, PageStoreError
 from customer_assets_tests.harness.machines.page_stores import ManualClock, page
 from customer_assets_tests.harness.machines.services import free_port
@@ -68,3 +71,30 @@ def test_a_missing_package_tells_how_to_install_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.delitem(sys.modules, "customer_assets.api.page_store.redis", raising=False)
     with pytest.raises(ConfigurationError, match=r"pip install 'customer_assets\[redis\]'"):
         open_store("redis://127.0.0.1", ManualClock())
+
+
+@pytest.mark.service
+def test_a_crawl_is_claimed_once(redis_url: str) -> None:
+    """By one store at a time, in one process or several; the claim ends with its release or its store."""
+    one, other = RedisPageStore(redis_url), RedisPageStore(redis_url)
+    assert one.claim("crawl")
+    assert one.claim("crawl"), "again by the same one"
+    assert not other.claim("crawl")
+    assert other.claim("another")
+    one.release("crawl")
+    assert other.claim("crawl")
+    other.close()
+    assert one.claim("crawl")
+    one.close()
+
+
+@pytest.mark.service
+def test_the_claim_of_a_killed_process_is_free(redis_url: str) -> None:
+    """At once, on the same machine."""
+    child = os.fork()
+    if child == 0:
+        RedisPageStore(redis_url).claim("killed")
+        os._exit(0)
+    os.waitpid(child, 0)
+    with closing(RedisPageStore(redis_url)) as store:
+        assert store.claim("killed")

@@ -4,6 +4,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -236,3 +238,31 @@ def test_eight_processes_may_make_one_file(tmp_path: Path) -> None:
     opened = SQLitePageStore(path, ManualClock())
     assert list(opened.numbers("a")) == list(range(80))
     opened.close()
+
+
+def test_a_crawl_is_claimed_once(tmp_path: Path) -> None:
+    """By one store at a time, in one process or several; the claim ends with its release or its store."""
+    path = tmp_path / "pages.sqlite"
+    one, other = SQLitePageStore(path, time.time), SQLitePageStore(path, time.time)
+    assert one.claim("crawl")
+    assert one.claim("crawl"), "again by the same one"
+    assert not other.claim("crawl")
+    assert other.claim("another")
+    one.release("crawl")
+    assert other.claim("crawl")
+    other.close()
+    assert one.claim("crawl")
+    one.close()
+    assert list(tmp_path.glob("*.lock")) == []
+
+
+def test_the_claim_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    """The system releases it, however the process ends."""
+    path = tmp_path / "pages.sqlite"
+    child = os.fork()
+    if child == 0:
+        SQLitePageStore(path, time.time).claim("crawl")
+        os._exit(0)
+    os.waitpid(child, 0)
+    with closing(SQLitePageStore(path, time.time)) as store:
+        assert store.claim("crawl")

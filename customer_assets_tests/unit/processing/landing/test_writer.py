@@ -217,3 +217,11 @@ def test_the_fingerprint_tells_mappings_apart(tmp_path: Path) -> None:
     }
     assert len(found) == 4
     assert _landed(LandingWriter(tmp_path / "r", tmp_path / "q", mapping=RecordMapping()), pages).fingerprint() in found
+
+
+def test_repetition_is_told_from_duplicates(writer: LandingWriter) -> None:
+    """Duplicates name the page of the first copy; a page that repeats another one, in any order, is counted."""
+    ids = [[1, 2, 3], [4, 5, 1], [6, 7, 8], [9, 9, 9], [8, 6, 7], [9]]
+    _landed(writer, [_page(number, [{"id": each} for each in page]) for number, page in enumerate(ids, 1)])
+    assert writer.repetition(9) == ((1, 3, 4), 1)
+    assert writer.repetition(1) == ((1,), 1)

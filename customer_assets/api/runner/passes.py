@@ -1,0 +1,329 @@
+"""Reads a listing into a sink, pass after pass, until what came adds up. What that means is decided in `crawl/`."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from http import HTTPStatus
+from math import ceil
+from typing import NamedTuple
+
+from customer_assets.api.crawl.consistency import (
+    MAX_PASSES,
+    Consistency,
+    PageSink,
+    PassTotals,
+    TotalIs,
+    assess,
+)
+from customer_assets.api.crawl.crawl import Crawl
+from customer_assets.api.crawl.events import GiveUp
+from customer_assets.api.crawl.extent import NOTHING_FOLLOWS, UNBOUNDED, Extent, Numbering
+from customer_assets.api.crawl.guards import GROWTH_ALLOWANCE
+from customer_assets.api.crawl.policy import BackoffPolicy, CrawlPolicy
+from customer_assets.api.crawl.rate_limiter import RateLimiter
+from customer_assets.api.options import ApiSettings
+from customer_assets.api.page_store.best_effort import BestEffortStore
+from customer_assets.api.paging import Single
+from customer_assets.api.runner.collector import page_ids
+from customer_assets.api.runner.held_pages import HeldPages
+from customer_assets.api.runner.stats import CrawlStats
+from customer_assets.core.errors import APIError, CrawlPausedError, IncompleteCrawlError, RequestRefusedError
+from customer_assets.core.models import Page, Repetition
+
+logger = logging.getLogger("customer_assets.api")
+
+SPOT_CHECK_SHARE = 0.04
+"""Share of the pages that are read again, at most, to tell duplicates at the source from customers who moved."""
+
+MOST_CATCHING_UP = 5
+"""How often the pages at the front are read again while customers keep joining there."""
+
+CAPS = (1_000, 5_000, 10_000, 50_000, 100_000)
+"""Totals at which search engines stop counting, and listing."""
+
+PAGE_IS_GONE = "The API counts this page but does not find it: ask whoever runs it which of the two is right."
+
+Ids = tuple[int | str | None, ...]
+
+RunCrawl = Callable[[Crawl, CrawlStats, Callable[[Page], None]], GiveUp | None]
+"""Runs a crawl to its end: returns None, or why the pages that it held are stale; raises for every other end."""
+
+
+class _Pass(NamedTuple):
+    """One pass, as read."""
+
+    totals: PassTotals
+    since_s: float
+    """When its first page was read."""
+    is_paused: bool
+    """Whether the API has named a long pause since then."""
+    not_found: int | None
+    """The page from which on pages were not found, although the API counts them."""
+
+
+class ListingReader:
+    """Reads a listing completely.
+
+    Args:
+        settings: How the API is read.
+        policy: How hard a crawl tries.
+        limiter: When requests can go.
+        store: The stored pages of an unfinished crawl.
+        run: Runs a crawl.
+        fetch_total: Asks for the total where that takes a request of its own.
+        epoch_s: Returns seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        policy: CrawlPolicy,
+        limiter: RateLimiter,
+        store: BestEffortStore,
+        *,
+        run: RunCrawl,
+        fetch_total: Callable[[CrawlStats], int | None] | None,
+        epoch_s: Callable[[], float],
+    ) -> None:
+        self._settings, self._policy, self._limiter, self._store = settings, policy, limiter, store
+        self._run, self._fetch_total, self._epoch_s = run, fetch_total, epoch_s
+        self._paging = settings.paging
+        self._numbering = self._paging.numbering
+        self._is_total_believed, self._max_pages = True, policy.max_pages
+
+    def read(self, sink: PageSink, figures: CrawlStats) -> None:
+        """Read every page into a sink, and again if customers moved in the meantime."""
+        fingerprint = None
+        for figures.passes in range(1, MAX_PASSES + 1):
+            read = self._read_pass(sink, figures)
+            figures.unique_ids, figures.rejected = sink.unique_ids(), sink.rejected_records()
+            same = sink.fingerprint() == fingerprint
+            consistency = self._assess(read, sink, figures, is_repeatable=same)
+            is_shifted = not consistency.is_final
+            is_settled = same and read.totals.totals_stable  # a third pass would read the same pages again
+            if not is_shifted or is_settled or read.is_paused:
+                break
+            fingerprint = sink.fingerprint()
+            if figures.passes < MAX_PASSES:
+                logger.warning("Pass %d: %s; reading all pages again.", figures.passes, consistency.value)
+                self._store.set_ttl(0)
+        self._store.set_ttl(0 if is_shifted else self._settings.cache_ttl_s)
+        if is_shifted and read.not_found is not None:
+            raise RequestRefusedError(HTTPStatus.NOT_FOUND, read.not_found, PAGE_IS_GONE)
+        self._conclude(figures, read, consistency)
+
+    # --- one pass --------------------------------------------------------------------------------------
+
+    def _read_pass(self, sink: PageSink, figures: CrawlStats) -> _Pass:
+        """Read the stored pages, then the missing ones; from the beginning if the stored ones no longer fit."""
+        while True:
+            held = HeldPages(self._store, sink, self._new_totals(), self._new_extent(), self._ids, self._epoch_s())
+            if held.is_complete and not self._settings.cache_ttl_s:
+                logger.warning("The stored pages are those of a crawl that had ended; reading all pages again.")
+                self._store.set_ttl(0)
+                continue
+            figures.pages_from_store = held.totals.pages
+            crawl = Crawl(self._policy, self._limiter, extent=held.extent, held=held.ranges)
+            stale = self._run_kept(crawl, figures, held)
+            if stale is not None:
+                logger.warning("The stored pages no longer fit the API's (%s); reading all pages again.", stale.reason)
+                self._store.set_ttl(0)
+                continue
+            totals = held.totals
+            totals.departures = max(totals.departures, crawl.departures)
+            self._note_end(held.extent)
+            self._settle_total(totals, held.extent, figures)
+            if not held.is_complete and crawl.not_found is None and self._goes_on(totals, figures):
+                continue
+            if totals.has_grown and self._numbering is not Numbering.CHAIN:
+                self._catch_up(totals, sink, figures)
+            return _Pass(totals, held.since_s, held.is_paused, crawl.not_found)
+
+    def _run_kept(self, crawl: Crawl, figures: CrawlStats, held: HeldPages) -> GiveUp | None:
+        """Run a crawl; if the API names a long pause, keep the pages until it is over."""
+        received = figures.pages_received
+        try:
+            return self._run(crawl, figures, lambda page: held.receive(page, crawl))
+        except CrawlPausedError as pause:
+            pause.pages_received = figures.pages_received - received
+            self._store.keep_until(pause.retry_after_s, held.since_s)
+            raise
+
+    def _note_end(self, extent: Extent) -> None:
+        """Store the end of a listing that does not count its pages: a crawl that has ended must be known as such."""
+        if self._numbering is not Numbering.CHAIN and not extent.is_bounded and extent.last < UNBOUNDED:
+            self._store.put(Page(extent.last + 1, None, None, None, 0, b"[]"))
+
+    def _settle_total(self, totals: PassTotals, extent: Extent, figures: CrawlStats) -> None:
+        """Find out what the total is worth, once all pages are there."""
+        totals.leave_out_beyond(extent.last)
+        if extent.counts_one_page:
+            logger.warning("The total that the API names counts one page only, so nothing can be compared with it.")
+            totals.forget_total()
+        if self._fetch_total is not None:
+            figures.customers = self._fetch_total(figures)
+            if totals.total_is != "none":
+                totals.total = figures.customers
+
+    # --- beyond the end --------------------------------------------------------------------------------
+
+    def _goes_on(self, totals: PassTotals, figures: CrawlStats) -> bool:
+        """Whether customers follow the last page, although the API counts no more: totals can be capped.
+
+        Only a full last page is doubted: that takes one request.
+        """
+        counts = totals.last is not None and (totals.last.total, totals.last.total_pages) != (None, None)
+        if not counts or not totals.ends_full or not self._is_total_believed or isinstance(self._paging, Single):
+            return False
+        if totals.total_is == "none" and totals.last is not None and totals.last.total_pages is None:
+            return False
+        number = totals.last.number + self._width(totals.last) if totals.last else 1
+        try:
+            found = self._read_again([number], figures, retries=1).get(number)
+        except RequestRefusedError as refusal:
+            self._refuse_capped_total(totals, refusal)
+            return False
+        except APIError:
+            return False  # nobody can say what is there, or the quota is used up
+        if found is None or not set(self._ids(found)) - set(self._ids(totals.first)) - set(self._ids(totals.last)):
+            return False
+        if found.total is None or found.total <= (totals.total or 0):
+            logger.warning("The API lists more customers than it counts; reading on to the end of the listing.")
+            self._is_total_believed = False
+            if totals.total not in CAPS:  # a miscount has its bounds
+                self._max_pages = int(totals.pages * self._policy.max_growth) + GROWTH_ALLOWANCE
+        return True
+
+    def _refuse_capped_total(self, totals: PassTotals, refusal: RequestRefusedError) -> None:
+        """Refuse a listing that ends exactly where search engines stop, if the API refuses to go on."""
+        is_plain_end = refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+        if totals.total in CAPS and refusal.status in NOTHING_FOLLOWS and not is_plain_end:
+            raise IncompleteCrawlError(
+                (refusal.page,),
+                None,
+                f"the API counts exactly {totals.total} customers and refuses the page behind them "
+                f"(HTTP {refusal.status}), so it seems to list no more than that; read it by another way of paging",
+            )
+
+    # --- reading again ---------------------------------------------------------------------------------
+
+    def _read_again(self, numbers: Iterable[int], figures: CrawlStats, retries: int | None = None) -> dict[int, Page]:
+        """Read pages once more, beside those of the pass."""
+        received: dict[int, Page] = {}
+        wanted = tuple(dict.fromkeys(numbers))
+        backoff = BackoffPolicy(tuple(self._policy.backoff.waits_s)[:retries])
+        crawl = Crawl(replace(self._policy, rounds=1, backoff=backoff), self._limiter, only=wanted)
+        self._run(crawl, figures, lambda page: received.update({page.number: page}))
+        return received
+
+    def _catch_up(self, totals: PassTotals, sink: PageSink, figures: CrawlStats) -> None:
+        """Read the pages again that hold customers by now who joined, or moved there, after they were read."""
+        beyond = totals.last.number + self._width(totals.last) if totals.last else 1
+        most = ceil(totals.pages / 2)
+        for _ in range(MOST_CATCHING_UP):
+            numbers = list(dict.fromkeys(totals.read_too_early()))
+            if not numbers or len(numbers) > most:
+                return
+            most -= len(numbers)
+            for page in self._read_again(numbers, figures).values():
+                totals.read_again(page)
+                sink.add(replace(page, number=beyond))  # a number of its own: the page itself was handed on already
+                beyond += self._width(page)
+
+    def _assess(self, read: _Pass, sink: PageSink, figures: CrawlStats, *, is_repeatable: bool) -> Consistency:
+        totals, found = read.totals, (figures.unique_ids, figures.rejected)
+        consistency = assess(totals, *found, is_repeatable=is_repeatable, verify=self._paging.verify)
+        if read.not_found is not None and totals.total is None and not is_repeatable:
+            return Consistency.SHIFTED  # pages are gone, and nothing says how many customers are left
+        if consistency is not Consistency.SHIFTED or read.is_paused:
+            return self._refuse_repetition(consistency, sink)
+        if assess(totals, *found, is_repeatable=True) is Consistency.SOURCE_DUPLICATES and not totals.departures:
+            repetition = _repetition(sink, max(int(totals.pages * SPOT_CHECK_SHARE), 1))
+            if repetition is not None and self._is_unchanged(repetition.pages, figures):
+                return self._refuse_repetition(Consistency.SOURCE_DUPLICATES, sink)
+        return consistency
+
+    def _is_unchanged(self, numbers: tuple[int, ...], figures: CrawlStats) -> bool:
+        """Whether pages still hold the very customers that were read from them: if so, none of them has moved."""
+        if not numbers:
+            return True  # all duplicates came within one page, that is, at one time
+        stored = self._store.pages(numbers)
+        if self._numbering is Numbering.CHAIN or len(stored) < len(numbers):
+            return False
+        again = self._read_again(numbers, figures)
+        return all(self._ids(again.get(number)) == self._ids(stored[number]) for number in numbers)
+
+    def _refuse_repetition(self, consistency: Consistency, sink: PageSink) -> Consistency:
+        """Refuse a listing whose pages repeat each other: those are no duplicates.
+
+        Raises:
+            IncompleteCrawlError: Pages with different numbers hold the same customers.
+        """
+        if consistency is Consistency.SOURCE_DUPLICATES:
+            repetition = _repetition(sink, 1)
+            if repetition is not None and repetition.whole_pages:
+                raise IncompleteCrawlError(
+                    (),
+                    None,
+                    f"{repetition.whole_pages} pages hold exactly the customers of other pages, so the API seems to "
+                    "ignore the page that it is asked for; check the settings of paging",
+                )
+        return consistency
+
+    def _conclude(self, figures: CrawlStats, read: _Pass, consistency: Consistency) -> None:
+        totals = read.totals
+        figures.pages, figures.records, figures.total = totals.pages, totals.records, totals.total
+        is_shifted = not consistency.is_final
+        if is_shifted and (totals.total is None or read.is_paused):
+            figures.moved_s = max(self._epoch_s() - read.since_s, 1.0)
+            logger.warning(
+                "Customers moved while pages were read, over %.0f s, and reading again did not settle it: some who "
+                "joined or moved can be missing.",
+                figures.moved_s,
+            )
+        if totals.total is None:
+            return
+        difference = totals.total - figures.rejected - figures.unique_ids
+        if consistency is Consistency.SOURCE_DUPLICATES:
+            figures.source_duplicates = difference
+        elif is_shifted:
+            figures.missing_customers = totals.missing(difference, is_paused=read.is_paused)
+        if difference < 0 and not totals.departures:
+            logger.warning("The API handed over %d customers more than it counts.", -difference)
+        elif figures.missing_customers:
+            logger.warning("The API counts %d customers more than it handed over.", figures.missing_customers)
+
+    # --- bits ------------------------------------------------------------------------------------------
+
+    def _ids(self, page: Page | None) -> Ids:
+        return () if page is None else page_ids(page, self._settings.record)
+
+    def _width(self, page: Page) -> int:
+        """How many numbers a page covers."""
+        return page.record_count if self._numbering is Numbering.RECORDS else 1
+
+    def _new_totals(self) -> PassTotals:
+        """The totals of a pass that has not begun."""
+        total_is: TotalIs = "none"
+        if self._settings.answer.total_is in ("exact", "at_least"):
+            total_is = "exact" if self._settings.answer.total_is == "exact" else "at_least"
+        if total_is == "exact" and not self._is_total_believed:
+            total_is = "at_least"
+        return PassTotals(self._numbering, total_is)
+
+    def _new_extent(self) -> Extent:
+        """The extent of a listing that nobody has looked at."""
+        return Extent(
+            self._numbering,
+            page_size=self._paging.size,
+            is_total_exact=self._settings.answer.total_is == "exact" and self._is_total_believed,
+            is_count_believed=self._is_total_believed,
+            max_pages=self._max_pages,
+            max_growth=self._policy.max_growth,
+        )
+
+
+def _repetition(sink: PageSink, most: int) -> Repetition | None:
+    """How customers repeat over the pages of a pass, if the sink can say so."""
+    find = getattr(sink, "repetition", None)
+    return None if find is None else find(most)
