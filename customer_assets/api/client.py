@@ -29,7 +29,7 @@ from customer_assets.api.responses.parser import records
 from customer_assets.api.runner.clock import Clock
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.api.runner.crawl_runner import CrawlRunner, crawl_error
-from customer_assets.api.runner.passes import ListingReader
+from customer_assets.api.runner.passes import Listing, ListingReader
 from customer_assets.api.runner.progress import OnProgress, Progress, summary
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError, PageFailedError
@@ -214,10 +214,16 @@ class CustomerAPIClient:
         return self._endpoint.paging.numbering
 
     def _reader(self) -> ListingReader:
-        total = self.options.answer.total
+        total, total_is = self.options.answer.total, self.options.answer.total_is
+        listing = Listing(
+            self._endpoint.paging,
+            self.options.record,
+            total_is if total_is in ("exact", "at_least") else "none",
+            self.options.cache_ttl_s,
+        )
         fetch_total = partial(self._fetch_total, total) if isinstance(total, TotalRequest) else None
         return ListingReader(
-            self.options,
+            listing,
             self._policy(),
             self._limiter,
             self._store,

@@ -105,10 +105,6 @@ class PassTotals:
         """Records, without those that overlapping pages brought twice."""
         return len(self._covered) if self.numbering is Numbering.RECORDS else self.records
 
-    @property
-    def _last_number(self) -> int:
-        return 0 if self.last is None else self.last.number
-
     def includes(self, found: int) -> bool:
         """Whether there were so many customers at some time during the pass."""
         return self.total is not None and self._smallest_total <= found <= self.total
@@ -155,7 +151,7 @@ class PassTotals:
 
         If customers join in front of the others, these pages hold some by now who were on neither.
         """
-        largest = self.total or 0
+        largest, last = self.total or 0, 0 if self.last is None else self.last.number
         front = [(0, largest, 1)] if self._first_total else []
         later = [(number, total, width) for number, (total, width) in self._later_totals.items()]
         for number, total, width in (*front, *later):
@@ -163,7 +159,7 @@ class PassTotals:
             behind_total = self._later_totals.get(behind, (self._first_total, 0))[0]
             step = self._largest_page if self.numbering is Numbering.RECORDS else 1
             pages = ceil(max(total - behind_total, 0) / max(self._largest_page, 1))
-            yield from (each for each in range(behind, behind + pages * step, step) if each <= self._last_number)
+            yield from (each for each in range(behind, behind + pages * step, step) if each <= last)
 
     def read_again(self, page: Page) -> None:
         """Note a page that was read again, in addition to what was read before."""

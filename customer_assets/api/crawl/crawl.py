@@ -208,7 +208,9 @@ class Crawl:
         self._limiter.on_outcome(outcome, now_s)
         self._waiting_s += max(self._limiter.blocked_until_s - blocked_until_s, 0.0)
         if isinstance(outcome, PageReceived):
-            self._compare_totals(outcome.page, known_total)
+            if outcome.page.total is not None:  # responses overtake each other: what was known at the request counts
+                self._largest_total = max(self._largest_total, outcome.page.total)
+                self.departures = max(self.departures, known_total - outcome.page.total)
             return self._on_page(outcome.page, now_s)
         if outcome.cause is FailureCause.THROTTLED:
             return self._on_throttled(outcome, now_s)
@@ -220,12 +222,6 @@ class Crawl:
     def drop_held(self, reason: str) -> None:
         """End the crawl as soon as nothing is in flight, because the pages it holds no longer fit the listing."""
         self._ending = self._ending or _Ending(reason, is_stale=True)
-
-    def _compare_totals(self, page: Page, known: int) -> None:
-        """Note customers who left. Responses overtake each other, so only what was known at the request counts."""
-        if page.total is not None:
-            self._largest_total = max(self._largest_total, page.total)
-            self.departures = max(self.departures, known - page.total)
 
     def _on_page(self, page: Page, now_s: float) -> Decision:
         self._heard_s, self._is_proven, self._unproven_until_s = now_s, True, -inf

@@ -69,15 +69,14 @@ class RepetitionGuard:
         """Note a page; return why the server is not to be believed, or None."""
         if page.record_count == 0:
             return None
-        is_same = len(page.data) == len(self._latest) and (page.data == self._latest or self._is_reordered(page.data))
+        is_same = page.data == self._latest or (
+            len(page.data) == len(self._latest) and content_digest(page.data) == content_digest(self._latest)
+        )
         self._in_a_row = self._in_a_row + 1 if is_same else 1
         self._latest = page.data
         if self._in_a_row >= self._limit:
             return f"the API answered {self._in_a_row} pages in a row with the very same records"
         return None
-
-    def _is_reordered(self, data: bytes) -> bool:
-        return content_digest(data) == content_digest(self._latest)
 
 
 class CursorGuard:

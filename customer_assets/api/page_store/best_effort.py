@@ -51,7 +51,7 @@ class BestEffortStore:
         if self._name != self._crawl:
             self.set_ttl(0)
         else:
-            self._try(self._release, None)
+            self._try(lambda store: getattr(store, "release", lambda _crawl: None)(self._crawl), None)
         self._name = self._crawl
 
     def __iter__(self) -> Iterator[Page]:
@@ -130,11 +130,6 @@ class BestEffortStore:
     def _claim(self, store: PageStore) -> bool:
         claim = getattr(store, "claim", None)
         return True if claim is None else bool(claim(self._crawl))
-
-    def _release(self, store: PageStore) -> None:
-        release = getattr(store, "release", None)
-        if release is not None:
-            release(self._crawl)
 
     def _try(self, use: Callable[[PageStore], Result], otherwise: Result) -> Result:
         if self._disabled:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from math import ceil
 from typing import NamedTuple
@@ -21,14 +21,14 @@ from customer_assets.api.crawl.extent import NOTHING_FOLLOWS, UNBOUNDED, Extent,
 from customer_assets.api.crawl.guards import GROWTH_ALLOWANCE
 from customer_assets.api.crawl.policy import BackoffPolicy, CrawlPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
-from customer_assets.api.options import ApiSettings
 from customer_assets.api.page_store.best_effort import BestEffortStore
-from customer_assets.api.paging import Single
+from customer_assets.api.paging import Paging, Single
 from customer_assets.api.runner.collector import page_ids
 from customer_assets.api.runner.held_pages import HeldPages
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import APIError, CrawlPausedError, IncompleteCrawlError, RequestRefusedError
 from customer_assets.core.models import Page, Repetition
+from customer_assets.core.record_mapping import RecordMapping
 
 logger = logging.getLogger("customer_assets.api")
 
@@ -49,6 +49,23 @@ RunCrawl = Callable[[Crawl, CrawlStats, Callable[[Page], None]], GiveUp | None]
 """Runs a crawl to its end: returns None, or why the pages that it held are stale; raises for every other end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is known of a listing from the settings.
+
+    Attributes:
+        paging: How pages follow each other.
+        record: What a record looks like.
+        total_is: What totals say.
+        cache_ttl_s: Seconds for which the pages of a finished crawl answer in the API's place.
+    """
+
+    paging: Paging
+    record: RecordMapping
+    total_is: TotalIs
+    cache_ttl_s: float
+
+
 class _Pass(NamedTuple):
     """One pass, as read."""
 
@@ -65,7 +82,7 @@ class ListingReader:
     """Reads a listing completely.
 
     Args:
-        settings: How the API is read.
+        listing: What is known of it.
         policy: How hard a crawl tries.
         limiter: When requests can go.
         store: The stored pages of an unfinished crawl.
@@ -76,7 +93,7 @@ class ListingReader:
 
     def __init__(
         self,
-        settings: ApiSettings,
+        listing: Listing,
         policy: CrawlPolicy,
         limiter: RateLimiter,
         store: BestEffortStore,
@@ -85,9 +102,9 @@ class ListingReader:
         fetch_total: Callable[[CrawlStats], int | None] | None,
         epoch_s: Callable[[], float],
     ) -> None:
-        self._settings, self._policy, self._limiter, self._store = settings, policy, limiter, store
+        self._listing, self._policy, self._limiter, self._store = listing, policy, limiter, store
         self._run, self._fetch_total, self._epoch_s = run, fetch_total, epoch_s
-        self._paging = settings.paging
+        self._paging = listing.paging
         self._numbering = self._paging.numbering
         self._is_total_believed, self._max_pages = True, policy.max_pages
 
@@ -107,7 +124,7 @@ class ListingReader:
             if figures.passes < MAX_PASSES:
                 logger.warning("Pass %d: %s; reading all pages again.", figures.passes, consistency.value)
                 self._store.set_ttl(0)
-        self._store.set_ttl(0 if is_shifted else self._settings.cache_ttl_s)
+        self._store.set_ttl(0 if is_shifted else self._listing.cache_ttl_s)
         if is_shifted and read.not_found is not None:
             raise RequestRefusedError(HTTPStatus.NOT_FOUND, read.not_found, PAGE_IS_GONE)
         self._conclude(figures, read, consistency)
@@ -118,7 +135,7 @@ class ListingReader:
         """Read the stored pages, then the missing ones; from the beginning if the stored ones no longer fit."""
         while True:
             held = HeldPages(self._store, sink, self._new_totals(), self._new_extent(), self._ids, self._epoch_s())
-            if held.is_complete and not self._settings.cache_ttl_s:
+            if held.is_complete and not self._listing.cache_ttl_s:
                 logger.warning("The stored pages are those of a crawl that had ended; reading all pages again.")
                 self._store.set_ttl(0)
                 continue
@@ -131,7 +148,6 @@ class ListingReader:
                 continue
             totals = held.totals
             totals.departures = max(totals.departures, crawl.departures)
-            self._note_end(held.extent)
             self._settle_total(totals, held.extent, figures)
             if not held.is_complete and crawl.not_found is None and self._goes_on(totals, figures):
                 continue
@@ -149,13 +165,11 @@ class ListingReader:
             self._store.keep_until(pause.retry_after_s, held.since_s)
             raise
 
-    def _note_end(self, extent: Extent) -> None:
-        """Store the end of a listing that does not count its pages: a crawl that has ended must be known as such."""
-        if self._numbering is not Numbering.CHAIN and not extent.is_bounded and extent.last < UNBOUNDED:
-            self._store.put(Page(extent.last + 1, None, None, None, 0, b"[]"))
-
     def _settle_total(self, totals: PassTotals, extent: Extent, figures: CrawlStats) -> None:
-        """Find out what the total is worth, once all pages are there."""
+        """Find out what the end and the total are worth, once all pages are there."""
+        if self._numbering is not Numbering.CHAIN and not extent.is_bounded and extent.last < UNBOUNDED:
+            # No page says that it is the last, but the stored pages must be known for those of a crawl that has ended.
+            self._store.put(Page(extent.last + 1, None, None, None, 0, b"[]"))
         totals.leave_out_beyond(extent.last)
         if extent.counts_one_page:
             logger.warning("The total that the API names counts one page only, so nothing can be compared with it.")
@@ -296,7 +310,7 @@ class ListingReader:
     # --- bits ------------------------------------------------------------------------------------------
 
     def _ids(self, page: Page | None) -> Ids:
-        return () if page is None else page_ids(page, self._settings.record)
+        return () if page is None else page_ids(page, self._listing.record)
 
     def _width(self, page: Page) -> int:
         """How many numbers a page covers."""
@@ -304,19 +318,15 @@ class ListingReader:
 
     def _new_totals(self) -> PassTotals:
         """The totals of a pass that has not begun."""
-        total_is: TotalIs = "none"
-        if self._settings.answer.total_is in ("exact", "at_least"):
-            total_is = "exact" if self._settings.answer.total_is == "exact" else "at_least"
-        if total_is == "exact" and not self._is_total_believed:
-            total_is = "at_least"
-        return PassTotals(self._numbering, total_is)
+        is_capped = self._listing.total_is == "exact" and not self._is_total_believed
+        return PassTotals(self._numbering, "at_least" if is_capped else self._listing.total_is)
 
     def _new_extent(self) -> Extent:
         """The extent of a listing that nobody has looked at."""
         return Extent(
             self._numbering,
             page_size=self._paging.size,
-            is_total_exact=self._settings.answer.total_is == "exact" and self._is_total_believed,
+            is_total_exact=self._listing.total_is == "exact" and self._is_total_believed,
             is_count_believed=self._is_total_believed,
             max_pages=self._max_pages,
             max_growth=self._policy.max_growth,
