@@ -18,7 +18,6 @@ from customer_assets.api.crawl.events import GiveUp
 from customer_assets.api.crawl.extent import Numbering
 from customer_assets.api.crawl.policy import BackoffPolicy, CrawlPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
-from customer_assets.api.endpoint import Endpoint, count_endpoint
 from customer_assets.api.http.base import Transport, TransportSettings, open_transport
 from customer_assets.api.options import ApiKeywords, ApiSettings
 from customer_assets.api.page_store.base import PageStore, open_store
@@ -29,6 +28,7 @@ from customer_assets.api.responses.parser import records
 from customer_assets.api.runner.clock import Clock
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.api.runner.crawl_runner import CrawlRunner, crawl_error
+from customer_assets.api.runner.endpoint import Endpoint, count_endpoint
 from customer_assets.api.runner.passes import Listing, ListingReader
 from customer_assets.api.runner.progress import OnProgress, Progress, summary
 from customer_assets.api.runner.stats import CrawlStats

@@ -1,1 +1,1 @@
-"""How requests authenticate. What else a request holds belongs in `endpoint.py`."""
+"""How requests authenticate. What else a request holds belongs in `runner/endpoint.py`."""

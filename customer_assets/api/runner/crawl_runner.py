@@ -23,10 +23,10 @@ from customer_assets.api.crawl.events import (
     RequestFailed,
     WaitUntil,
 )
-from customer_assets.api.endpoint import Endpoint
 from customer_assets.api.http.base import RawResponse, Transport, TransportError
 from customer_assets.api.responses.rate_limit_headers import parse_http_date
 from customer_assets.api.runner.clock import Clock
+from customer_assets.api.runner.endpoint import Endpoint
 from customer_assets.api.runner.progress import Progress
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import (

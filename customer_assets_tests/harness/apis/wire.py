@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from customer_assets.api.crawl.events import FetchPage
-from customer_assets.api.endpoint import Endpoint
 from customer_assets.api.http.base import (
     HttpRequest,
     RawResponse,
@@ -21,6 +20,7 @@ from customer_assets.api.http.base import (
     open_transport,
 )
 from customer_assets.api.paging import PageNumber
+from customer_assets.api.runner.endpoint import Endpoint
 from customer_assets_tests.harness.apis.scripted_server import ScriptedServer, Step, body, http
 
 KEY = "canary-key-c0ffee"

@@ -8,10 +8,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from customer_assets.api.crawl.events import FetchPage, PageReceived
-from customer_assets.api.endpoint import Endpoint
 from customer_assets.api.http.base import RawResponse
 from customer_assets.api.paging import Pages
 from customer_assets.api.responses.answer import AnswerFields
+from customer_assets.api.runner.endpoint import Endpoint
 
 PAGES: TypeAdapter[Any] = TypeAdapter(Pages)
 URL = "https://api.example/v1/customers"
