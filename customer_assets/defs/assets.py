@@ -76,7 +76,11 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
         with as_dagster_failures():
             settings, source = customer_api.settings(), customer_api.source
             plan, stored = data_directory.plan_crawl(settings, source, full_refresh=customer_api.full_refresh)
-            landed = _land(context, customer_api, data_directory, processing, plan, stored)
+            try:
+                landed = _land(context, customer_api, data_directory, processing, plan, stored)
+            finally:
+                if stored is not None:
+                    stored.remove()
             if landed is None:
                 plan = plan.as_full(CLOCK_SET_BACK)
                 landed = _land(context, customer_api, data_directory, processing, plan)

@@ -170,6 +170,7 @@ def test_a_failed_crawl_changes_nothing_and_the_next_one_asks_for_the_same(
     failed = run(made, instance)
     assert "HTTP 404" in failure_of(failed)
     assert made["data_directory"].raw.current() == before
+    assert not [path.name for path in made["data_directory"].layout.staging.rglob("*reading-*")]
     assert run(made, instance).success
     assert api.sinces == [written(before.facts.sync.watermark - timedelta(seconds=1))]
     assert names(made)["cust_003"] == "Changed Last3"
