@@ -135,10 +135,10 @@ api:
     exclude: {field: status, values: [deleted]}
 """
     )
-    mapping = component.resources(tmp_path)["customer_api"].settings().record  # type: ignore[attr-defined]
+    mapping = component.resources(tmp_path)["customer_api"].settings().record
     assert (mapping.id_type, mapping.avatar) == ("text", None)
     assert [(field.name, field.kind) for field in mapping.extra_fields] == [("country", "text"), ("spent", "number")]
-    assert component.api.record["fields"]["spent"]["from"] == "total"  # type: ignore[index]
+    assert component.api.record["fields"]["spent"]["from"] == "total"
 
 
 def test_an_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
