@@ -167,7 +167,7 @@ class DataExporter:
             sinks: Are given the batches that the lines are made of.
         """
         in_order = self._format.pack(customers).sort("full_name", "customer_id")
-        batches = _passed_on(self._engine.batches(in_order, ROWS_AT_ONCE), sinks)
+        batches = _feed(self._engine.batches(in_order, ROWS_AT_ONCE), sinks)
         between = b""
         for lines in parallel_map(self._format.json_lines, (batch for batch in batches if batch.num_rows)):
             if between:
@@ -208,7 +208,7 @@ class DataExporter:
         return HEAD % msgspec.json.encode(metadata)
 
 
-def _passed_on(batches: Iterator[pa.RecordBatch], sinks: Sequence[ExportBaseline | Copy]) -> Iterator[pa.RecordBatch]:
+def _feed(batches: Iterator[pa.RecordBatch], sinks: Sequence[ExportBaseline | Copy]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         for sink in sinks:
             sink.add(batch)

@@ -21,6 +21,13 @@ def sync(arguments: Sequence[str]) -> None:
     sys.exit(0 if run_job(options.module, options.job) else 1)
 
 
+def probe(arguments: Sequence[str]) -> None:
+    """Request one or two pages of an API, and describe it."""
+    from customer_assets.api.__main__ import main as describe  # noqa: PLC0415 - only this command needs it
+
+    sys.exit(describe(["probe", *arguments]))
+
+
 def simulate(arguments: Sequence[str]) -> None:
     """Serve a simulated customer API on this machine."""
     from customer_assets.simulator.__main__ import main as serve  # noqa: PLC0415 - only this command needs it
@@ -41,7 +48,7 @@ def erase(arguments: Sequence[str]) -> None:
         sys.stdout.write(f"{count:>6,}  {place}\n")
 
 
-COMMANDS = {"sync": sync, "simulate": simulate, "erase": erase}
+COMMANDS = {"sync": sync, "probe": probe, "simulate": simulate, "erase": erase}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
