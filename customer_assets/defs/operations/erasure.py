@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from customer_assets.core.errors import ConfigurationError, NotMaterializedError
 from customer_assets.core.json_values import parse_id
-from customer_assets.core.models import CleaningSummary, CrawlSummary, SyncState
+from customer_assets.core.models import CleaningSummary, CrawlSummary
 from customer_assets.core.record_mapping import RecordMapping, follow
 from customer_assets.defs.data_directory import CLEAN, EXPORTED, RAW, REJECTED, DataDirectory
 from customer_assets.export.baseline import DIGEST
@@ -136,12 +136,16 @@ class Eraser:
             rows = filter_parquet(raw, kept_raw, _is_not("id", customer_id))
             records = filter_parquet(rejected, kept_rejected, _is_not_about(customer_id, addresses, mapping))
             if rows or records:
+                sync = version.facts.sync
+                if sync is not None:  # incremental crawls go on from the rows that are left
+                    left = {"customers": sync.customers - (rows > 0), "content": str(hash_content(kept_raw))}
+                    sync = sync.model_copy(update={**left, "upsert": None})
                 facts = version.facts.model_copy(
                     update={
                         "landed": version.facts.landed - rows - records,
                         "rejected": version.facts.rejected - records,
                         "rejected_by_reason": rejected_by_reason(kept_rejected),
-                        "sync": _sync_without(version.facts.sync, kept_raw, rows),
+                        "sync": sync,
                     }
                 )
                 table.commit(kept_raw, facts, {REJECTED: kept_rejected})
@@ -219,14 +223,6 @@ def require_customer_id(text: str, mapping: RecordMapping) -> int | str:
 
 def _is_not(column: str, value: int | str) -> Any:  # noqa: ANN401 - what `filter_parquet` takes
     return lambda batch: pc.not_equal(batch.column(column), value)
-
-
-def _sync_without(sync: SyncState | None, raw: Path, rows: int) -> SyncState | None:
-    """Let incremental crawls go on from the rows that are left."""
-    if sync is None:
-        return None
-    update = {"customers": sync.customers - (rows > 0), "content": str(hash_content(raw)), "upsert": None}
-    return sync.model_copy(update=update)
 
 
 def _addresses(raw: Path, customer_id: int | str) -> set[str]:
