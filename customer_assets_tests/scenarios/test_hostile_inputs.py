@@ -146,13 +146,15 @@ def test_a_hostile_answer_costs_what_it_may(case: Case, library: str, told: Told
             assert (found, pages) == (ALL, [1, 2, 3])
         case Survived():
             assert found == ALL
-            assert pages in ([1, 2], [1, 2, 2])
+            assert pages in ([1, 2, 3], [1, 2, 2, 3])
             error, _ = always(case, library, told)
             assert error == ALL or (isinstance(error, IncompleteCrawlError) and error.missing_pages == (2,))
         case Waited(at_least_s, at_most_s):
             assert (found, pages) == (ALL, [1, 2, 2, 3])
             assert clock is not None
             assert at_least_s <= clock.now_s <= at_most_s + 1.0
+        case Refused() if case.name == "status 404":  # customers can have left: only another pass shows it
+            assert (found, pages) == (ALL, [1, 2, 1, 2, 3])
         case Refused(kind, words):
             assert type(found) is kind
             assert words in str(found)

@@ -187,6 +187,10 @@ class PassTotals:
         for number in [number for number in self._highest if number > last]:
             self.records -= self._highest.pop(number)
 
+    def set_total(self, total: int | None) -> None:
+        """Compare with a total that had a request of its own: what pages say does not count."""
+        self.total, self._smallest_total = total, total or 0
+
     def forget_total(self) -> None:
         """Compare nothing: the total turned out to count only a page."""
         self.total, self.total_is, self.totals_stable = None, "none", True

@@ -177,7 +177,7 @@ class ListingReader:
         if self._fetch_total is not None:
             figures.customers = self._fetch_total(figures)
             if totals.total_is != "none":
-                totals.total = figures.customers
+                totals.set_total(figures.customers)
 
     # --- beyond the end --------------------------------------------------------------------------------
 
