@@ -75,15 +75,11 @@ def _from_columns(path: Path, customer: str) -> int:
     def keep(batch: pa.RecordBatch) -> Column:
         return pa.array([each != customer for each in batch.column("customer_id").to_pylist()], pa.bool_())
 
-    if not _count_rows(path, keep):
-        return 0
+    with pq.ParquetFile(path) as file:
+        if all(keep(batch).false_count == 0 for batch in file.iter_batches(ROWS_PER_GROUP)):
+            return 0
     with atomic_write(path) as temporary:
         return filter_parquet(path, temporary, keep)
-
-
-def _count_rows(path: Path, keep: Keep) -> int:
-    with pq.ParquetFile(path) as file:
-        return sum(batch.num_rows - keep(batch).true_count for batch in file.iter_batches(ROWS_PER_GROUP))
 
 
 def _from_lines(path: Path, customer: str) -> int:

@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import sys
-from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any
 
@@ -97,13 +96,9 @@ def run_job(module: str, job: str) -> bool:
     arguments: tuple[Any, ...] = (module, job)
     found = dg.build_reconstructable_job(__name__, load_job.__name__, arguments)
     run_config = {"loggers": {PLAIN: {}}} if is_ours else CONSOLE_LOGGING
+    home = os.environ.get("DAGSTER_HOME")
     with (
-        _instance() as instance,
+        dg.DagsterInstance.get() if home else dg.DagsterInstance.local_temp() as instance,
         dg.execute_job(found, instance, run_config=run_config, raise_on_error=False) as result,
     ):
         return result.success
-
-
-def _instance() -> AbstractContextManager[dg.DagsterInstance]:
-    """Open the instance of DAGSTER_HOME, or one that ends with the run."""
-    return dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.local_temp()
