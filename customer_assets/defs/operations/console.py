@@ -22,6 +22,9 @@ PLAIN = "plain"
 OWN_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\S+ ")
 """Begins the lines that a crawl logs, for those who read them elsewhere."""
 
+RED_CHECK = "DagsterAssetCheckFailedError"
+"""Dagster's error for a blocking check that failed; the summary shows the check."""
+
 SKIPPED = "Dependencies for step "
 """Begins what Dagster logs of each step behind one that failed."""
 
@@ -50,8 +53,9 @@ def is_worth_printing(record: logging.LogRecord) -> bool:
         return not str(facts.get("orig_message", "")).startswith(SKIPPED)
     if not event.is_step_failure:
         return False
-    reason = explain_failure(event).message
-    return not reason or reason.startswith(BUG)
+    failed = explain_failure(event)
+    is_explained = failed.error == RED_CHECK or (failed.message and not failed.message.startswith(BUG))
+    return not is_explained
 
 
 @dg.logger(None, description="A plain line for each thing worth knowing; no events of Dagster's.")
