@@ -178,10 +178,10 @@ FIRST_GOOD_ID = 10**9
 
 
 def page_of(number: int) -> bytes:
-    """A page of three records, the hostile one in the middle."""
+    """A page of three records, the hostile one in the middle; an empty one behind the last."""
     good = [b'{"id": %d}' % (FIRST_GOOD_ID + 2 * number + which) for which in (0, 1)]
-    data = b"[%b, %b, %b]" % (good[0], IN_RECORDS[number - 1].given.encode(), good[1])
     pages = len(IN_RECORDS)
+    data = b"[%b, %b, %b]" % (good[0], IN_RECORDS[number - 1].given.encode(), good[1]) if number <= pages else b"[]"
     return b'{"page": %d, "per_page": 3, "total": %d, "total_pages": %d, "data": %b}' % (number, 3 * pages, pages, data)
 
 

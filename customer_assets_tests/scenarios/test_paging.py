@@ -403,7 +403,19 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/pages.sqlite"
 
 
-@pytest.mark.parametrize("at", [1, 2, 5, 6])
+def test_a_chain_interrupted_at_its_end_is_read_again(store: str, tmp_path: Path) -> None:
+    """Nobody can tell it from a finished crawl whose pages could not be dropped, and those are of another time."""
+    way, settings = WAYS["cursor"]
+    options: dict[str, Any] = {"page_store": store, "identity": str(tmp_path), **settings}
+    with paged(PagedAPI(way)) as api, CustomerAPIClient(api.url, KEY, **options) as client:
+        with pytest.raises(Interrupted):
+            client.crawl(Stopping(6))
+        figures = client.crawl(CustomerCollector())
+    assert (figures.pages_from_store, figures.unique_ids) == (0, 523)
+    assert set(api.asked.values()) == {2}
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
 def test_a_chain_goes_on_from_its_last_page(store: str, at: int, tmp_path: Path) -> None:
     """In every store; the page that was being handed on is stored already."""
     way, settings = WAYS["cursor"]
