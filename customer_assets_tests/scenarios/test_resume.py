@@ -178,7 +178,7 @@ def test_a_total_that_is_wrong_is_told_in_its_own_direction(
 @pytest.mark.parametrize("kept", [True, False], ids=["sqlite", "memory"])
 def test_what_a_closed_client_leaves_behind(serve_script: Serve, tmp_path: Path, *, kept: bool) -> None:
     """A store of files has its pages for the next client; one in memory is gone with it."""
-    server = serve_script(otherwise=lambda page: http(200 if page == 1 else 403, body(page, total=10)))
+    server = serve_script(otherwise=lambda page: http(200 if page < 3 else 403, body(page, total=15)))
     store = f"sqlite:///{tmp_path / 'pages.sqlite'}" if kept else "memory://"
     for _ in range(2):
         client = CustomerAPIClient(server.url, KEY, page_store=store, retry_waits_s=SHORT)
