@@ -200,9 +200,16 @@ class Table(Generic[Facts]):
     def show(self, facts: Facts) -> None:
         """Put the version with these facts under the names that stay, if it is still the current one.
 
+        A directory there is another program's, such as Spark's: it is what readers are meant to see, and stays.
+
         Raises:
             PublishError: A name could not be given; the version is committed.
         """
+        try:
+            self._folder.check_replaceable(self._shown_as)
+        except (OSError, PublishError) as error:
+            if isinstance(error.__cause__ or error, IsADirectoryError):
+                return
         current = self._current()
         if current is not None and current.facts == facts:
             self._show(current)

@@ -101,7 +101,8 @@ def serve(on_page: Callable[[int], None]) -> ThreadingHTTPServer:
             page = int(parse_qs(urlsplit(self.path).query).get("page", ["1"])[0])
             on_page(page)
             first = (page - 1) * PER_PAGE + 1
-            data = [{"id": number, "email": f"a{number}@x.org"} for number in range(first, first + PER_PAGE)]
+            last = min(first + PER_PAGE, PAGES * PER_PAGE + 1)
+            data = [{"id": number, "email": f"a{number}@x.org"} for number in range(first, last)]
             counts = {"page": page, "per_page": PER_PAGE, "total": PAGES * PER_PAGE, "total_pages": PAGES}
             body = json.dumps({**counts, "data": data}).encode()
             self.send_response(200)
