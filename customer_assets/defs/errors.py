@@ -3,6 +3,7 @@
 Add an error to `RETRYABLE` if another attempt can succeed. What an error says belongs in `core/errors.py`.
 """
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,9 @@ from customer_assets.core.errors import (
 
 RETRYABLE = (IncompleteCrawlError, PageFailedError, PageStoreError, PublishError)
 """Errors that another attempt can overcome. All others stop the run."""
+
+IN_THE_WAY = (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+"""Behind an error that could be retried: somebody has to move a file or give a permission first."""
 
 ENGINE_MODULES = ("duckdb", "_duckdb", "narwhals", "polars", "pyarrow", "pyspark", "py4j")
 """Their errors mean that a frame could not be computed: since files are checked when written, one is damaged."""
@@ -53,7 +57,9 @@ def as_dagster_failures() -> Iterator[None]:
     """
     try:
         yield
-    except RETRYABLE:
+    except RETRYABLE as error:
+        if _is_in_the_way(error):
+            raise dg.Failure(str(error), allow_retries=False) from redact(error)
         raise
     except CrawlPausedError as error:
         if error.retry_after_s > MAX_PAUSE_S:
@@ -84,6 +90,14 @@ def redact(error: BaseException) -> BaseException:
         shown = same_name(REDACTED).with_traceback(error.__traceback__)
     shown.__cause__ = None if behind is None else redact(behind)
     return shown
+
+
+def _is_in_the_way(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, IN_THE_WAY) or (isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.EROFS)):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _is_from_engine(error: BaseException) -> bool:

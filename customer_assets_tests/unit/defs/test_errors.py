@@ -1,5 +1,7 @@
 """Each error reaches Dagster as what it should do about it."""
 
+import errno
+
 import dagster as dg
 import duckdb
 import pytest
@@ -45,6 +47,16 @@ def test_what_an_attempt_can_mend_is_left_to_the_retry_policy(error: Exception) 
     """The policy sees the error itself."""
     with pytest.raises(type(error)), as_dagster_failures():
         raise error
+
+
+@pytest.mark.parametrize("code", [errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EACCES, errno.EROFS, errno.ELOOP])
+def test_what_stands_in_the_way_is_not_retried(code: int) -> None:
+    """It does not go away by itself; a full disk can."""
+    with pytest.raises(dg.Failure) as caught, as_dagster_failures():
+        raise PublishError("f", "no") from OSError(code, "no", "f")
+    assert caught.value.allow_retries is False
+    with pytest.raises(PublishError), as_dagster_failures():
+        raise PublishError("f", "no") from OSError(errno.ENOSPC, "no", "f")
 
 
 def test_a_pause_that_a_run_can_sit_out_is_waited_for() -> None:
