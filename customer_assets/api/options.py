@@ -24,7 +24,7 @@ from customer_assets.api.incremental import Incremental
 from customer_assets.api.page_store.base import validate_store_url
 from customer_assets.api.paging import PageNumber, Pages, Paging
 from customer_assets.api.paging.base import validate_parameter
-from customer_assets.api.presets import PLANNED, apply_preset, preset_names
+from customer_assets.api.presets import apply_preset, preset_names
 from customer_assets.api.responses.answer import AnswerFields, TotalRequest
 from customer_assets.core.configuration import (
     SECRET,
@@ -155,8 +155,7 @@ class ApiSettings(ApiOptions, ApiDescription):
         settings = {**given}
         if preset := settings.pop("preset", ""):
             own = {name: value for name, value in settings.items() if name not in ("base_url", "path") or value}
-            merged = apply_preset(preset, _parse_pairs(own.pop("preset_values", {})), own)
-            settings = {name: part for name, part in merged.items() if name in cls.model_fields or name not in PLANNED}
+            settings = apply_preset(preset, _parse_pairs(own.pop("preset_values", {})), own)
         return {**settings, "path": settings.get("path") or DEFAULT_PATH}
 
     @classmethod

@@ -18,9 +18,6 @@ from pydantic import BaseModel, Field
 from customer_assets.core.configuration import SettingError, Settings, configuration_errors, suggest
 from customer_assets.core.errors import ConfigurationError
 
-PLANNED = ("slices",)
-"""Parts of presets that are left out until a setting of that name reads them."""
-
 FILLED_IN = (("base_url",), ("path",), ("auth", "token_url"))
 """The settings in which `{name}` stands for one of a preset's values."""
 

@@ -141,7 +141,7 @@ class RejectedRecord:
 
 
 ENOUGH_TO_JUDGE = 100
-"""Records of an incremental crawl whose shares are judged by themselves: of fewer, one odd record is a large share."""
+"""Fewest records of an incremental crawl that are judged on their own: of fewer, one odd record is a large share."""
 
 
 class UpsertSummary(BaseModel):

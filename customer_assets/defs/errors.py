@@ -23,7 +23,7 @@ RETRYABLE = (IncompleteCrawlError, PageFailedError, PageStoreError, PublishError
 """Errors that another attempt can overcome. All others stop the run."""
 
 IN_THE_WAY = (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
-"""Behind an error that could be retried: somebody has to move a file or give a permission first."""
+"""Causes of a `PublishError` that retrying cannot fix: someone has to move a file or grant a permission."""
 
 ENGINE_MODULES = ("duckdb", "_duckdb", "narwhals", "polars", "pyarrow", "pyspark", "py4j")
 """Their errors mean that a frame could not be computed: since files are checked when written, one is damaged."""
@@ -58,7 +58,7 @@ def as_dagster_failures() -> Iterator[None]:
     try:
         yield
     except RETRYABLE as error:
-        if _is_in_the_way(error):
+        if isinstance(error, PublishError) and _is_in_the_way(error):
             raise dg.Failure(str(error), allow_retries=False) from redact(error)
         raise
     except CrawlPausedError as error:

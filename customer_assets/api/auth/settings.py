@@ -198,7 +198,7 @@ class BasicAuth(AuthSettings):
         default="CUSTOMER_API_PASSWORD", description="The variable that holds the password."
     )
     password: str | None = Field(
-        default=None, description="A password that is no secret: empty, or a word such as X; instead of a variable."
+        default=None, description="A password that is not a secret, such as X; the word empty means an empty one."
     )
 
     def open(self, context: AuthContext) -> Credentials:

@@ -83,7 +83,7 @@ class PassTotals:
         totals_stable: Whether every page named the same totals.
         departures: Customers who left while pages were read, as far as totals show.
         first: The first page; None before it was read.
-        last: The page with the largest number that has records; None: there is none.
+        last: The highest-numbered page with records; None if there is none.
     """
 
     def __init__(self, numbering: Numbering = Numbering.PAGES, total_is: TotalIs = "exact") -> None:
@@ -106,7 +106,7 @@ class PassTotals:
         return len(self._covered) if self.numbering is Numbering.RECORDS else self.records
 
     def includes(self, found: int) -> bool:
-        """Whether there were so many customers at some time during the pass."""
+        """Whether `found` lies between the smallest and the largest total that the pass saw."""
         return self.total is not None and self._smallest_total <= found <= self.total
 
     @property
@@ -179,7 +179,7 @@ class PassTotals:
             return difference if difference > moved else 0
         if self.total_is == "at_least":
             return max(difference, 0)
-        # Counts that agree by chance prove nothing if they changed: whoever left can have hidden somebody else.
+        # Counts that changed can agree by chance: a customer who left can hide one who was missed.
         return difference if self.totals_stable else max(difference, self.departures, 1)
 
     def leave_out_beyond(self, last: int) -> None:
@@ -216,7 +216,7 @@ def assess(  # noqa: PLR0911 - a table
         unique_ids: Distinct customers.
         rejected: Records without a usable id.
         is_repeatable: Whether pages that were read again had not changed.
-        verify: Whether only a second pass proves that nobody moved, where there is no total to compare with.
+        verify: Whether to require a second, identical pass where there is no total to compare with.
     """
     found = unique_ids + rejected
     repeated = Consistency.SOURCE_DUPLICATES if is_repeatable else Consistency.SHIFTED

@@ -10,7 +10,7 @@ import customer_assets
 from customer_assets.api.auth.settings import OAuthSettings
 from customer_assets.api.options import ApiSettings
 from customer_assets.api.paging import Cursor, LinkHeader
-from customer_assets.api.presets import PLANNED, apply_preset, load_preset, merge_settings, preset_names, read_api_file
+from customer_assets.api.presets import apply_preset, load_preset, merge_settings, preset_names, read_api_file
 from customer_assets.core.configuration import SettingError
 from customer_assets.core.errors import ConfigurationError
 from customer_assets.core.record_mapping import FieldSource
@@ -42,7 +42,7 @@ def test_a_preset_names_its_sources(path: Path) -> None:
 def test_a_preset_is_read_by_the_settings_themselves(name: str) -> None:
     """Nothing in it is unknown, but for what is planned; every value that it leaves open is explained."""
     preset, settings = load_preset(name), settings_of(name)
-    assert set(preset.api) <= {*ApiSettings.model_fields, *PLANNED}
+    assert set(preset.api) <= {*ApiSettings.model_fields}
     assert settings.base_url.startswith("https://")
     assert "{" not in settings.base_url + settings.path
     assert settings.pages is not None
