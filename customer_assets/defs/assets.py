@@ -13,6 +13,7 @@ from customer_assets.api.incremental import CrawlPlan, is_clock_set_back
 from customer_assets.core.models import CrawlSummary
 from customer_assets.defs.data_directory import DataDirectory, with_committed
 from customer_assets.defs.errors import as_dagster_failures
+from customer_assets.defs.lineage import API, observations
 from customer_assets.defs.metadata import (
     clean_metadata,
     crawl_metadata,
@@ -53,6 +54,7 @@ def build_assets(sync: Sync) -> list[dg.AssetsDefinition]:
 def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
     @dg.asset(
         key_prefix=sync.key_prefix,
+        deps=[sync.key(API)],
         group_name=sync.group,
         io_manager_key=sync.io_manager,
         owners=sync.owners,
@@ -86,6 +88,8 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
                 landed = _land(context, customer_api, data_directory, processing, plan)
             assert landed is not None  # noqa: S101 - a crawl that reads everything asks for no instant
             figures, crawl, file = landed
+            for observation in observations(sync, crawl):
+                context.log_event(observation)
             return dg.MaterializeResult(
                 value=with_committed(processing.open_engine().scan(file), crawl, file),
                 metadata={**crawl_metadata(figures), **sync_metadata(plan, crawl)},
@@ -130,7 +134,7 @@ def _clean_customers(sync: Sync) -> dg.AssetsDefinition:
         group_name=sync.group,
         io_manager_key=sync.io_manager,
         owners=sync.owners,
-        kinds={"python", "parquet"},
+        kinds={sync.engine, "parquet"},
         tags=PERSONAL_DATA,
         code_version=RULES_VERSION,
     )

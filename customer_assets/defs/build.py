@@ -6,6 +6,7 @@ This project and the component both build their definitions here. What a part do
 import gc
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -16,6 +17,7 @@ from customer_assets.defs.assets import build_assets
 from customer_assets.defs.checks import build_checks
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.io_managers import build_io_manager
+from customer_assets.defs.lineage import build_external_assets
 from customer_assets.defs.operations.notifications import Notifier, with_notifications
 from customer_assets.defs.operations.sensors import failed_run_sensor
 from customer_assets.defs.run_config import CONSOLE_LOGGING, with_configured_defaults
@@ -51,10 +53,14 @@ def build_sync_definitions(
         for name, resource in {IO_MANAGER: build_io_manager(sync), **resources}.items()
     }
     _claim_directory(sync, configured["data_directory"])
+    sync = replace(sync, engine=resources["processing"].engine)
     assets = build_assets(sync)
+    surroundings = build_external_assets(
+        sync, resources["customer_api"].source, str(resources["data_directory"].layout.quarantine_file)
+    )
     schedule = build_schedule(sync, assets, with_notifications(executor, notifier))
     return dg.Definitions(
-        assets=assets,
+        assets=[*assets, *surroundings],
         asset_checks=build_checks(sync),
         jobs=[schedule.job],
         schedules=[schedule],

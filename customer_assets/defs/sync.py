@@ -96,6 +96,7 @@ class Sync:
         sensor: The name of the sensor that reports its failed runs.
         pool: The pool that limits how many of its crawls run at once.
         owners: The owners of its assets.
+        engine: What cleans its customers.
         timing: When it runs, and when its customers are late.
     """
 
@@ -107,6 +108,7 @@ class Sync:
     sensor: str = "notify_failed_runs"
     pool: str = "customer_api"
     owners: tuple[str, ...] = ("team:data-engineering",)
+    engine: str = "duckdb"
     timing: Timing = field(default_factory=Timing)
 
     @classmethod

@@ -182,7 +182,7 @@ def test_a_first_sync_shows_what_it_overcomes_and_ends_with_the_summary(command:
     lines = finished.stderr.rstrip().splitlines()
     assert len(lines) <= 20
     assert "HTTP 503); again in 1 s" in finished.stderr
-    assert "throttled (429); nothing is sent for 1 s" in finished.stderr
+    assert "throttled; nothing is sent for 1 s" in finished.stderr
     assert [line.split()[0] for line in lines[-6:]] == ["Done", "fetched", "cleaned", "checks", "export", "report"]
     assert "1 retry, 1 throttled" in lines[-5]
     published = (tmp_path / "data" / "export" / "customers.json").read_text(encoding="utf-8")

@@ -121,12 +121,17 @@ def summary(figures: CrawlStats) -> str:
     causes = ", ".join(f"{count} {cause.value}" for cause, count in sorted(figures.retries.items())) or "none"
     shares = [figures.latencies.percentile_s(share) or 0.0 for share in (0.5, 0.95, 0.99)]
     p50, p95, p99 = (f"{1000 * share:.0f}" for share in shares)
+    pages, records = _count(figures.pages, "page"), _count(figures.records, "record")
+    passes, requests = _count(figures.passes, "pass", "passes"), _count(figures.requests, "request")
     return (
-        f"{figures.pages} pages ({figures.pages_from_store} from the page store), {figures.records} records, "
-        f"{figures.passes} passes, {figures.duration_s:.1f} s; {figures.requests} requests, {success}; "
-        f"retries: {causes}; {figures.throttles} throttled, {figures.waiting_s:.1f} s waiting; "
+        f"{pages} ({figures.pages_from_store} from the page store), {records}, {passes}, {figures.duration_s:.1f} s; "
+        f"{requests}, {success}; retries: {causes}; {figures.throttles} throttled, {figures.waiting_s:.1f} s waiting; "
         f"latency p50/p95/p99 {p50}/{p95}/{p99} ms; {figures.bytes} bytes"
     )
+
+
+def _count(count: int, unit: str, units: str = "") -> str:
+    return f"{count} {unit if count == 1 else units or unit + 's'}"
 
 
 def _sentence(decision: Decision, why: str) -> str:
@@ -136,7 +141,7 @@ def _sentence(decision: Decision, why: str) -> str:
         case Requeued(page, next_round, cause):
             return f"page {page}: {cause.value}{why}, retries spent; again at the end, in round {next_round}"
         case Throttled(page, wait_s):
-            return f"page {page}: throttled (429); nothing is sent for {wait_s:g} s"
+            return f"page {page}: throttled; nothing is sent for {wait_s:g} s"
         case Abandoned(page, cause):
             return f"page {page}: {cause.value}{why}; given up"
         case _:

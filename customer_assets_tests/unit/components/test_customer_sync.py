@@ -38,7 +38,9 @@ def test_a_name_is_enough() -> None:
     defs = built("name: shop")
     dg.Definitions.validate_loadable(defs)
     assert {key.to_user_string() for key in defs.resolve_all_asset_keys()} == {
+        "shop/customer_api",
         "shop/raw_customers",
+        "shop/rejected_records",
         "shop/clean_customers",
         "shop/customer_export",
         "shop/summary_report",

@@ -41,7 +41,8 @@ def test_two_syncs_and_this_projects_own_live_in_one_project(
     )
     dg.Definitions.validate_loadable(defs)
     keys = {key.to_user_string() for key in defs.resolve_all_asset_keys()}
-    names = ("raw_customers", "clean_customers", "customer_export", "summary_report")
+    lineage = ("customer_api", "raw_customers", "rejected_records", "clean_customers")
+    names = (*lineage, "customer_export", "summary_report")
     assert keys == {prefix + name for prefix in ("", "few/", "many/") for name in names}
     for name in ("few", "many"):
         with dg.DagsterInstance.ephemeral() as instance:

@@ -104,7 +104,7 @@ class MovingClock(Clock):
 
 
 def test_a_token_is_renewed_before_it_expires(tmp_path: Path) -> None:
-    """No request is rejected for it. One at a time: a token on its way while another is issued would be, and rightly."""
+    """No request is rejected for it; one at a time, for a token on its way while another is issued may be."""
     with issuing(TokenServer(expires_in=None)) as server:
         issue = server.token
 

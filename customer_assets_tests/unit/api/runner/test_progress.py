@@ -40,7 +40,7 @@ def progress(seen: list[float] | None = None) -> Progress:
     [
         (RetryScheduled(7, 2, FailureCause.TIMEOUT, 2.0), "page 7, attempt 2: timeout; again in 2 s"),
         (Requeued(7, 2, FailureCause.CONNECTION), "page 7: connection, retries spent; again at the end, in round 2"),
-        (Throttled(7, 1.5), "page 7: throttled (429); nothing is sent for 1.5 s"),
+        (Throttled(7, 1.5), "page 7: throttled; nothing is sent for 1.5 s"),
         (Abandoned(7, FailureCause.REFUSED), "page 7: refused; given up"),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_summary_tells_the_numbers() -> None:
     figures.throttles, figures.waiting_s, figures.bytes = 3, 1.5, 999
     figures.latencies.add(1.0)
     assert summary(figures) == (
-        "4 pages (1 from the page store), 40 records, 1 passes, 2.5 s; 4 requests, 75.0% successful; "
+        "4 pages (1 from the page store), 40 records, 1 pass, 2.5 s; 4 requests, 75.0% successful; "
         "retries: 1 server_error, 2 timeout; 3 throttled, 1.5 s waiting; "
         "latency p50/p95/p99 1000/1000/1000 ms; 999 bytes"
     )
