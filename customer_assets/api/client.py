@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -30,7 +29,7 @@ from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.api.runner.crawl_runner import CrawlRunner, crawl_error
 from customer_assets.api.runner.endpoint import Endpoint, count_endpoint
 from customer_assets.api.runner.passes import Listing, ListingReader
-from customer_assets.api.runner.progress import OnProgress, Progress, summary
+from customer_assets.api.runner.progress import OnProgress, Progress, find_terminal, summary
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError, PageFailedError
 from customer_assets.core.models import Page
@@ -53,7 +52,7 @@ class CustomerAPIClient:
         clock: The time, and how to wait.
         on_progress: Called every few seconds with the crawl's progress and the seconds since its start.
         identity: Names the API in the page store instead of its base URL; for an API whose address changes.
-        show_progress: Draw a progress bar while a crawl runs, if standard error is a terminal.
+        show_progress: Draw a progress bar while a crawl runs, on a terminal or in a notebook.
         terminal: Draw it here instead; for programs that redirect standard error.
         environ: Where `auth` reads its secrets; None: the environment of the process.
         **options: The fields of `ApiSettings`; `transport` may also be a transport of your own, which the client
@@ -270,8 +269,7 @@ class CustomerAPIClient:
         return Path(state).expanduser() / "customer_assets" / "tokens.json"
 
     def _progress(self) -> Progress:
-        terminal = self._terminal or (sys.stderr if sys.stderr.isatty() else None)
-        bar_on = terminal if self._show_progress else None
+        bar_on = (self._terminal or find_terminal()) if self._show_progress else None
         return Progress(self._clock.utc, self._clock.monotonic_s(), self._on_progress, bar_on)
 
     def _open_transport(self) -> Transport:

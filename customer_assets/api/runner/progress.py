@@ -1,9 +1,10 @@
 """What a crawl reports while it runs: each retry, and how far it has come. Decides nothing.
 
-On a terminal it draws a bar, otherwise it logs a line every few seconds.
+On a terminal, or in a notebook, it draws a bar; otherwise it logs a line every few seconds.
 """
 
 import logging
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from typing import TextIO
@@ -92,6 +93,13 @@ class Progress:
         terminal.write(drawn.ljust(self._drawn) + "\r")
         terminal.flush()
         self._drawn = len(drawn)
+
+
+def find_terminal() -> TextIO | None:
+    """Return where a bar can be drawn: a terminal, or the output of a notebook's cell; None: nowhere."""
+    if sys.stderr.isatty():
+        return sys.stderr
+    return sys.stdout if "ipykernel" in sys.modules else None  # on standard error it would look like one
 
 
 def bar(snapshot: Snapshot) -> str:

@@ -2,14 +2,16 @@
 
 import io
 import logging
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from customer_assets.api.crawl.crawl import Snapshot
 from customer_assets.api.crawl.events import Abandoned, Accepted, Decision, Requeued, RetryScheduled, Throttled
-from customer_assets.api.runner.progress import BAR_EVERY_S, MAX_WARNINGS, Progress, bar, line, summary
+from customer_assets.api.runner.progress import BAR_EVERY_S, MAX_WARNINGS, Progress, bar, find_terminal, line, summary
 from customer_assets.api.runner.stats import CrawlStats, LatencyHistogram
 from customer_assets.core.metrics import FailureCause
 
@@ -155,3 +157,18 @@ def test_percentiles_need_no_list() -> None:
         latencies.add(milliseconds / 1000)
     assert latencies.percentile_s(0.5) == pytest.approx(0.5, rel=0.05)
     assert latencies.percentile_s(0.99) == pytest.approx(0.99, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("terminals", "modules", "found"),
+    [("stderr", {}, "stderr"), ("", {}, "nowhere"), ("", {"ipykernel": sys}, "stdout")],
+)
+def test_a_bar_is_drawn_where_somebody_looks(
+    terminals: str, modules: dict[str, Any], found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal, or below a notebook's cell; nowhere else does a carriage return overwrite a line."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminals == "stderr", raising=False)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    assert find_terminal() is getattr(sys, found, None)
