@@ -25,6 +25,13 @@ os.environ.setdefault(
 )
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flush nothing: only a power cut would show the difference. Programs that tests start do flush."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr(os, "fdatasync", lambda _: None)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put files that start services first: they mostly wait, and the others fill the gaps."""
     waiting = {item.path for item in items if item.get_closest_marker("service")}

@@ -92,7 +92,7 @@ def test_a_sync_killed_before_any_operation_of_a_store_leaves_whole_objects(stor
         for number in file_operations.first_of_each_kind(operations)
         if operations[number].event in file_operations.STORE_OPERATIONS
     ]
-    assert len(points) > 20
+    assert len(points) * file_operations.ONE_IN > 20
     for point in points:
 
         def act(reached: int, _: str, point: int = point) -> None:

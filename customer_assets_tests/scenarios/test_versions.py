@@ -262,7 +262,7 @@ def test_a_damaged_last_export_stops_nothing(
         flipped[len(good) * flip // FLIPS] ^= 1 << flip % 8
         caplog.clear()
         kept.write_bytes(flipped)
-        sync = PlainSync(directory, site.api.records)
+        sync = PlainSync(directory, site.api.records, open_engine("polars"))
         assert sync.clean().changes is None
         assert f"{kept} cannot be read" in caplog.text
         assert "set aside" in caplog.text
@@ -320,7 +320,7 @@ def test_runs_that_publish_at_once_read_no_mixture(
     the newer one's was published.
     """
     worlds = [(1, 2, 3), (1, 2, 4, 5)]
-    runs = [PlainSync(directory, people(*ids)) for ids in worlds]
+    runs = [PlainSync(directory, people(*ids), open_engine("polars")) for ids in worlds]
     first, second = (order.index(("crawl", number)) for number in (0, 1))
     newer = 1 if second > first else 0
     published: list[list[str]] = []

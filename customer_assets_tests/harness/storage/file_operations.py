@@ -49,6 +49,9 @@ PATIENCE_S = 240.0
 EVERY = "EVERY_FILE_OPERATION"
 """Set this variable to have nothing left out: tests then stop a sync at each of its operations."""
 
+ONE_IN = 3
+"""Of the operations worth stopping at, a run of the suite takes one in three: all of them take several minutes."""
+
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 Act = Callable[[int, str], None]
@@ -130,7 +133,7 @@ def _report_flush(descriptor: Any) -> None:
 
 @pytest.fixture
 def unflushed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Report that a file is flushed, without waiting for the disk: for tests of anything but power cuts."""
+    """Report that a file is flushed, as an operation like any other."""
     _install()
     monkeypatch.setattr(os, "fsync", _report_flush)
     monkeypatch.setattr(os, "fdatasync", lambda _: None)
@@ -207,21 +210,25 @@ def count(folder: Path, work: Callable[[], object]) -> int:
 
 
 def first_of_each_kind(operations: Sequence[Operation]) -> list[int]:
-    """Return the numbers of the operations that are the first of their event and path; of all if `EVERY` is set."""
+    """Return the numbers of operations that are the first of their event and path; of all if `EVERY` is set."""
     firsts = {operation: number for number, operation in reversed(list(enumerate(operations)))}
-    return sorted(firsts.values()) if not os.environ.get(EVERY) else list(range(len(operations)))
+    return _thinned(sorted(firsts.values()), operations)
 
 
 def after_each_change(operations: Sequence[Operation]) -> list[int]:
-    """Return the numbers at which a killed process leaves files that no other number leaves; all if `EVERY` is set."""
+    """Return numbers at which a killed process leaves files that no other number leaves; all if `EVERY` is set."""
     changed = [number for number in range(len(operations)) if number == 0 or operations[number - 1].changes_files]
-    return changed if not os.environ.get(EVERY) else list(range(len(operations)))
+    return _thinned(changed, operations)
 
 
 def shared(operations: Sequence[Operation]) -> list[int]:
-    """Return the numbers of the operations that other runs have to do with; of all if `EVERY` is set."""
+    """Return the numbers of operations that other runs have to do with; of all if `EVERY` is set."""
     touching = [number for number, operation in enumerate(operations) if operation.is_shared]
-    return touching if not os.environ.get(EVERY) else list(range(len(operations)))
+    return _thinned(touching, operations)
+
+
+def _thinned(numbers: list[int], operations: Sequence[Operation]) -> list[int]:
+    return list(range(len(operations))) if os.environ.get(EVERY) else numbers[::ONE_IN]
 
 
 def fail_at(number: int, code: int) -> Act:
