@@ -22,7 +22,7 @@ WITH ranked AS NOT MATERIALIZED (
 ), beaten AS (
   SELECT place FROM ranked SEMI JOIN repeated USING (id) QUALIFY place > min(place) OVER (PARTITION BY id)
 ), kept AS (
-  SELECT *, (id % {PRIME} + {PRIME}) % {PRIME} AS d0 FROM ranked ANTI JOIN beaten USING (place)
+  SELECT *, ({{number}} % {PRIME} + {PRIME}) % {PRIME} AS d0 FROM ranked ANTI JOIN beaten USING (place)
 ), once AS (
   SELECT *, (d0 + {FIRST_SHIFT}) * (d0 + {FIRST_SHIFT}) % {PRIME} * (d0 + {FIRST_SHIFT}) % {PRIME} AS d1 FROM kept
 ), twice AS (
@@ -46,12 +46,12 @@ SELECT
   CASE WHEN d2 % 8 < 2 THEN 'US-West' WHEN d2 % 8 < 4 THEN 'US-East' WHEN d2 % 8 < 6 THEN 'EU-Central'
     ELSE 'APAC' END AS market_segment,
   CASE WHEN d2 % 9 < 3 THEN 'basic' WHEN d2 % 9 < 6 THEN 'premium' ELSE 'enterprise' END AS customer_tier,
-  100 - 10 * defects::BIGINT AS data_quality_score
+  100 - 10 * defects::BIGINT AS data_quality_score{{extra_fields}}
 FROM twice
 """  # noqa: S608 - constants, and a path of our own
 
 
-def clean(source: Path, target: Path, engine: str, memory_limit: str | None) -> None:
+def clean(source: Path, target: Path, engine: str, memory_limit: str | None, *, wide: bool = False) -> None:
     """Run the SQL."""
     del engine
     settings: dict[str, Any] = {"preserve_insertion_order": False}
@@ -59,4 +59,9 @@ def clean(source: Path, target: Path, engine: str, memory_limit: str | None) -> 
         settings |= {"memory_limit": memory_limit, "temp_directory": str(target.parent / "spill")}
     with duckdb.connect(config=settings) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"COPY ({_SQL.format(source=source)}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        query = _SQL.format(
+            source=source,
+            number="id_hash" if wide else "id",
+            extra_fields=", country, total_spent, newsletter" if wide else "",
+        )
+        connection.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
