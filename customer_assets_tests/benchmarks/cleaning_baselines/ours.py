@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from customer_assets.processing import CustomerDataProcessor
 from customer_assets.core.record_mapping import DEFAULT_RECORD
+from customer_assets.processing import CustomerDataProcessor
 from customer_assets_tests.benchmarks.cleaning_baselines import AS_OF
 from customer_assets_tests.benchmarks.lake import WIDE
 
