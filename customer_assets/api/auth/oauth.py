@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from authlib.integrations.base_client.errors import OAuthError
@@ -120,7 +120,7 @@ class TokenIssuer:
 
     def __init__(self, auth: OAuthSettings, context: AuthContext) -> None:
         self._auth, self._context = auth, context
-        self.url = urljoin(context.base_url + "/", auth.token_url)
+        self.url = auth.token_endpoint(context.base_url)
         parts = urlsplit(self.url)
         if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
             raise ConfigurationError("auth.token_url", "it would send the client's secret in the clear", "Use https.")
