@@ -18,7 +18,14 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from customer_assets.api.auth.settings import Auth, AuthSettings, HeaderAuth, validate_key_header, validate_scheme
+from customer_assets.api.auth.settings import (
+    Auth,
+    AuthSettings,
+    HeaderAuth,
+    OAuthSettings,
+    validate_key_header,
+    validate_scheme,
+)
 from customer_assets.api.http.base import Transport
 from customer_assets.api.incremental import Incremental
 from customer_assets.api.page_store.base import validate_store_url
@@ -299,6 +306,8 @@ class ApiSettings(ApiOptions, ApiDescription):
         places = {self.paging.send_in, (self.incremental and self.incremental.send_in) or "query"}
         if self.method == "GET" and (self.body or places != {"query"}):
             raise SettingError("a GET has no body", "Set method: POST.", field="method")
+        if isinstance(self.auth, OAuthSettings) and self.base_url:
+            self.auth.token_endpoint(self.base_url)
         return self
 
     def _validate_answer(self) -> None:

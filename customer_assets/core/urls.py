@@ -8,6 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from customer_assets.core.errors import ConfigurationError
 
+PORTS = {"http": 80, "https": 443}
+
 
 def validate_url(setting: str, url: str) -> SplitResult:
     """Split the URL that a setting holds.
@@ -30,6 +32,13 @@ def redact_url(url: str) -> str:
     """Keep only scheme, host and port: `https://u:p@x.org:9/T0/B0?k=1` → `https://x.org:9`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port in full: `https://X.org/api` → `https://x.org:443`."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{parts.port or PORTS.get(parts.scheme)}"
 
 
 def is_loopback(host: str) -> bool:

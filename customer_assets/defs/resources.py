@@ -15,6 +15,14 @@ import dagster as dg
 from pydantic import Field
 
 from customer_assets.api import CustomerAPIClient
+from customer_assets.api.auth.destinations import (
+    SETTINGS_WITH_SECRETS,
+    Destination,
+    RunKeys,
+    destinations,
+    same_host,
+    validate_destinations,
+)
 from customer_assets.api.auth.secret import Secret
 from customer_assets.api.options import ApiDescription, ApiOptions, ApiSettings
 from customer_assets.api.runner.progress import OnProgress
@@ -22,9 +30,9 @@ from customer_assets.core.configuration import NO_VARIABLE, SECRET, Variable, co
 from customer_assets.core.errors import ConfigurationError, QualityGateError
 from customer_assets.core.models import SIMULATOR, CrawlSummary
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
-from customer_assets.core.urls import redact_url
+from customer_assets.core.urls import origin_of, redact_url
 from customer_assets.defs.operations.terminal import TERMINAL
-from customer_assets.defs.run_config import Resource, secret_value
+from customer_assets.defs.run_config import UNSET, Resource, configured, secret_value
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine, check_engine, open_engine
 from customer_assets.processing.options import ProcessingOptions
@@ -43,6 +51,8 @@ USUAL_KEY = "CUSTOMER_API_KEY"
 
 EMBEDDED_KEY = "embedded-simulator"
 """The key that is sent to the simulator, which takes any."""
+
+LOCAL_STORES = ("memory:", "sqlite:")
 
 EMBEDDED_IDENTITY = "embedded-simulator:"
 """Names the simulator in the page store: its port changes, but the same settings serve the same pages."""
@@ -77,7 +87,7 @@ class EmbeddedSimulator(SimulatorSettings, dg.Config):
         return SimulatorSettings(**self.model_dump() | ({} if self.failure_rate else {"opening": ""}))
 
 
-class ApiSection(ApiOptions, ApiDescription):
+class ApiSection(ApiOptions, ApiDescription, RunKeys):
     """An API in YAML: the `api:` of a component, or of the file that `CUSTOMER_API_CONFIG` names."""
 
     key_variable: str = Field(
@@ -97,7 +107,7 @@ class ApiSection(ApiOptions, ApiDescription):
         return {name: value for name, value in given.items() if value != ""} | {"api_description": described}
 
 
-class CustomerAPIResource(ApiOptions, Resource):
+class CustomerAPIResource(ApiOptions, RunKeys, Resource):
     """The customer API: where it is and how to read it. Makes a `CustomerAPIClient`."""
 
     api_key: Annotated[str, Variable("CUSTOMER_API_KEY")] = Field(
@@ -128,8 +138,9 @@ class CustomerAPIResource(ApiOptions, Resource):
             since: Read only what changed since then; None: everything.
 
         Raises:
-            ConfigurationError: A setting cannot be used; nothing was sent.
+            ConfigurationError: A setting cannot be used, or a run would send a secret elsewhere; nothing was sent.
         """
+        self.validate_run()
         page_store = secret_value(self, "page_store") or default_page_store
         if not self.is_simulated:
             with self._client(self._key(), since=since, page_store=page_store, on_progress=on_progress) as client:
@@ -159,18 +170,70 @@ class CustomerAPIResource(ApiOptions, Resource):
         """Whether the embedded simulator stands in for an API."""
         return not (self.base_url or self.preset)
 
+    def run_variables(self, field: str) -> frozenset[str]:
+        """The keys that the deployment lets a run use; nothing else can hold a variable."""
+        return frozenset(self.run_keys) if field == "api_key" else frozenset()
+
+    def validate_run(self) -> None:
+        """Refuse a run that would send the deployment's secrets elsewhere, or secrets that it must not read.
+
+        Raises:
+            ConfigurationError: Names the variable or the setting.
+        """
+        deployed = configured(self)
+        if self.run_keys != deployed.run_keys:
+            raise ConfigurationError("run_keys", "a run cannot set it", "Set it in the deployment's own settings.")
+        own_store, store = secret_value(self, "page_store"), secret_value(deployed, "page_store")
+        if not own_store.startswith(LOCAL_STORES) and not same_host(own_store, store):
+            raise ConfigurationError(
+                "page_store",
+                "this run would keep customers on another host",
+                "Set it in the deployment's own settings.",
+            )
+        validate_destinations(self.sent_secrets(), deployed.sent_secrets(), deployed.run_keys)
+
+    def sent_secrets(self) -> frozenset[Destination]:
+        """Where secrets are sent that are not the run's own."""
+        if self.is_simulated:
+            return frozenset()
+        settings, deployed = self.settings(), configured(self).api_description
+        origin = origin_of(settings.base_url)
+        same = {name for name in SETTINGS_WITH_SECRETS if self.api_description.get(name, {}) == deployed.get(name)}
+        return self._secret_destinations(settings) | {Destination(name, origin) for name in same}
+
+    def _secret_destinations(self, settings: ApiSettings) -> frozenset[Destination]:
+        if settings.authentication.key_variable is None:
+            return destinations(settings.authentication, settings.base_url)
+        variables = {self.key_variable_of(settings)} - {""}
+        if own := self._own_key():  # typed into the launchpad, or one of those that a run may use
+            variables = {name for name in configured(self).run_keys if dg.EnvVar(name).get_value() == own}
+        return frozenset(Destination(variable, origin_of(settings.base_url)) for variable in variables)
+
+    def _own_key(self) -> str:
+        """The key that the run's configuration holds, if it is not the deployment's."""
+        deployed = configured(self)
+        key = self.api_key
+        is_own = deployed is not self and key not in UNSET and not isinstance(key, dg.EnvVar)
+        return key if is_own and key != secret_value(deployed, "api_key") else ""
+
+    def key_variable_of(self, settings: ApiSettings) -> str:
+        """The variable of the one key that requests need; empty if they need none, or other secrets."""
+        auth = settings.auth
+        if auth is not None and (self.key_variable == USUAL_KEY or auth.key_variable is None):
+            return auth.key_variable or ""
+        return self.key_variable
+
     def _key(self) -> Secret:
         """The key; blank where requests need none, or where they need other secrets."""
-        auth = self.settings().auth
-        variable: str | None = self.key_variable
-        if auth is not None and (variable == USUAL_KEY or auth.key_variable is None):
-            variable = auth.key_variable
-        key = secret_value(self, "api_key") or (dg.EnvVar(variable).get_value() if variable else "")
+        variable, deployed = self.key_variable_of(self.settings()), configured(self)
+        is_deployed = deployed is self or variable == deployed.key_variable_of(deployed.settings())
+        key = self._own_key() or (secret_value(self, "api_key") if is_deployed else "")
+        key = key or (dg.EnvVar(variable).get_value() if variable else "") or ""
         if not key and variable:
             raise ConfigurationError(
                 variable, "it is not set, and the API needs a key", "Set it to the key that the API gave you."
             )
-        return Secret(key or "")
+        return Secret(key)
 
     def _client(
         self,

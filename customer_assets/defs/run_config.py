@@ -3,14 +3,15 @@
 `Resource` is the base of every resource here. The fields belong to the options models that the resources inherit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import dagster as dg
 from pydantic import ModelWrapValidatorHandler, create_model, model_validator
 
 from customer_assets.core.configuration import configuration_errors, is_secret
+from customer_assets.core.errors import ConfigurationError
 
 CONSOLE_LOGGING = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 """Keeps the console to what matters. Dagster prints each of its events there by default; its own log has them all."""
@@ -23,6 +24,11 @@ UNSET = (None, "", MASK)
 
 _KEPT = "_customer_assets_secrets"
 """Where a class made here keeps its secrets: not a field, so that no schema, snapshot or run configuration has them."""
+
+_CONFIGURED = "_customer_assets_configured"
+"""Where a class made here keeps the resource as the deployment configured it."""
+
+ResourceType = TypeVar("ResourceType", bound=dg.ConfigurableResource[Any])
 
 
 class Resource(dg.ConfigurableResource[None]):
@@ -40,6 +46,40 @@ class Resource(dg.ConfigurableResource[None]):
         Raises:
             ConfigurationError: A setting cannot be used; names it.
         """
+
+    def run_variables(self, field: str) -> frozenset[str]:  # noqa: ARG002
+        """The environment variables that a run's configuration can name for a field, apart from the field's own."""
+        return frozenset()
+
+    def with_replaced_resource_context(self, resource_context: dg.InitResourceContext) -> Any:  # noqa: ANN401 - as Dagster has it
+        """Refuse a run that names a variable it must not read. Dagster calls this before it applies the run's values.
+
+        Raises:
+            ConfigurationError: Names the field and the variable.
+        """
+        run = resource_context.run
+        if run is not None:
+            definitions = resource_context.all_resource_defs.items()
+            for key in (key for key, definition in definitions if definition is resource_context.resource_def):
+                sections: dict[str, Any] = dict(run.run_config).get("resources") or {}  # type: ignore[assignment]
+                section = sections.get(key) or {}
+                self._refuse_variables(section.get("config") or {})
+        return super().with_replaced_resource_context(resource_context)
+
+    def _refuse_variables(self, config: Mapping[str, Any]) -> None:
+        for field, value in config.items():
+            annotation = type(self).model_fields[field].annotation
+            if annotation == dict[str, Any]:  # Dagster reads no variable there
+                continue
+            own = getattr(self, field)
+            allowed = self.run_variables(field) | ({own.env_var_name} if isinstance(own, dg.EnvVar) else frozenset())
+            for variable in _variables_named(value):
+                if variable not in allowed:
+                    raise ConfigurationError(
+                        field,
+                        f"this run would read the variable {variable}, and the deployment lets no run do that",
+                        "Set it in the deployment's own settings. A key for a run: see run_keys.",
+                    )
 
 
 def with_configured_defaults(resource: Any, secrets: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - of any class
@@ -61,7 +101,9 @@ def with_configured_defaults(resource: Any, secrets: Mapping[str, str] | None = 
     values = given | {name: value if isinstance(value, dg.EnvVar) else "" for name, value in hidden.items()}
     same = _with_defaults(made_from, values)
     setattr(same, _KEPT, hidden)
-    return same(**values)
+    made = same(**values)
+    setattr(same, _CONFIGURED, (made,))  # in a tuple: a resource that is an attribute of a class is a descriptor
+    return made
 
 
 def _with_defaults(made_from: type[dg.Config], values: dict[str, Any]) -> type[dg.Config]:
@@ -90,6 +132,24 @@ def secret_value(resource: dg.ConfigurableResource[Any], name: str) -> str:
     if value in UNSET:
         value = getattr(type(resource), _KEPT, {}).get(name, "")
     return (value.get_value() or "") if isinstance(value, dg.EnvVar) else value
+
+
+def configured(resource: ResourceType) -> ResourceType:
+    """Return a run's resource as the deployment configured it, without what the run changes."""
+    (found,) = getattr(type(resource), _CONFIGURED, (resource,))
+    return found
+
+
+def _variables_named(value: Any) -> Iterator[str]:  # noqa: ANN401 - any part of a run's configuration
+    """Find Dagster's `{"env": NAME}`, wherever it can stand."""
+    if isinstance(value, Mapping):
+        if set(value) == {"env"} and isinstance(value["env"], str):
+            yield value["env"]
+        for inner in value.values():
+            yield from _variables_named(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _variables_named(inner)
 
 
 def _secrets(resource: dg.ConfigurableResource[Any]) -> dict[str, str]:

@@ -6,11 +6,12 @@ variables follow from the models, and `VARIABLES` from those: nothing is listed 
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_args
 
 import dagster as dg
 from pydantic import Field, field_validator
 
+from customer_assets.api.auth.settings import Auth
 from customer_assets.api.presets import merge_settings, read_api_file
 from customer_assets.core.configuration import (
     SECRET,
@@ -160,6 +161,14 @@ MODELS: tuple[type[Settings], ...] = (
 VARIABLES = tuple(variable for model in MODELS for variable in variables(model))
 """Every environment variable that is read."""
 
+USUAL_VARIABLES = {
+    str(field.default)
+    for way in get_args(get_args(Auth)[0])
+    for name, field in way.model_fields.items()
+    if name.endswith("variable")
+}
+"""Variables that hold the secrets of `auth` where it names no others."""
+
 DEPLOYMENT_VARIABLES = {
     "CUSTOMER_CELERY_BACKEND",
     "CUSTOMER_CELERY_BROKER",
@@ -218,7 +227,7 @@ _warned: set[str] = set()
 
 def warn_of_unknown_variables(environ: Iterable[str]) -> None:
     """Log each `CUSTOMER_*` variable that nothing reads, once: it may be misspelt. Its value is not shown."""
-    known = {*VARIABLES, *DEPLOYMENT_VARIABLES}
+    known = {*VARIABLES, *DEPLOYMENT_VARIABLES, *USUAL_VARIABLES}
     for variable in sorted({*environ} - known - _warned):
         if variable.startswith("CUSTOMER_"):
             _warned.add(variable)

@@ -259,7 +259,7 @@ def _breakdown(report: Mapping[str, Any], name: str, column: str) -> Table:
 
 def domain_table(report: Mapping[str, Any]) -> Table:
     """Count customers by the domain of their email."""
-    note = f"The ten largest. A domain that fewer than {FEWEST_PER_VALUE} customers share is not named."
+    note = f"The ten largest. A domain is named if {FEWEST_PER_VALUE} different names or more are found at it."
     return table("Top email domains", "customers", report["email_domains"], labels=DOMAIN_LABELS, note=note)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from authlib.integrations.base_client.errors import OAuthError
@@ -21,6 +21,7 @@ from authlib.integrations.requests_client import OAuth2Session
 
 from customer_assets.api.auth.secret import Secret, read_secret
 from customer_assets.api.auth.settings import AuthContext, ClientCredentialsAuth, OAuthSettings, RefreshTokenAuth
+from customer_assets.api.http.quiet import quiet_logging
 from customer_assets.api.http.redirects import environment_settings
 from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError
 from customer_assets.core.urls import is_loopback
@@ -120,7 +121,7 @@ class TokenIssuer:
 
     def __init__(self, auth: OAuthSettings, context: AuthContext) -> None:
         self._auth, self._context = auth, context
-        self.url = urljoin(context.base_url + "/", auth.token_url)
+        self.url = auth.token_endpoint(context.base_url)
         parts = urlsplit(self.url)
         if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
             raise ConfigurationError("auth.token_url", "it would send the client's secret in the clear", "Use https.")
@@ -150,9 +151,10 @@ class TokenIssuer:
     def _request_once(self, grant_type: str, fields: Mapping[str, str]) -> dict[str, Any]:
         environment = environment_settings(self.url)
         method = "client_secret_basic" if self._auth.client_auth == "basic" else "client_secret_post"
-        with OAuth2Session(
+        client = OAuth2Session(
             str(self.client_id), str(self._client_secret), scope=self._auth.scope, token_endpoint_auth_method=method
-        ) as session:
+        )
+        with quiet_logging(), client as session:
             session.trust_env = False
             session.proxies, session.verify = environment.proxies, environment.certificates or True
             session.register_compliance_hook("access_token_response", _raise_for_server_error)

@@ -13,13 +13,17 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Literal, Protocol
+from urllib.parse import urljoin, urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from customer_assets.api.auth.secret import Secret, read_secret, validate_api_key
 from customer_assets.api.runner.clock import Clock
 from customer_assets.core.configuration import SettingError, Settings
-from customer_assets.core.errors import MissingDependencyError
+from customer_assets.core.errors import ConfigurationError, MissingDependencyError
+from customer_assets.core.urls import is_plain
+
+TOKEN_URL_REMEDY = "Write it like https://login.example.com/token, or /oauth/token."  # noqa: S105 - no secret
 
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A token by RFC 9110: the names of headers and of authentication schemes."""
@@ -140,6 +144,11 @@ class AuthSettings(Settings):
         """The variable that holds the one key that this way needs; None: it needs none, or other secrets."""
         return None
 
+    @property
+    def secret_variables(self) -> tuple[str, ...]:
+        """The variables that hold its secrets."""
+        return tuple(value for name, value in self if name.endswith("variable"))
+
     @abstractmethod
     def open(self, context: AuthContext) -> Credentials:
         """Read the secrets.
@@ -201,6 +210,10 @@ class BasicAuth(AuthSettings):
         default=None, description="A password that is not a secret, such as X; the word empty means an empty one."
     )
 
+    @property
+    def secret_variables(self) -> tuple[str, ...]:
+        return (self.user_variable,) if self.password is not None else (self.user_variable, self.password_variable)
+
     def open(self, context: AuthContext) -> Credentials:
         user = read_secret(context.environ, self.user_variable)
         if self.password is None:
@@ -208,8 +221,8 @@ class BasicAuth(AuthSettings):
         else:
             password = Secret("" if self.password == "empty" else self.password)  # noqa: S105 - stands for none
         encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
-        variables = self.user_variable + (f", {self.password_variable}" if self.password is None else "")
-        return FixedCredentials({"Authorization": Secret(f"Basic {encoded}")}, f"Check {variables}.")
+        credentials = {"Authorization": Secret(f"Basic {encoded}")}
+        return FixedCredentials(credentials, f"Check {', '.join(self.secret_variables)}.")
 
 
 class NoAuth(AuthSettings):
@@ -246,6 +259,24 @@ class OAuthSettings(AuthSettings):
     scope: str | None = Field(default=None, description="The scope to ask for.")
     body: dict[str, str] = Field(default={}, description="More fields of the token request, such as audience.")
     scheme: Scheme = Field(default="Bearer", description="The word before the token in its header.")
+
+    def token_endpoint(self, base_url: str) -> str:
+        """Return the whole address of where tokens are issued.
+
+        Raises:
+            ConfigurationError: Programs read it differently, and it decides who receives the client's secret.
+        """
+        try:
+            parts = urlsplit(urljoin(f"{base_url}/", self.token_url))
+            _ = parts.port  # a port out of range is noticed here
+            is_usable = is_plain(self.token_url) and parts.username is None and bool(parts.hostname)
+        except ValueError:
+            is_usable = False
+        if not is_usable or parts.scheme not in ("http", "https"):
+            raise ConfigurationError(
+                "auth.token_url", "it is not an http or https address without credentials", TOKEN_URL_REMEDY
+            )
+        return parts.geturl()
 
 
 class ClientCredentialsAuth(OAuthSettings):

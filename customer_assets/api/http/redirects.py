@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 import requests
 
 from customer_assets.api.http.base import REDIRECTS, HttpRequest, RawResponse
-from customer_assets.core.urls import is_loopback
+from customer_assets.core.urls import PORTS, is_loopback
 
 MAX_REDIRECTS = 3
 
@@ -17,8 +17,6 @@ REPEATING = (307, 308)
 """Redirects that repeat a POST as it is; all others would turn it into a GET (RFC 9110, 15.4)."""
 
 PERMANENT = (301, 308)
-
-PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from customer_assets.api.http.base import (
 )
 from customer_assets.api.http.body import BodyDecoder
 from customer_assets.api.http.deadlines import DeadlineAdapter, was_idle
+from customer_assets.api.http.quiet import quiet_logging
 from customer_assets.api.http.redirects import RedirectMemory, environment_settings, follow_redirects
 from customer_assets.api.http.worker_pool import WorkerPool
 
@@ -60,10 +61,11 @@ class RequestsTransport:
         """
         started_s, request = time.monotonic(), self._moved.apply(request)
         try:
-            response = self._send_once(request, started_s)
-            while (redirected := follow_redirects(request, response)) is not None:
-                self._moved.note(request, redirected, response.status)
-                request, response = redirected, self._send_once(redirected, started_s)
+            with quiet_logging():
+                response = self._send_once(request, started_s)
+                while (redirected := follow_redirects(request, response)) is not None:
+                    self._moved.note(request, redirected, response.status)
+                    request, response = redirected, self._send_once(redirected, started_s)
         except urllib3.exceptions.NewConnectionError as error:  # urllib3 derives it from its timeout, whatever happened
             raise self._connection_error(error) from None
         except (urllib3.exceptions.TimeoutError, TimeoutError):

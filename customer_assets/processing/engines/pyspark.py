@@ -1,5 +1,6 @@
 """Spark (extra `spark`): a local one, or any cluster through a session or a Spark Connect address."""
 
+import logging
 import os
 import re
 import shutil
@@ -23,6 +24,9 @@ _LOCAL: dict[str, bool | float | int | str | None] = {
     "spark.sql.shuffle.partitions": "8",
 }
 
+QUOTING_LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
+"""PySpark logs each error of a query before it raises it, the customer's value at fault included."""
+
 
 class SparkEngine:
     """Data frames of one Spark session."""
@@ -30,6 +34,8 @@ class SparkEngine:
     name = "pyspark"
 
     def __init__(self, spark: Any = None) -> None:  # noqa: ANN401 - a session, classic or Connect, or an address
+        for name in QUOTING_LOGGERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         self.session = _session(spark)
 
     def scan(self, source: Path | str | Sequence[Path | str]) -> Frame:
@@ -78,8 +84,12 @@ def _session(spark: Any) -> SparkSession:  # noqa: ANN401 - the same
     if spark is None:
         # A local Spark's workers read no other setting: without it they run whichever python3 comes first on the path.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        is_ours = SparkSession.getActiveSession() is None
         builder = SparkSession.builder.master("local[*]").appName("customer_assets").config(map=_LOCAL)
-        return builder.getOrCreate()
+        session = builder.getOrCreate()
+        if is_ours:  # its own log would quote what a task failed on; the error arrives as an exception in any case
+            session.sparkContext.setLogLevel("OFF")
+        return session
     return SparkSession.builder.remote(spark).getOrCreate() if isinstance(spark, str) else spark
 
 

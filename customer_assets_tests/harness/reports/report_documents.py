@@ -27,8 +27,9 @@ INCREMENTAL = SyncState(
 
 
 def sums(count: int = 12, **fields: Any) -> dict[str, Any]:
-    """Count some customers, all alike."""
-    return DataExporter().generate_summary_report([clean_customer(number, **fields) for number in range(count)])
+    """Count some customers, alike but for their names."""
+    customers = [clean_customer(number, f"Ada {number}", **fields) for number in range(count)]
+    return DataExporter().generate_summary_report(customers)
 
 
 def verdict(name: str = "mean_quality_meets_threshold", severity: str | None = None, **fields: Any) -> dict[str, Any]:

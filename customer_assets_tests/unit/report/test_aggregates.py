@@ -10,7 +10,7 @@ from customer_assets.export import DataExporter
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.quality import quality_band
 from customer_assets.processing.schemas import CLEAN_SCHEMA
-from customer_assets.report.aggregates import FEWEST_PER_VALUE, MAX_VOCABULARY, summary_report
+from customer_assets.report.aggregates import FEWEST_PER_VALUE, MAX_VOCABULARY, PLAINLY_SHARED, summary_report
 from customer_assets_tests.harness.records.clean_customers import clean_customer
 
 
@@ -69,7 +69,7 @@ def test_bands(score: int, band: str) -> None:
 
 def test_a_domain_of_few_customers_is_not_named() -> None:
     """It may be a person's own."""
-    customers = [clean_customer(number) for number in range(FEWEST_PER_VALUE)]
+    customers = [clean_customer(number, f"Ada {number}") for number in range(FEWEST_PER_VALUE)]
     customers.append(clean_customer(99, email_domain="ada-lovelace.name"))
     customers.append(clean_customer(100, email_domain="unknown"))
     report = DataExporter().generate_summary_report(customers)
@@ -88,6 +88,28 @@ def test_a_segment_of_the_apis_own_is_named_if_enough_customers_share_it(engine:
         "gold": FEWEST_PER_VALUE,
         "other": 2,
     }
+
+
+@pytest.mark.parametrize("names", [["Ada Lovelace"], ["Ada Lovelace", "ADA LOVELACE", "Ann Lovelace"], ["unknown"]])
+@pytest.mark.parametrize("ids", [5, 6, 200])
+def test_a_domain_of_one_person_with_many_ids_is_not_named(engine: Engine, names: list[str], ids: int) -> None:
+    """People are counted by their names; upper and lower case are the same."""
+    own = [
+        clean_customer(number, full_name=names[number % len(names)], email_domain="ada-lovelace.name")
+        for number in range(ids)
+    ]
+    shared = [clean_customer(1_000 + number, full_name=f"P {number}") for number in range(FEWEST_PER_VALUE)]
+    frame = engine.from_arrow(pa.Table.from_pylist(own + shared, CLEAN_SCHEMA))
+    report = DataExporter(engine).generate_summary_report(frame)
+    assert report["email_domains"] == {"example.org": FEWEST_PER_VALUE, "other": ids}
+
+
+def test_a_large_domain_is_named_without_counting_names() -> None:
+    """The rule for those below holds beside it."""
+    large = [clean_customer(number, email_domain="large.example") for number in range(PLAINLY_SHARED)]
+    few = [clean_customer(10_000 + number, email_domain="ada.name", full_name="Ada") for number in range(9)]
+    report = DataExporter().generate_summary_report(large + few)
+    assert report["email_domains"] == {"large.example": PLAINLY_SHARED, "other": 9}
 
 
 def test_a_domain_called_other_is_not_mistaken_for_the_rest() -> None:
