@@ -6,7 +6,7 @@ came into the raw table belongs in `processing/landing/upsert.py`; committing it
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -33,6 +33,12 @@ SCHEDULE_SLACK = 0.02
 
 MOST_REJECTED = 0.05
 """What the gate allows by default. Records that were rejected because the API was broken are not requested again."""
+
+CLOCK_SET_BACK = "the server's clock was set back"
+FILTER_FAILED = (
+    "the API shows no change, not even the last one known; if that happens often, check the parameter, field and "
+    "format of incremental"
+)
 
 SINCE = "{since}"
 
@@ -180,6 +186,7 @@ class CrawlPlan:
         reason: Why everything is requested although only changes could be; empty otherwise.
         inputs: Hashes of what the raw table's rows depend on.
         oldest_page: How old a page from the page store can be.
+        last: What the last crawl noted, if only changes are requested.
     """
 
     settings: Incremental | None = None
@@ -187,10 +194,11 @@ class CrawlPlan:
     reason: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     oldest_page: timedelta = timedelta()
+    last: SyncState | None = None
 
     def as_full(self, reason: str) -> "CrawlPlan":
         """Return a plan that requests everything, for a reason that showed later."""
-        return replace(self, since=None, reason=reason)
+        return replace(self, since=None, reason=reason, last=None)
 
 
 EVERYTHING = CrawlPlan()
@@ -229,7 +237,7 @@ def plan_crawl(
     if last is None or last.sync is None:
         return plan.as_full("there is no earlier crawl to continue from")
     reason = _why_full(plan, settings, last.sync, now, last.missing_customers)
-    return plan.as_full(reason) if reason else replace(plan, since=last.sync.watermark)
+    return plan.as_full(reason) if reason else replace(plan, since=last.sync.watermark, last=last.sync)
 
 
 def _why_full(plan: CrawlPlan, settings: Incremental, last: SyncState, now: datetime, missing_customers: int) -> str:
@@ -257,9 +265,22 @@ def _why_doubted(upsert: UpsertSummary, missing_customers: int) -> str:
     return ""
 
 
-def is_clock_set_back(plan: CrawlPlan, figures: CrawlStats) -> bool:
-    """Whether the server's clock stands before the instant that was asked for: later changes can bear earlier dates."""
-    return plan.since is not None and _began_at(figures) < plan.since
+def why_unreliable(plan: CrawlPlan, figures: CrawlStats, shows_changes: Callable[[datetime], bool]) -> str:
+    """Why an incremental crawl cannot have brought all changes, so that everything must be read; empty: it can.
+
+    Args:
+        plan: What it requested.
+        figures: What it did.
+        shows_changes: Requests what changed since an instant, and returns whether anything came. Called only if nothing
+            came since the instant of the plan: the record that changed last must come if the filter works.
+    """
+    if plan.last is None:
+        return ""
+    if _began_at(figures) < plan.last.watermark:  # later changes can bear earlier dates
+        return CLOCK_SET_BACK
+    if plan.last.newest is not None and not figures.records and not shows_changes(plan.last.newest):
+        return FILTER_FAILED
+    return ""
 
 
 def next_state(
@@ -269,6 +290,7 @@ def next_state(
     customers: int,
     content: str,
     salt: str = "",
+    newest: datetime | None = None,
     last: SyncState | None = None,
     upsert: UpsertSummary | None = None,
 ) -> SyncState:
@@ -283,6 +305,7 @@ def next_state(
         customers: Distinct customers in the raw table.
         content: The hash of its rows.
         salt: What else the data depends on.
+        newest: When the record that changed last did, of those that came; None: they are not dated.
         last: What an incremental crawl began with; None: everything was read.
         upsert: What it did.
     """
@@ -292,6 +315,7 @@ def next_state(
     watermark = read_from - (plan.settings.lookback if plan.settings else timedelta())
     if last is not None:  # the clock can have been set back by less than the lookback
         watermark = max(watermark, last.watermark)
+        newest = max(filter(None, (newest, last.newest)), default=None)
     return SyncState(
         watermark=watermark,
         began_at=began_at,
@@ -300,6 +324,7 @@ def next_state(
         customers=customers,
         content=content,
         salt=salt if last is None else last.salt,
+        newest=newest,
         upsert=upsert,
     )
 

@@ -197,7 +197,9 @@ class ApiSettings(ApiOptions, ApiDescription):
     @property
     def row_inputs(self) -> dict[str, object]:
         """What the raw table's rows depend on: once it changes, a table that incremental crawls keep is read anew."""
-        asked = {name: getattr(self, name) for name in ("path", "method", "params", "headers", "body", "answer")}
+        asked = {
+            name: getattr(self, name) for name in ("base_url", "path", "method", "params", "headers", "body", "answer")
+        }
         how = self.incremental
         filtered = None if how is None else how.model_dump(exclude={"lookback", "full_every"})
         return {"request": asked, "filter": filtered, "mapping": self.mapping.digest}

@@ -157,6 +157,9 @@ class UpsertSummary(BaseModel):
     replaced: Annotated[int, Field(ge=0, description="Of these, records that replaced the customer's rows.")]
     added: Annotated[int, Field(ge=0, description="Of these, records of customers that were not there.")]
     removed: Annotated[int, Field(ge=0, description="Rows that the replacing records took the place of.")]
+    early: Annotated[
+        int, Field(ge=0, description="Records that changed long before what was asked for, and came all the same.")
+    ] = 0
     rejected: Annotated[int, Field(ge=0, description="Records without a usable id that came besides.")] = 0
     lost: Annotated[
         dict[str, float],
@@ -172,6 +175,11 @@ class UpsertSummary(BaseModel):
     def after(self) -> int:
         """Rows that there must be now."""
         return self.kept + self.replaced + self.added
+
+    @property
+    def is_unfiltered(self) -> bool:
+        """Whether the API seems to have ignored what it was asked for; False if too few records came to judge."""
+        return self.received >= ENOUGH_TO_JUDGE and 2 * self.early > self.received
 
     @property
     def rejected_share(self) -> float:
@@ -202,6 +210,9 @@ class SyncState(BaseModel):
     salt: Annotated[
         str, Field(description="What else the data depends on: the pages' hash, if a customer has several rows.")
     ] = ""
+    newest: Annotated[
+        AwareDatetime | None, Field(description="When the record that changed last did; null: records are not dated.")
+    ] = None
     upsert: Annotated[UpsertSummary | None, Field(description="Null: everything was read.")] = None
 
 

@@ -3,13 +3,14 @@
 Add an asset here if it belongs to every sync. What an asset does stands in the rooms below.
 """
 
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
 import narwhals as nw
 
 from customer_assets.api import CrawlStats
-from customer_assets.api.incremental import CrawlPlan, is_clock_set_back
+from customer_assets.api.incremental import CrawlPlan, why_unreliable
 from customer_assets.core.models import CrawlSummary
 from customer_assets.defs.data_directory import DataDirectory, with_committed
 from customer_assets.defs.errors import as_dagster_failures
@@ -39,8 +40,6 @@ EXPORT_VERSION = f"1, rules {RULES_VERSION}"
 REPORT_VERSION = f"3, rules {RULES_VERSION}"
 """Dagster marks an asset as stale when its code version changes: other rules change even what people read."""
 PERSONAL_DATA = {"pii": "true"}
-
-CLOCK_SET_BACK = "the server's clock was set back"
 
 RESUME_THE_CRAWL = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """Each retry requests only the pages that are still missing."""
@@ -83,10 +82,10 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
             finally:
                 if stored is not None:
                     stored.remove()
-            if landed is None:
-                plan = plan.as_full(CLOCK_SET_BACK)
+            if isinstance(landed, str):
+                plan = plan.as_full(landed)
                 landed = _land(context, customer_api, data_directory, processing, plan)
-            assert landed is not None  # noqa: S101 - a crawl that reads everything asks for no instant
+            assert not isinstance(landed, str)  # noqa: S101 - nothing is wrong with a crawl that reads everything
             figures, crawl, file = landed
             for observation in observations(sync, crawl):
                 context.log_event(observation)
@@ -106,8 +105,8 @@ def _land(
     processing: ProcessingResource,
     plan: CrawlPlan,
     stored: StoredCustomers | None = None,
-) -> tuple[CrawlStats, CrawlSummary, Path] | None:
-    """Request what a plan says, and commit what came; None if the server's clock was set back meanwhile."""
+) -> tuple[CrawlStats, CrawlSummary, Path] | str:
+    """Request what a plan says, and commit what came; or say why everything has to be requested."""
     if plan.settings is not None:
         context.log.info(describe_plan(plan))
     with (
@@ -116,15 +115,21 @@ def _land(
         log_crawl_summary(context, client),
     ):
         figures = client.crawl(landing.writer)
-        if is_clock_set_back(plan, figures):
+        if reason := why_unreliable(plan, figures, lambda since: _shows_changes(api, directory, since)):
             landing.writer.abort()
-            return None
+            return reason
         if stored is not None:
             landing.writer.close()
             engine, mapping = processing.open_engine(), landing.writer.mapping
             options = processing.processor(processing.instant(), mapping).options
             landing.lost = lost_fields(engine.scan(landing.raw_file), engine.scan(stored.raw_file), options)
         return figures, directory.commit_landing(landing, figures, plan, stored), landing.raw_file
+
+
+def _shows_changes(api: CustomerAPIResource, directory: DataDirectory, since: datetime) -> bool:
+    """Whether the API answers with any customer to a request for what changed since an instant."""
+    with api.client(directory.page_store_url, since=since) as client:
+        return bool(client._fetch_page(1)["data"])  # noqa: SLF001 - specified so, and no page but the first is needed
 
 
 def _clean_customers(sync: Sync) -> dg.AssetsDefinition:

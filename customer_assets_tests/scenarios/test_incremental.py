@@ -215,6 +215,36 @@ def test_a_server_whose_clock_was_set_back_is_read_as_a_whole(
     assert datetime.fromtimestamp(found["watermark"], UTC) < datetime.now(UTC)
 
 
+def test_a_filter_that_brings_nothing_is_noticed_at_once(
+    api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    """As where an instant is written in a way that the API does not understand: it would be green, and stale."""
+    description = {"incremental": {**INCREMENTAL, "format": "epoch"}}
+    made["customer_api"] = with_fields(made["customer_api"], api_description=description)
+    run(made, instance)
+    api.records[0] = customer(1, first_name="Changed", updated_at=written(datetime.now(UTC)))
+    api.filter = lambda _, since: since.startswith("2")  # no epoch does
+    found = metadata(run(made, instance))
+    assert found["crawl"] == "full"
+    assert found["requested"].startswith("Requesting all customers: the API shows no change, not even the last one")
+    assert names(made)["cust_001"] == "Changed Last1"
+
+
+def test_a_filter_that_the_api_ignores_does_no_harm_and_is_noticed(
+    api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.records = [customer(number, updated_at=LONG_AGO) for number in range(1, 201)]
+    run(made, instance)
+    assert "ignore" not in caplog.text
+    update(api, 3, first_name="Changed")
+    del api.records[0]
+    api.filter = lambda _, __: True
+    found = metadata(run(made, instance))
+    assert (found["crawl"], found["rows_received"], found["rows_early"]) == ("incremental", 199, 198)
+    assert "The API seems to ignore the filter: 198 of 199 records" in caplog.text
+    assert (names(made)["cust_003"], "cust_001" in names(made)) == ("Changed Last3", True)
+
+
 def test_a_field_that_changed_records_lack_blocks_and_the_next_run_reads_everything(
     api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:
@@ -288,6 +318,31 @@ def test_two_runs_at_once_leave_a_table_that_the_next_run_completes(made: dict[s
     assert directory.raw.current().facts == fast
 
 
+def test_a_run_does_not_undo_what_another_one_committed_meanwhile(made: dict[str, Any]) -> None:
+    """A deletion that a full crawl by hand found, or an erasure: a merge into the older table would undo it."""
+    directory: DataDirectory = made["data_directory"]
+    settings = ApiSettings(incremental=Incremental.model_validate(INCREMENTAL))
+    records = [customer(number, updated_at=LONG_AGO) for number in range(1, 6)]
+    crawl_records(directory, settings, records)
+    overtaking: list[Callable[[], object]] = [
+        lambda: crawl_records(directory, settings, records[1:], full_refresh=True),
+        lambda: Eraser(directory, ProcessingResource()).erase("4"),
+    ]
+    for overtake in overtaking:
+        plan = directory.plan_crawl(settings, "source")
+        overtake()
+        committed = directory.raw.current().facts
+        with directory.landing(settings.mapping, "source") as landing:
+            land(landing, [customer(7, updated_at=LONG_AGO)])
+            with pytest.raises(SupersededError):
+                directory.commit_landing(landing, stats(1), *plan)
+            landing.writer.abort()
+        assert directory.raw.current().facts == committed
+    crawl_records(directory, settings, [customer(7, updated_at=LONG_AGO)])
+    _, file = directory.raw.fetch()
+    assert set(pq.read_table(file, columns=["id"])["id"].to_pylist()) == {2, 3, 5, 7}
+
+
 def test_incremental_crawls_go_on_after_a_customer_was_erased(made: dict[str, Any]) -> None:
     """The customer comes back only if the API says that they changed, or with the next full crawl."""
     directory: DataDirectory = made["data_directory"]
@@ -304,10 +359,15 @@ def test_incremental_crawls_go_on_after_a_customer_was_erased(made: dict[str, An
 
 
 def crawl_records(
-    directory: DataDirectory, settings: ApiSettings, records: list[dict[str, Any]], counted: int | None = None
+    directory: DataDirectory,
+    settings: ApiSettings,
+    records: list[dict[str, Any]],
+    counted: int | None = None,
+    *,
+    full_refresh: bool = False,
 ) -> CrawlSummary:
     """Run a crawl that brings these records, without an API."""
-    plan, stored = directory.plan_crawl(settings, "source")
+    plan, stored = directory.plan_crawl(settings, "source", full_refresh=full_refresh)
     with directory.landing(settings.mapping, "source") as landing:
         land(landing, records)
         return directory.commit_landing(landing, stats(len(records), counted), plan, stored)

@@ -9,6 +9,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,6 +83,19 @@ def hash_content(file: Path) -> ContentHash:
         low, high = _row_hash(schema)
         query = f"SELECT sum({low}), sum({high}) FROM read_parquet(?)"  # noqa: S608 - names of our own columns
         return _content_hash(database.execute(query, [escape_glob(file)]).fetchall()[0])
+
+
+def find_updates(file: Path, before: datetime | None = None) -> tuple[datetime | None, int]:
+    """Return when the record that changed last did, and how many changed before an instant.
+
+    None, and 0, if the records are not dated.
+    """
+    if UPDATED not in pq.read_schema(file).names:
+        return None, 0
+    with _database(file.parent) as database:
+        query = f"SELECT max({UPDATED}), count(*) FILTER ({UPDATED} < ?) FROM read_parquet(?)"  # noqa: S608 - a constant
+        ((newest, early),) = database.execute(query, [before, escape_glob(file)]).fetchall()
+    return newest, early
 
 
 def upsert(base: Path, changes: Path, target: Path) -> tuple[UpsertSummary, ContentHash]:

@@ -16,9 +16,9 @@ from customer_assets.api.incremental import (
     CrawlPlan,
     Incremental,
     hash_inputs,
-    is_clock_set_back,
     next_state,
     plan_crawl,
+    why_unreliable,
 )
 from customer_assets.api.options import ApiSettings
 from customer_assets.api.paging.chained import Cursor
@@ -71,7 +71,7 @@ def test_a_sync_without_the_setting_always_requests_everything() -> None:
 )
 def test_what_changed_since_the_watermark_is_requested(sync: SyncState) -> None:
     plan = plan_crawl(SETTINGS, summary(sync), INPUTS, NOW)
-    assert plan == CrawlPlan(SETTINGS, SINCE, "", hash_inputs(INPUTS))
+    assert plan == CrawlPlan(SETTINGS, SINCE, "", hash_inputs(INPUTS), last=sync)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,7 @@ def test_what_the_rows_depend_on() -> None:
         return {name for name in inputs if inputs[name] != other[name]}
 
     assert differing(path="/people") == {"request"}
+    assert differing(base_url="https://api.example.com/tenants/7") == {"request"}
     assert differing(params={"status": "active"}) == {"request"}
     assert differing(record={"email": "mail"}) == {"mapping"}
     assert differing(incremental=Incremental(parameter="after", field="updated_at")) == {"filter"}
@@ -169,15 +170,47 @@ def test_pages_of_an_earlier_attempt_take_the_watermark_back_to_when_they_can_ha
 def test_a_clock_that_is_set_back_by_less_than_the_lookback_does_not_take_the_watermark_back() -> None:
     last = state()
     plan, figures = plan_crawl(SETTINGS, summary(last), INPUTS, NOW), CrawlStats(began_at=SINCE + 5 * MINUTE)
-    assert not is_clock_set_back(plan, figures)
+    assert why_unreliable(plan, figures, bool) == ""
     assert next_state(plan, figures, customers=3, content="x:0", last=last).watermark == SINCE
 
 
 def test_a_clock_that_is_set_back_further_is_noticed() -> None:
     plan, figures = plan_crawl(SETTINGS, summary(state()), INPUTS, NOW), CrawlStats(began_at=SINCE - MINUTE)
-    assert is_clock_set_back(plan, figures)
-    assert not is_clock_set_back(plan.as_full("the clock"), figures)
+    assert why_unreliable(plan, figures, bool) == "the server's clock was set back"
+    assert why_unreliable(plan.as_full("the clock"), figures, bool) == ""
     assert plan.as_full("the clock") == CrawlPlan(SETTINGS, None, "the clock", hash_inputs(INPUTS))
+
+
+@pytest.mark.parametrize(
+    ("newest", "records", "shown", "is_doubted"),
+    [(SINCE - DAY, 0, [], True), (SINCE - DAY, 0, [SINCE - DAY], False), (SINCE, 1, [], False), (None, 0, [], False)],
+    ids=["nothing comes", "the last change comes", "changes came", "records are not dated"],
+)
+def test_a_filter_that_shows_not_even_the_last_change_is_doubted(
+    newest: datetime | None, records: int, shown: list[datetime], *, is_doubted: bool
+) -> None:
+    plan = plan_crawl(SETTINGS, summary(state(newest=newest)), INPUTS, NOW)
+    reason = why_unreliable(plan, CrawlStats(began_at=NOW, records=records), lambda since: since in shown)
+    assert reason.startswith("the API shows no change, not even the last one known") is is_doubted
+
+
+@pytest.mark.parametrize(
+    ("before", "came", "after"),
+    [
+        (SINCE, NOW, NOW),
+        (NOW, SINCE, NOW),
+        (None, NOW, NOW),
+        (NOW, None, NOW),
+        (None, None, None),
+    ],
+)
+def test_when_the_newest_record_changed_is_kept(
+    before: datetime | None, came: datetime | None, after: datetime | None
+) -> None:
+    last, plan = state(newest=before), plan_crawl(SETTINGS, None, INPUTS, NOW)
+    figures = CrawlStats(began_at=NOW)
+    assert next_state(plan, figures, customers=3, content="x:0", newest=came, last=last).newest == after
+    assert next_state(plan, figures, customers=3, content="x:0", newest=came).newest == came
 
 
 # --- how the instant is written -----------------------------------------------------------------------------------

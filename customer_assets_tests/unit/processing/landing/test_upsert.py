@@ -14,7 +14,7 @@ import pytest
 
 from customer_assets.core.models import UpsertSummary
 from customer_assets.core.record_mapping import FieldSource, RecordMapping
-from customer_assets.processing.landing.upsert import ContentHash, hash_content, merge_rejected, upsert
+from customer_assets.processing.landing.upsert import ContentHash, find_updates, hash_content, merge_rejected, upsert
 from customer_assets.processing.schemas import QUARANTINE_SCHEMA, raw_schema
 
 DATED = RecordMapping(record_updated_at=FieldSource(path="updated_at"))
@@ -178,6 +178,14 @@ def test_a_hash_depends_neither_on_the_order_of_rows_nor_on_their_places(tmp_pat
     assert hash_content(one) == hash_content(other)
     for changed in ([row(1, "a"), row(2, "b", 2)], [row(1, "b"), row(2, "a", 1)], [row(1, "a")], []):
         assert hash_content(write(tmp_path / "changed.parquet", changed)) != hash_content(one)
+
+
+def test_updates_are_found(tmp_path: Path) -> None:
+    dated = write(tmp_path / "dated.parquet", [row(1, "a", 5), row(2, "b", 2), row(3, "c", None), row(4, "d", 1)])
+    assert find_updates(dated) == (DAY_0 + timedelta(days=5), 0)
+    assert find_updates(dated, DAY_0 + timedelta(days=2)) == (DAY_0 + timedelta(days=5), 1)
+    assert find_updates(write(tmp_path / "none.parquet", [])) == (None, 0)
+    assert find_updates(write(tmp_path / "undated.parquet", [row(1, "a")], UNDATED), DAY_0) == (None, 0)
 
 
 def test_a_hash_is_read_as_it_was_written() -> None:
