@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
+from customer_assets.api.paging import Pages
 from customer_assets.api.paging.base import Parameter, Place
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.configuration import SettingError, Settings
@@ -39,6 +40,9 @@ FILTER_FAILED = (
     "the API shows no change, not even the last one known; if that happens often, check the parameter, field and "
     "format of incremental"
 )
+
+MOST_DELETED = 0.1
+"""If the API lists more of the customers as deleted, a full crawl shows whether they are gone."""
 
 SINCE = "{since}"
 
@@ -71,6 +75,17 @@ Duration = Annotated[
 ]
 
 
+class DeletionList(Settings):
+    """Where the API lists who was deleted, apart from its customers. What is left out is as for the customers."""
+
+    path: str = Field(pattern="^/", description="Where it is, below the base URL, such as /customers/deleted.")
+    params: dict[str, str] = Field(default={}, description="Its fixed query parameters.")
+    parameter: Parameter | None = Field(default=None, description="The parameter that takes the instant.")
+    pages: Pages | None = Field(default=None, description="How its pages follow each other.")
+    records: str | None = Field(default=None, description="Where a response holds the deleted customers.")
+    id: PathText | None = Field(default=None, description="Where each of them holds the customer's id.")
+
+
 class Incremental(Settings):
     """How the API is asked for what changed since an instant, and how often everything is read all the same."""
 
@@ -98,6 +113,9 @@ class Incremental(Settings):
     send_in: Place | None = Field(
         default=None,
         description="Where the parameter goes: query, body, or an object in it. Empty: where the pages' parameters go.",
+    )
+    deleted: DeletionList | None = Field(
+        default=None, description="The list of deleted customers: {path, params, parameter, pages, records, id}."
     )
     lookback: Duration = Field(
         default=timedelta(minutes=10),
@@ -152,6 +170,12 @@ class Incremental(Settings):
             unit = next((length for mark, length in units.items() if mark in self.format), timedelta(days=1))
             found = f"{since - unit:{self.format}}"
         return found if self.template == SINCE else self.template.replace(SINCE, str(found))
+
+    def for_deletions(self) -> Self:
+        """Return how the list of deleted customers is asked."""
+        parameter = self.deleted.parameter if self.deleted else None
+        its_own = {} if parameter is None else {"parameter": parameter, "header": None, "template": SINCE}
+        return self.model_copy(update={**its_own, "params": {}, "send_in": "query"})
 
     def request(self, since: datetime, parts: Mapping[str, Any], send_in: str) -> dict[str, Any]:
         """Return the fixed `params`, `headers` and `body` of requests for what changed since an instant.
@@ -260,6 +284,8 @@ def _why_doubted(upsert: UpsertSummary, missing_customers: int) -> str:
         return f"after the last incremental crawl {missing_customers} customers were missing"
     if upsert.lost:
         return f"the records that came last lack {', '.join(sorted(upsert.lost))}"
+    if upsert.deleted > MOST_DELETED * upsert.before:
+        return f"the API listed {upsert.deleted} customers as deleted last time"
     if upsert.rejected_share > MOST_REJECTED:
         return f"of the records that came last, {upsert.rejected} were rejected"
     return ""

@@ -156,7 +156,10 @@ class UpsertSummary(BaseModel):
     unchanged: Annotated[int, Field(ge=0, description="Of these, records that equal the stored one.")]
     replaced: Annotated[int, Field(ge=0, description="Of these, records that replaced the customer's rows.")]
     added: Annotated[int, Field(ge=0, description="Of these, records of customers that were not there.")]
-    removed: Annotated[int, Field(ge=0, description="Rows that the replacing records took the place of.")]
+    removed: Annotated[
+        int, Field(ge=0, description="Rows that replacing records took the place of, and rows of deleted customers.")
+    ]
+    deleted: Annotated[int, Field(ge=0, description="Customers who were there, and are listed as deleted.")] = 0
     early: Annotated[
         int, Field(ge=0, description="Records that changed long before what was asked for, and came all the same.")
     ] = 0
@@ -191,7 +194,7 @@ class UpsertSummary(BaseModel):
     def adds_up(self) -> bool:
         """Whether each record that came is accounted for, and so is each row that was there."""
         came = self.repeated + self.stale + self.unchanged + self.replaced + self.added
-        return came == self.received and self.replaced <= self.removed <= self.before
+        return came == self.received and self.replaced + self.deleted <= self.removed <= self.before
 
 
 class SyncState(BaseModel):

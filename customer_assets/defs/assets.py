@@ -31,7 +31,7 @@ from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export import DataExporter
 from customer_assets.export.baseline import changes_since
 from customer_assets.processing.defects import clean_version, cleaning_summary, count_defects, lost_fields
-from customer_assets.processing.landing.staged import StoredCustomers
+from customer_assets.processing.landing.staged import Landing, StoredCustomers
 from customer_assets.processing.quality import measure_quality
 from customer_assets.processing.rules import RULES_VERSION
 from customer_assets.report.document import report_version
@@ -109,12 +109,16 @@ def _land(
     """Request what a plan says, and commit what came; or say why everything has to be requested."""
     if plan.settings is not None:
         context.log.info(describe_plan(plan))
+    settings = api.settings()
     with (
-        api.client(directory.page_store_url, observer(context), plan.since) as client,
-        directory.landing(api.settings().mapping, api.source) as landing,
-        log_crawl_summary(context, client),
+        directory.landing(settings.mapping, api.source) as landing,
+        api.client(directory.page_store_url, observer(context), settings.updated_since(plan.since)) as client,
     ):
-        figures = client.crawl(landing.writer)
+        deletions = None if plan.since is None else _land_deletions(api, directory, landing, plan.since)
+        with log_crawl_summary(context, client):
+            figures = client.crawl(landing.writer)
+        if deletions is not None:
+            figures.add_earlier(deletions)
         if reason := why_unreliable(plan, figures, lambda since: _shows_changes(api, directory, since)):
             landing.writer.abort()
             return reason
@@ -126,9 +130,20 @@ def _land(
         return figures, directory.commit_landing(landing, figures, plan, stored), landing.raw_file
 
 
+def _land_deletions(
+    api: CustomerAPIResource, directory: DataDirectory, landing: Landing, since: datetime
+) -> CrawlStats | None:
+    """Request who was deleted since an instant; None if the API has no list of them."""
+    settings = api.settings().deleted_since(since)
+    if settings is None:
+        return None
+    with api.client(directory.page_store_url, settings=settings) as client:
+        return client.crawl(landing.open_deletions(settings.record))
+
+
 def _shows_changes(api: CustomerAPIResource, directory: DataDirectory, since: datetime) -> bool:
     """Whether the API answers with any customer to a request for what changed since an instant."""
-    with api.client(directory.page_store_url, since=since) as client:
+    with api.client(directory.page_store_url, settings=api.settings().updated_since(since)) as client:
         return bool(client._fetch_page(1)["data"])  # noqa: SLF001 - specified so, and no page but the first is needed
 
 

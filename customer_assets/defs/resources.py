@@ -118,33 +118,34 @@ class CustomerAPIResource(ApiOptions, Resource):
 
     @contextmanager
     def client(
-        self, default_page_store: str, on_progress: OnProgress | None = None, since: datetime | None = None
+        self, default_page_store: str, on_progress: OnProgress | None = None, settings: ApiSettings | None = None
     ) -> Iterator[CustomerAPIClient]:
         """Open a client for the API, or for an embedded simulator that runs while the client is open.
 
         Args:
             default_page_store: Where pages are kept if no setting names a store.
             on_progress: Called every few seconds with the crawl's progress.
-            since: Read only what changed since then; None: everything.
+            settings: What to request; None: all customers.
 
         Raises:
             ConfigurationError: A setting cannot be used; nothing was sent.
         """
         page_store = secret_value(self, "page_store") or default_page_store
         if not self.is_simulated:
-            with self._client(self._key(), since=since, page_store=page_store, on_progress=on_progress) as client:
+            with self._client(self._key(), settings=settings, page_store=page_store, on_progress=on_progress) as client:
                 yield client
             return
         dg.get_dagster_logger().warning(NOT_REAL)
-        settings = self.simulator.plain()
+        behaviour = self.simulator.plain()
         with (
-            running_simulator(settings, wait=False) as simulator,
+            running_simulator(behaviour, wait=False) as simulator,
             self._client(
                 EMBEDDED_KEY,
                 simulator.base_url,
+                settings=settings,
                 page_store=page_store,
                 on_progress=on_progress,
-                identity=f"{EMBEDDED_IDENTITY}{settings!r}",
+                identity=f"{EMBEDDED_IDENTITY}{behaviour!r}",
             ) as client,
         ):
             yield client
@@ -177,11 +178,11 @@ class CustomerAPIResource(ApiOptions, Resource):
         api_key: str,
         base_url: str = "",
         *,
-        since: datetime | None = None,
+        settings: ApiSettings | None,
         page_store: str,
         **more: Any,  # noqa: ANN401
     ) -> CustomerAPIClient:
-        options = {**dict(self.settings().updated_since(since)), "page_store": page_store}
+        options = {**dict(settings or self.settings()), "page_store": page_store}
         url = options.pop("base_url")
         return CustomerAPIClient(base_url or url, api_key, terminal=TERMINAL, **options, **more)
 

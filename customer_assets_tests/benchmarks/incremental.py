@@ -190,7 +190,7 @@ def merge_with_dlt(folder: Path, source: Source, url: str) -> Figures:
 
     everybody: Any = dlt.resource(tables, name="customers", primary_key="id", write_disposition="replace")
     pipeline.run(everybody)
-    paginator = {"type": "page_number", "base_page": 1, "total_path": "total_pages"}
+    paginator: Any = {"type": "page_number", "base_page": 1, "total_path": "total_pages"}
     api: Any = rest_api_source(
         {
             "client": {"base_url": url, "paginator": paginator},
@@ -202,7 +202,7 @@ def merge_with_dlt(folder: Path, source: Source, url: str) -> Figures:
     pipeline.run(api)
     figures = {"seconds": time.perf_counter() - started, "cpu": processor_s() - cpu_s, "peak_mb": float(peak_mb())}
     with pipeline.sql_client() as client:
-        ((rows,),) = client.execute_sql("SELECT count(*) FROM customers")
+        ((rows,),) = client.execute_sql("SELECT count(*) FROM customers") or ()
     if rows != source.newest:
         sys.exit(f"dlt's table has {rows} rows, not {source.newest}")
     return {"requests": page_count(source.changed[0]), **figures}

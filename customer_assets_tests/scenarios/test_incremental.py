@@ -159,6 +159,65 @@ def test_what_the_filter_drops_leaves_the_export_between_full_crawls(
     assert len(names(made)) == 19
 
 
+def test_deletions_that_have_a_list_of_their_own_are_applied_between_full_crawls(
+    api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    """Also if nothing else changed. Who was restored meanwhile stays, and many deletions at once are looked into."""
+    listed = {
+        "path": "/gone",
+        "params": {"list": "deleted"},
+        "parameter": "deleted_since",
+        "pages": {"type": "single"},
+        "records": "gone",
+        "id": "customer.id",
+    }
+    description = {"incremental": {**INCREMENTAL, "deleted": listed}}
+    made["customer_api"] = with_fields(made["customer_api"], api_description=description)
+    api.deleted = [(1, LONG_AGO)]  # restored long ago
+    run(made, instance)
+    now = written(datetime.now(UTC))
+    del api.records[3]
+    api.deleted += [(4, now), (5, now), (99, now)]
+    update(api, 5, first_name="Restored")
+    result = run(made, instance)
+    found = metadata(result)
+    assert {name: found[f"rows_{name}"] for name in ("deleted", "removed", "replaced", "kept", "after")} == {
+        "deleted": 1,
+        "removed": 2,
+        "replaced": 1,
+        "kept": 18,
+        "after": 19,
+    }
+    assert (found["crawl"], found["requests"], found["unique_customers"]) == ("incremental", 2, 19)
+    assert ("cust_004" in names(made), names(made)["cust_005"]) == (False, "Restored Last5")
+    checks = {each.check_name: each for each in result.get_asset_check_evaluations()}
+    assert all(each.passed for each in checks.values())
+    assert (checks["every_record_is_accounted_for"].description or "").endswith(
+        "18 of 20 rows kept, 1 customers deleted"
+    )
+    assert metadata(run(made, instance))["rows_deleted"] == 0  # it is listed still
+
+    api.deleted += [(number, written(datetime.now(UTC))) for number in range(10, 13)]
+    assert metadata(run(made, instance))["rows_deleted"] == 3
+    after = metadata(run(made, instance))
+    assert after["requested"] == "Requesting all customers: the API listed 3 customers as deleted last time."
+    assert len(names(made)) == 19
+
+
+def test_a_list_of_deletions_that_fails_changes_nothing(
+    api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    listed = {"path": "/gone", "params": {"list": "deleted"}, "parameter": "deleted_since", "records": "elsewhere"}
+    description = {"incremental": {**INCREMENTAL, "deleted": listed}}
+    made["customer_api"] = with_fields(made["customer_api"], api_description=description)
+    run(made, instance)
+    before = made["data_directory"].raw.current()
+    update(api, 3, first_name="Changed")
+    assert "elsewhere" in failure_of(run(made, instance))
+    assert made["data_directory"].raw.current() == before
+    assert not list(made["data_directory"].layout.staging.rglob("*.parquet"))
+
+
 def test_a_failed_crawl_changes_nothing_and_the_next_one_asks_for_the_same(
     api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:

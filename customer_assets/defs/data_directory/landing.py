@@ -83,7 +83,7 @@ def _merge(landing: Landing, figures: CrawlStats, plan: CrawlPlan, stored: Store
     if summary.is_unfiltered:
         _logger.warning(IGNORES_FILTER, summary.early, summary.received, since)
     reasons = rejected_by_reason(landing.quarantine_file)
-    customers, rejected = last.customers + summary.added, sum(reasons.values())
+    customers, rejected = last.customers + summary.added - summary.deleted, sum(reasons.values())
     state = next_state(plan, figures, customers=customers, content=content, newest=newest, last=last, upsert=summary)
     facts = crawl_summary(landing, figures, reasons)
     missing, total = max(facts.missing_customers, 0), facts.total

@@ -74,12 +74,24 @@ class Landing:
         self.number, self.source, self._new_file = number, source, new_file
         self.lost: Mapping[str, float] = {}
         self.writer = LandingWriter(self.raw_file, self.quarantine_file, mapping=mapping)
+        self._deletions: LandingWriter | None = None
+
+    def open_deletions(self, mapping: RecordMapping) -> LandingWriter:
+        """Open a writer for a list of deleted customers; the merge removes those that are stored.
+
+        Read the list first: who is on it and among the changes came back.
+        """
+        files = self._new_file("deleted_customers.parquet"), self._new_file("rejected_deletions.parquet")
+        self._deletions = LandingWriter(*files, mapping=mapping)
+        return self._deletions
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         """Remove all files if the block failed: nobody needs what was not committed."""
+        if self._deletions is not None:
+            self._deletions.abort()
         if kind is not None:
             self.writer.abort()
             self.raw_file.unlink(missing_ok=True)
@@ -113,7 +125,11 @@ class Landing:
         changes, rejected_changes = self.raw_file, self.quarantine_file
         newest, early = find_updates(changes, since - LONG_BEFORE)
         merged, quarantine = self._new_file("raw_customers.parquet"), self._new_file("rejected_customers.parquet")
-        summary, change = upsert(stored.raw_file, changes, merged)
+        deleted = None
+        if self._deletions is not None:
+            self._deletions.close()
+            deleted = self._deletions.raw_path
+        summary, change = upsert(stored.raw_file, changes, merged, deleted)
         self.raw_file = merged
         changes.unlink()
         merge_rejected(stored.quarantine_file, rejected_changes, quarantine)

@@ -22,7 +22,7 @@ from customer_assets.api.incremental import (
 )
 from customer_assets.api.options import ApiSettings
 from customer_assets.api.paging.chained import Cursor
-from customer_assets.api.paging.numbered import PageNumber
+from customer_assets.api.paging.numbered import Offset, PageNumber
 from customer_assets.api.responses.answer import AnswerFields
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.api.runner.stats import CrawlStats
@@ -66,6 +66,7 @@ def test_a_sync_without_the_setting_always_requests_everything() -> None:
         state(full_at=NOW - 6 * DAY),
         state(full_at=NOW + 23 * HOUR),  # this machine's clock is a time zone behind
         state(upsert=UPSERT),
+        state(upsert=UPSERT.model_copy(update={"before": 20, "deleted": 2})),
         state(full_at=NOW - 7 * DAY * 0.97),
     ],
 )
@@ -103,6 +104,11 @@ def test_what_changed_since_the_watermark_is_requested(sync: SyncState) -> None:
             summary(state(upsert=UPSERT.model_copy(update={"lost": {"email": 1.0}}))),
             INPUTS,
             "the records that came last lack email",
+        ),
+        (
+            summary(state(upsert=UPSERT.model_copy(update={"before": 19, "deleted": 2}))),
+            INPUTS,
+            "the API listed 2 customers as deleted last time",
         ),
         (
             summary(state(upsert=UPSERT.model_copy(update={"received": 90, "rejected": 10}))),
@@ -304,6 +310,65 @@ def test_a_total_that_is_counted_by_a_request_of_its_own_is_not_compared_with_th
     settings = ApiSettings(answer=answer, incremental=Incremental(parameter="since"))
     assert settings.answer.total_is == "exact"
     assert settings.updated_since(SINCE).answer.total_is == "estimate"
+
+
+@pytest.mark.parametrize(
+    ("given", "listed", "expected"),
+    [
+        (
+            {"params": {"active": "true"}},
+            {"path": "/deleted"},
+            {"path": "/deleted", "params": {"since": "2026-11-26T01:50:06Z"}},
+        ),
+        (
+            {"method": "POST", "body": {"query": {}}, "headers": {"revision": "1"}},
+            {
+                "path": "/gone",
+                "params": {"type": "all"},
+                "parameter": "from",
+                "id": "customer.id",
+                "records": "gone",
+            },
+            {
+                "path": "/gone",
+                "method": "GET",
+                "body": {},
+                "headers": {"revision": "1"},
+                "params": {"type": "all", "from": "2026-11-26T01:50:06Z"},
+                "id": "customer.id",
+                "answer": AnswerFields(records="gone"),
+            },
+        ),
+        (
+            {"answer": {"records": "data", "total": {"path": "/count.json", "at": "count"}}},
+            {"path": "/deleted", "pages": {"type": "offset", "parameter": "offset"}},
+            {"answer": AnswerFields(records="data"), "pages": Offset(type="offset", parameter="offset")},
+        ),
+    ],
+)
+def test_a_list_of_deletions_is_requested(
+    given: dict[str, Any], listed: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    how = {"parameter": "since", "template": "{since}", "params": {"sort": "updated"}, "deleted": listed}
+    settings = ApiSettings(**given, incremental=how)  # type: ignore[arg-type] # as it is written in YAML
+    found = settings.deleted_since(SINCE)
+    assert found is not None
+    parts = {**dict(found), "id": found.record.id}
+    assert {name: parts[name] for name in expected} == expected
+    assert [column.name for column in found.record.raw_columns if column.path is not None] == []
+    assert found.incremental is None
+
+
+def test_a_list_of_deletions_takes_the_instant_in_a_header_if_changes_do() -> None:
+    how = Incremental.model_validate({"header": "If-Modified-Since", "deleted": {"path": "/deleted"}})
+    found = ApiSettings(incremental=how).deleted_since(SINCE)
+    assert found is not None
+    assert (found.headers, found.params) == ({"If-Modified-Since": "2026-11-26T01:50:06Z"}, {})
+
+
+def test_without_a_list_no_deletions_are_requested() -> None:
+    assert ApiSettings(incremental=Incremental(parameter="since")).deleted_since(SINCE) is None
+    assert ApiSettings().deleted_since(SINCE) is None
 
 
 def test_without_the_setting_nothing_can_be_left_out() -> None:

@@ -180,6 +180,55 @@ def test_a_hash_depends_neither_on_the_order_of_rows_nor_on_their_places(tmp_pat
         assert hash_content(write(tmp_path / "changed.parquet", changed)) != hash_content(one)
 
 
+@pytest.mark.parametrize(
+    ("before", "changes", "deleted", "after", "counts"),
+    [
+        pytest.param([row(1, "a"), row(2, "b")], [], [2], [(1, "a")], {"deleted": 1, "removed": 1}, id="one of two"),
+        pytest.param([row(1, "a")], [], [2, 2], [(1, "a")], {}, id="never there"),
+        pytest.param(
+            [row(1, "a"), row(1, "b", page=2)],
+            [],
+            [1, 1],
+            [],
+            {"deleted": 1, "removed": 2},
+            id="there and listed twice",
+        ),
+        pytest.param(
+            [row(1, "a")], [row(1, "b", 1)], [1], [(1, "b")], {"replaced": 1, "removed": 1}, id="restored, and changed"
+        ),
+        pytest.param([row(1, "a")], [row(1, "a")], [1], [(1, "a")], {"unchanged": 1}, id="restored as it was"),
+        pytest.param([row(1, "a", 1)], [row(1, "b", 0)], [1], [(1, "a")], {"stale": 1}, id="restored, and read late"),
+        pytest.param([], [row(1, "a")], [1], [(1, "a")], {"added": 1}, id="came back"),
+        pytest.param(
+            [row(1, "a"), row(2, "b"), row(3, "c")],
+            [row(2, "d", 1), row(4, "e")],
+            [1, 9],
+            [(2, "d"), (3, "c"), (4, "e")],
+            {"added": 1, "replaced": 1, "deleted": 1, "removed": 2},
+            id="all at once",
+        ),
+    ],
+)
+def test_deleted_customers_leave_unless_they_are_among_the_changes(
+    tmp_path: Path,
+    before: Sequence[Row],
+    changes: Sequence[Row],
+    deleted: Sequence[int],
+    after: list[tuple[int, str]],
+    counts: dict[str, int],
+) -> None:
+    base, came = write(tmp_path / "base.parquet", before), write(tmp_path / "changes.parquet", changes)
+    ids = pa.table({"id": pa.array(deleted, pa.int64()), "position": pa.array(range(len(deleted)), pa.int32())})
+    gone, target = tmp_path / "deleted.parquet", tmp_path / "merged.parquet"
+    pq.write_table(ids, gone)
+    summary, change = upsert(base, came, target, gone)
+    assert read(target) == after
+    found = {name: count for name, count in summary.model_dump(exclude={"before", "received"}).items() if count}
+    assert found == counts
+    assert (summary.adds_up, summary.after) == (True, len(after))
+    assert hash_content(base) + change == hash_content(target)
+
+
 def test_updates_are_found(tmp_path: Path) -> None:
     dated = write(tmp_path / "dated.parquet", [row(1, "a", 5), row(2, "b", 2), row(3, "c", None), row(4, "d", 1)])
     assert find_updates(dated) == (DAY_0 + timedelta(days=5), 0)
