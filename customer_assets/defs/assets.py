@@ -75,8 +75,9 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
         One row per record that has a usable id; the others are in the quarantine, each with its reason.
         """
         with as_dagster_failures():
-            settings, source = customer_api.settings(), customer_api.source
-            plan, stored = data_directory.plan_crawl(settings, source, full_refresh=customer_api.full_refresh)
+            plan, stored = data_directory.plan_crawl(
+                customer_api.settings(), customer_api.identity, full_refresh=customer_api.full_refresh
+            )
             try:
                 landed = _land(context, customer_api, data_directory, processing, plan, stored)
             finally:

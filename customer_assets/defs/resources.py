@@ -16,6 +16,7 @@ from pydantic import Field
 
 from customer_assets.api import CustomerAPIClient
 from customer_assets.api.auth.secret import Secret
+from customer_assets.api.incremental import Incremental
 from customer_assets.api.options import ApiDescription, ApiOptions, ApiSettings
 from customer_assets.api.runner.progress import OnProgress
 from customer_assets.core.configuration import NO_VARIABLE, SECRET, Variable, configuration_errors
@@ -49,6 +50,9 @@ EMBEDDED_IDENTITY = "embedded-simulator:"
 
 NOT_REAL = "No base URL is set: these customers are the embedded simulator's, made up; no real API is called."
 """Logged once a crawl, so that nobody takes the simulator's customers for real ones."""
+
+SIMULATED_CHANGES = Incremental(parameter="updated_since", field="updated_at")
+"""How the embedded simulator is asked for what changed, if its customers change at all."""
 
 ABOUT_THE_API = {
     "base_url",
@@ -145,7 +149,7 @@ class CustomerAPIResource(ApiOptions, Resource):
                 settings=settings,
                 page_store=page_store,
                 on_progress=on_progress,
-                identity=f"{EMBEDDED_IDENTITY}{behaviour!r}",
+                identity=self.identity,
             ) as client,
         ):
             yield client
@@ -154,6 +158,11 @@ class CustomerAPIResource(ApiOptions, Resource):
     def source(self) -> str:
         """Where the customers come from: the API's scheme and host, or `SIMULATOR`. No secret."""
         return SIMULATOR if self.is_simulated else redact_url(self.settings().base_url).lower()
+
+    @property
+    def identity(self) -> str:
+        """The same, and of a simulator how it behaves: others have other customers. No secret."""
+        return f"{EMBEDDED_IDENTITY}{self.simulator.plain()!r}" if self.is_simulated else self.source
 
     @property
     def is_simulated(self) -> bool:
@@ -196,6 +205,7 @@ class CustomerAPIResource(ApiOptions, Resource):
         given |= self.api_description
         if self.is_simulated:
             given = {name: value for name, value in given.items() if name not in ABOUT_THE_API}
+            given |= {"incremental": SIMULATED_CHANGES} if self.simulator.changes_per_hour else {}
         with configuration_errors(ApiSettings):
             return ApiSettings(**given)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -17,8 +18,11 @@ from customer_assets.components import CustomerSyncComponent
 from customer_assets.core.errors import SupersededError
 from customer_assets.core.models import CrawlSummary, Page
 from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.io_managers import build_io_manager
 from customer_assets.defs.operations.erasure import Eraser
 from customer_assets.defs.resources import ProcessingResource
+from customer_assets.defs.settings import build_resources
+from customer_assets.defs.sync import DEFAULT_SYNC
 from customer_assets.processing.landing.staged import Landing
 from customer_assets.processing.landing.upsert import hash_content
 from customer_assets.processing.quality import QualityThresholds, completeness
@@ -107,6 +111,28 @@ def test_a_sync_that_lives_on_changes(api: ChangingAPI, made: dict[str, Any], in
     last = metadata(run(by_hand, instance))
     assert (last["crawl"], last["requested"]) == ("full", "Requesting all customers: full_refresh is set.")
     assert sorted(names(made)) == [f"cust_{number:03}" for number in range(2, 22)]
+
+
+def test_the_embedded_simulator_shows_it_without_an_api(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    """One variable, and a second run. Other customers of the simulator are not merged into these."""
+
+    def simulated(customers: int) -> dict[str, Any]:
+        environ = {
+            "CUSTOMER_SIMULATOR_CHANGES_PER_HOUR": "60",
+            "CUSTOMER_SIMULATOR_CUSTOMERS": str(customers),
+            "CUSTOMER_SIMULATOR_FAILURE_RATE": "0",
+            "CUSTOMER_DATA_DIR": str(tmp_path / "data"),
+        }
+        return {**build_resources(environ), DEFAULT_SYNC.io_manager: build_io_manager(DEFAULT_SYNC)}
+
+    first, second = metadata(run(simulated(100), instance)), metadata(run(simulated(100), instance))
+    assert (first["crawl"], first["records"]) == ("full", 100)
+    assert (second["crawl"], second["records"]) == ("incremental", 100)
+    assert 10 <= second["rows_received"] <= 13  # the lookback's ten minutes, and a test that takes its time
+    assert second["rows_replaced"] + second["rows_unchanged"] == second["rows_received"]
+    third = metadata(run(simulated(90), instance))
+    assert third["requested"] == "Requesting all customers: changed since the last crawl: source."
+    assert third["records"] == 90
 
 
 @pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated")  # Dagster reads YAML by it

@@ -180,7 +180,7 @@ class DataDirectory(StorageOptions, Resource):
 
         Args:
             settings: The API's.
-            source: Where the customers come from, without a secret.
+            source: Where the customers come from, without a secret. Another one means that all are requested.
             full_refresh: Whether to read everything in any case.
             now: The current instant; None: by this machine's clock.
         """
