@@ -6,7 +6,7 @@ came into the raw table belongs in `processing/landing/upsert.py`; committing it
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
+from customer_assets.api.paging import Pages
 from customer_assets.api.paging.base import Parameter, Place
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.configuration import SettingError, Settings
@@ -33,6 +34,15 @@ SCHEDULE_SLACK = 0.02
 
 MOST_REJECTED = 0.05
 """What the gate allows by default. Records that were rejected because the API was broken are not requested again."""
+
+CLOCK_SET_BACK = "the server's clock was set back"
+FILTER_FAILED = (
+    "the API shows no change, not even the last one known; if that happens often, check the parameter, field and "
+    "format of incremental"
+)
+
+MOST_DELETED = 0.1
+"""If the API lists more of the customers as deleted, a full crawl shows whether they are gone."""
 
 SINCE = "{since}"
 
@@ -65,6 +75,17 @@ Duration = Annotated[
 ]
 
 
+class DeletionList(Settings):
+    """Where the API lists who was deleted, apart from its customers. What is left out is as for the customers."""
+
+    path: str = Field(pattern="^/", description="Where it is, below the base URL, such as /customers/deleted.")
+    params: dict[str, str] = Field(default={}, description="Its fixed query parameters.")
+    parameter: Parameter | None = Field(default=None, description="The parameter that takes the instant.")
+    pages: Pages | None = Field(default=None, description="How its pages follow each other.")
+    records: str | None = Field(default=None, description="Where a response holds the deleted customers.")
+    id: PathText | None = Field(default=None, description="Where each of them holds the customer's id.")
+
+
 class Incremental(Settings):
     """How the API is asked for what changed since an instant, and how often everything is read all the same."""
 
@@ -92,6 +113,9 @@ class Incremental(Settings):
     send_in: Place | None = Field(
         default=None,
         description="Where the parameter goes: query, body, or an object in it. Empty: where the pages' parameters go.",
+    )
+    deleted: DeletionList | None = Field(
+        default=None, description="The list of deleted customers: {path, params, parameter, pages, records, id}."
     )
     lookback: Duration = Field(
         default=timedelta(minutes=10),
@@ -147,6 +171,12 @@ class Incremental(Settings):
             found = f"{since - unit:{self.format}}"
         return found if self.template == SINCE else self.template.replace(SINCE, str(found))
 
+    def for_deletions(self) -> Self:
+        """Return how the list of deleted customers is asked."""
+        parameter = self.deleted.parameter if self.deleted else None
+        its_own = {} if parameter is None else {"parameter": parameter, "header": None, "template": SINCE}
+        return self.model_copy(update={**its_own, "params": {}, "send_in": "query"})
+
     def request(self, since: datetime, parts: Mapping[str, Any], send_in: str) -> dict[str, Any]:
         """Return the fixed `params`, `headers` and `body` of requests for what changed since an instant.
 
@@ -180,6 +210,7 @@ class CrawlPlan:
         reason: Why everything is requested although only changes could be; empty otherwise.
         inputs: Hashes of what the raw table's rows depend on.
         oldest_page: How old a page from the page store can be.
+        last: What the last crawl noted, if only changes are requested.
     """
 
     settings: Incremental | None = None
@@ -187,10 +218,11 @@ class CrawlPlan:
     reason: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     oldest_page: timedelta = timedelta()
+    last: SyncState | None = None
 
     def as_full(self, reason: str) -> "CrawlPlan":
         """Return a plan that requests everything, for a reason that showed later."""
-        return replace(self, since=None, reason=reason)
+        return replace(self, since=None, reason=reason, last=None)
 
 
 EVERYTHING = CrawlPlan()
@@ -229,7 +261,7 @@ def plan_crawl(
     if last is None or last.sync is None:
         return plan.as_full("there is no earlier crawl to continue from")
     reason = _why_full(plan, settings, last.sync, now, last.missing_customers)
-    return plan.as_full(reason) if reason else replace(plan, since=last.sync.watermark)
+    return plan.as_full(reason) if reason else replace(plan, since=last.sync.watermark, last=last.sync)
 
 
 def _why_full(plan: CrawlPlan, settings: Incremental, last: SyncState, now: datetime, missing_customers: int) -> str:
@@ -252,14 +284,29 @@ def _why_doubted(upsert: UpsertSummary, missing_customers: int) -> str:
         return f"after the last incremental crawl {missing_customers} customers were missing"
     if upsert.lost:
         return f"the records that came last lack {', '.join(sorted(upsert.lost))}"
+    if upsert.deleted > MOST_DELETED * upsert.before:
+        return f"the API listed {upsert.deleted} customers as deleted last time"
     if upsert.rejected_share > MOST_REJECTED:
         return f"of the records that came last, {upsert.rejected} were rejected"
     return ""
 
 
-def is_clock_set_back(plan: CrawlPlan, figures: CrawlStats) -> bool:
-    """Whether the server's clock stands before the instant that was asked for: later changes can bear earlier dates."""
-    return plan.since is not None and _began_at(figures) < plan.since
+def why_unreliable(plan: CrawlPlan, figures: CrawlStats, shows_changes: Callable[[datetime], bool]) -> str:
+    """Why an incremental crawl cannot have brought all changes, so that everything must be read; empty: it can.
+
+    Args:
+        plan: What it requested.
+        figures: What it did.
+        shows_changes: Requests what changed since an instant, and returns whether anything came. Called only if nothing
+            came since the instant of the plan: the record that changed last must come if the filter works.
+    """
+    if plan.last is None:
+        return ""
+    if _began_at(figures) < plan.last.watermark:  # later changes can bear earlier dates
+        return CLOCK_SET_BACK
+    if plan.last.newest is not None and not figures.records and not shows_changes(plan.last.newest):
+        return FILTER_FAILED
+    return ""
 
 
 def next_state(
@@ -269,6 +316,7 @@ def next_state(
     customers: int,
     content: str,
     salt: str = "",
+    newest: datetime | None = None,
     last: SyncState | None = None,
     upsert: UpsertSummary | None = None,
 ) -> SyncState:
@@ -283,6 +331,7 @@ def next_state(
         customers: Distinct customers in the raw table.
         content: The hash of its rows.
         salt: What else the data depends on.
+        newest: When the record that changed last did, of those that came; None: they are not dated.
         last: What an incremental crawl began with; None: everything was read.
         upsert: What it did.
     """
@@ -292,6 +341,7 @@ def next_state(
     watermark = read_from - (plan.settings.lookback if plan.settings else timedelta())
     if last is not None:  # the clock can have been set back by less than the lookback
         watermark = max(watermark, last.watermark)
+        newest = max(filter(None, (newest, last.newest)), default=None)
     return SyncState(
         watermark=watermark,
         began_at=began_at,
@@ -300,6 +350,7 @@ def next_state(
         customers=customers,
         content=content,
         salt=salt if last is None else last.salt,
+        newest=newest,
         upsert=upsert,
     )
 

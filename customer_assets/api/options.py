@@ -204,7 +204,9 @@ class ApiSettings(ApiOptions, ApiDescription):
     @property
     def row_inputs(self) -> dict[str, object]:
         """What the raw table's rows depend on: once it changes, a table that incremental crawls keep is read anew."""
-        asked = {name: getattr(self, name) for name in ("path", "method", "params", "headers", "body", "answer")}
+        asked = {
+            name: getattr(self, name) for name in ("base_url", "path", "method", "params", "headers", "body", "answer")
+        }
         how = self.incremental
         filtered = None if how is None else how.model_dump(exclude={"lookback", "full_every"})
         return {"request": asked, "filter": filtered, "mapping": self.mapping.digest}
@@ -218,6 +220,25 @@ class ApiSettings(ApiOptions, ApiDescription):
         if isinstance(self.answer.total, TotalRequest):  # it counts all customers, not the changed ones
             update["answer"] = self.answer.model_copy(update={"total_is": "estimate"})
         return self.model_copy(update=update)
+
+    def deleted_since(self, since: datetime) -> Self | None:
+        """Return the settings that request who was deleted since an instant; None: the API has no list of them."""
+        if self.incremental is None or self.incremental.deleted is None:
+            return None
+        listed, answer = self.incremental.deleted, self.answer
+        if listed.records is not None or isinstance(answer.total, TotalRequest):  # a total of its own counts customers
+            answer = AnswerFields(records=answer.records if listed.records is None else listed.records)
+        nothing_else: dict[str, Any] = dict.fromkeys(column.name for column in DEFAULT_RECORD.raw_columns)
+        record = RecordMapping(
+            id=listed.id or self.record.id,
+            id_type=self.record.id_type,
+            missing_values=self.record.missing_values,
+            **nothing_else,
+        )
+        parts = {"params": listed.params, "headers": self.headers, "body": {}}
+        asked = self.incremental.for_deletions().request(since, parts, "query")
+        update = {"path": listed.path, "method": "GET", "pages": listed.pages or self.pages, "answer": answer}
+        return self.model_copy(update={**update, "record": record, "incremental": None, **asked})
 
     @field_validator("base_url")
     @classmethod

@@ -156,7 +156,13 @@ class UpsertSummary(BaseModel):
     unchanged: Annotated[int, Field(ge=0, description="Of these, records that equal the stored one.")]
     replaced: Annotated[int, Field(ge=0, description="Of these, records that replaced the customer's rows.")]
     added: Annotated[int, Field(ge=0, description="Of these, records of customers that were not there.")]
-    removed: Annotated[int, Field(ge=0, description="Rows that the replacing records took the place of.")]
+    removed: Annotated[
+        int, Field(ge=0, description="Rows that replacing records took the place of, and rows of deleted customers.")
+    ]
+    deleted: Annotated[int, Field(ge=0, description="Customers who were there, and are listed as deleted.")] = 0
+    early: Annotated[
+        int, Field(ge=0, description="Records that changed long before what was asked for, and came all the same.")
+    ] = 0
     rejected: Annotated[int, Field(ge=0, description="Records without a usable id that came besides.")] = 0
     lost: Annotated[
         dict[str, float],
@@ -174,6 +180,11 @@ class UpsertSummary(BaseModel):
         return self.kept + self.replaced + self.added
 
     @property
+    def is_unfiltered(self) -> bool:
+        """Whether the API seems to have ignored what it was asked for; False if too few records came to judge."""
+        return self.received >= ENOUGH_TO_JUDGE and 2 * self.early > self.received
+
+    @property
     def rejected_share(self) -> float:
         """Rejected records among those that came; 0 if too few came to judge."""
         came = self.received + self.rejected
@@ -183,7 +194,7 @@ class UpsertSummary(BaseModel):
     def adds_up(self) -> bool:
         """Whether each record that came is accounted for, and so is each row that was there."""
         came = self.repeated + self.stale + self.unchanged + self.replaced + self.added
-        return came == self.received and self.replaced <= self.removed <= self.before
+        return came == self.received and self.replaced + self.deleted <= self.removed <= self.before
 
 
 class SyncState(BaseModel):
@@ -202,6 +213,9 @@ class SyncState(BaseModel):
     salt: Annotated[
         str, Field(description="What else the data depends on: the pages' hash, if a customer has several rows.")
     ] = ""
+    newest: Annotated[
+        AwareDatetime | None, Field(description="When the record that changed last did; null: records are not dated.")
+    ] = None
     upsert: Annotated[UpsertSummary | None, Field(description="Null: everything was read.")] = None
 
 

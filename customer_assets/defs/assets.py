@@ -3,13 +3,14 @@
 Add an asset here if it belongs to every sync. What an asset does stands in the rooms below.
 """
 
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
 import narwhals as nw
 
 from customer_assets.api import CrawlStats
-from customer_assets.api.incremental import CrawlPlan, is_clock_set_back
+from customer_assets.api.incremental import CrawlPlan, why_unreliable
 from customer_assets.core.models import CrawlSummary
 from customer_assets.defs.data_directory import DataDirectory, with_committed
 from customer_assets.defs.errors import as_dagster_failures
@@ -30,7 +31,7 @@ from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export import DataExporter
 from customer_assets.export.baseline import changes_since
 from customer_assets.processing.defects import clean_version, cleaning_summary, count_defects, lost_fields
-from customer_assets.processing.landing.staged import StoredCustomers
+from customer_assets.processing.landing.staged import Landing, StoredCustomers
 from customer_assets.processing.quality import measure_quality
 from customer_assets.processing.rules import RULES_VERSION
 from customer_assets.report.document import report_version
@@ -39,8 +40,6 @@ EXPORT_VERSION = f"1, rules {RULES_VERSION}"
 REPORT_VERSION = f"3, rules {RULES_VERSION}"
 """Dagster marks an asset as stale when its code version changes: other rules change even what people read."""
 PERSONAL_DATA = {"pii": "true"}
-
-CLOCK_SET_BACK = "the server's clock was set back"
 
 RESUME_THE_CRAWL = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """Each retry requests only the pages that are still missing."""
@@ -76,17 +75,18 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
         One row per record that has a usable id; the others are in the quarantine, each with its reason.
         """
         with as_dagster_failures():
-            settings, source = customer_api.settings(), customer_api.source
-            plan, stored = data_directory.plan_crawl(settings, source, full_refresh=customer_api.full_refresh)
+            plan, stored = data_directory.plan_crawl(
+                customer_api.settings(), customer_api.identity, full_refresh=customer_api.full_refresh
+            )
             try:
                 landed = _land(context, customer_api, data_directory, processing, plan, stored)
             finally:
                 if stored is not None:
                     stored.remove()
-            if landed is None:
-                plan = plan.as_full(CLOCK_SET_BACK)
+            if isinstance(landed, str):
+                plan = plan.as_full(landed)
                 landed = _land(context, customer_api, data_directory, processing, plan)
-            assert landed is not None  # noqa: S101 - a crawl that reads everything asks for no instant
+            assert not isinstance(landed, str)  # noqa: S101 - nothing is wrong with a crawl that reads everything
             figures, crawl, file = landed
             for observation in observations(sync, crawl):
                 context.log_event(observation)
@@ -106,25 +106,46 @@ def _land(
     processing: ProcessingResource,
     plan: CrawlPlan,
     stored: StoredCustomers | None = None,
-) -> tuple[CrawlStats, CrawlSummary, Path] | None:
-    """Request what a plan says, and commit what came; None if the server's clock was set back meanwhile."""
+) -> tuple[CrawlStats, CrawlSummary, Path] | str:
+    """Request what a plan says, and commit what came; or say why everything has to be requested."""
     if plan.settings is not None:
         context.log.info(describe_plan(plan))
+    settings = api.settings()
     with (
-        api.client(directory.page_store_url, observer(context), plan.since) as client,
-        directory.landing(api.settings().mapping, api.source) as landing,
-        log_crawl_summary(context, client),
+        directory.landing(settings.mapping, api.source) as landing,
+        api.client(directory.page_store_url, observer(context), settings.updated_since(plan.since)) as client,
     ):
-        figures = client.crawl(landing.writer)
-        if is_clock_set_back(plan, figures):
+        deletions = None if plan.since is None else _land_deletions(api, directory, landing, plan.since)
+        with log_crawl_summary(context, client):
+            figures = client.crawl(landing.writer)
+        if deletions is not None:
+            figures.add_earlier(deletions)
+        if reason := why_unreliable(plan, figures, lambda since: _shows_changes(api, directory, since)):
             landing.writer.abort()
-            return None
+            return reason
         if stored is not None:
             landing.writer.close()
             engine, mapping = processing.open_engine(), landing.writer.mapping
             options = processing.processor(processing.instant(), mapping).options
             landing.lost = lost_fields(engine.scan(landing.raw_file), engine.scan(stored.raw_file), options)
         return figures, directory.commit_landing(landing, figures, plan, stored), landing.raw_file
+
+
+def _land_deletions(
+    api: CustomerAPIResource, directory: DataDirectory, landing: Landing, since: datetime
+) -> CrawlStats | None:
+    """Request who was deleted since an instant; None if the API has no list of them."""
+    settings = api.settings().deleted_since(since)
+    if settings is None:
+        return None
+    with api.client(directory.page_store_url, settings=settings) as client:
+        return client.crawl(landing.open_deletions(settings.record))
+
+
+def _shows_changes(api: CustomerAPIResource, directory: DataDirectory, since: datetime) -> bool:
+    """Whether the API answers with any customer to a request for what changed since an instant."""
+    with api.client(directory.page_store_url, settings=api.settings().updated_since(since)) as client:
+        return bool(client._fetch_page(1)["data"])  # noqa: SLF001 - specified so, and no page but the first is needed
 
 
 def _clean_customers(sync: Sync) -> dg.AssetsDefinition:

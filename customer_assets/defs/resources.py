@@ -24,6 +24,7 @@ from customer_assets.api.auth.destinations import (
     validate_destinations,
 )
 from customer_assets.api.auth.secret import Secret
+from customer_assets.api.incremental import Incremental
 from customer_assets.api.options import ApiDescription, ApiOptions, ApiSettings
 from customer_assets.api.runner.progress import OnProgress
 from customer_assets.core.configuration import NO_VARIABLE, SECRET, Variable, configuration_errors
@@ -59,6 +60,9 @@ EMBEDDED_IDENTITY = "embedded-simulator:"
 
 NOT_REAL = "No base URL is set: these customers are the embedded simulator's, made up; no real API is called."
 """Logged once a crawl, so that nobody takes the simulator's customers for real ones."""
+
+SIMULATED_CHANGES = Incremental(parameter="updated_since", field="updated_at")
+"""How the embedded simulator is asked for what changed, if its customers change at all."""
 
 ABOUT_THE_API = {
     "base_url",
@@ -128,14 +132,14 @@ class CustomerAPIResource(ApiOptions, RunKeys, Resource):
 
     @contextmanager
     def client(
-        self, default_page_store: str, on_progress: OnProgress | None = None, since: datetime | None = None
+        self, default_page_store: str, on_progress: OnProgress | None = None, settings: ApiSettings | None = None
     ) -> Iterator[CustomerAPIClient]:
         """Open a client for the API, or for an embedded simulator that runs while the client is open.
 
         Args:
             default_page_store: Where pages are kept if no setting names a store.
             on_progress: Called every few seconds with the crawl's progress.
-            since: Read only what changed since then; None: everything.
+            settings: What to request; None: all customers.
 
         Raises:
             ConfigurationError: A setting cannot be used, or a run would send a secret elsewhere; nothing was sent.
@@ -143,19 +147,20 @@ class CustomerAPIResource(ApiOptions, RunKeys, Resource):
         self.validate_run()
         page_store = secret_value(self, "page_store") or default_page_store
         if not self.is_simulated:
-            with self._client(self._key(), since=since, page_store=page_store, on_progress=on_progress) as client:
+            with self._client(self._key(), settings=settings, page_store=page_store, on_progress=on_progress) as client:
                 yield client
             return
         dg.get_dagster_logger().warning(NOT_REAL)
-        settings = self.simulator.plain()
+        behaviour = self.simulator.plain()
         with (
-            running_simulator(settings, wait=False) as simulator,
+            running_simulator(behaviour, wait=False) as simulator,
             self._client(
                 EMBEDDED_KEY,
                 simulator.base_url,
+                settings=settings,
                 page_store=page_store,
                 on_progress=on_progress,
-                identity=f"{EMBEDDED_IDENTITY}{settings!r}",
+                identity=self.identity,
             ) as client,
         ):
             yield client
@@ -164,6 +169,11 @@ class CustomerAPIResource(ApiOptions, RunKeys, Resource):
     def source(self) -> str:
         """Where the customers come from: the API's scheme and host, or `SIMULATOR`. No secret."""
         return SIMULATOR if self.is_simulated else redact_url(self.settings().base_url).lower()
+
+    @property
+    def identity(self) -> str:
+        """The same, and of a simulator how it behaves: others have other customers. No secret."""
+        return f"{EMBEDDED_IDENTITY}{self.simulator.plain()!r}" if self.is_simulated else self.source
 
     @property
     def is_simulated(self) -> bool:
@@ -240,11 +250,11 @@ class CustomerAPIResource(ApiOptions, RunKeys, Resource):
         api_key: str,
         base_url: str = "",
         *,
-        since: datetime | None = None,
+        settings: ApiSettings | None,
         page_store: str,
         **more: Any,  # noqa: ANN401
     ) -> CustomerAPIClient:
-        options = {**dict(self.settings().updated_since(since)), "page_store": page_store}
+        options = {**dict(settings or self.settings()), "page_store": page_store}
         url = options.pop("base_url")
         return CustomerAPIClient(base_url or url, api_key, terminal=TERMINAL, **options, **more)
 
@@ -258,6 +268,7 @@ class CustomerAPIResource(ApiOptions, RunKeys, Resource):
         given |= self.api_description
         if self.is_simulated:
             given = {name: value for name, value in given.items() if name not in ABOUT_THE_API}
+            given |= {"incremental": SIMULATED_CHANGES} if self.simulator.changes_per_hour else {}
         with configuration_errors(ApiSettings):
             return ApiSettings(**given)
 

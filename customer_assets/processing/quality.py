@@ -283,6 +283,8 @@ def _merged_right(verdict: CheckResult, upsert: UpsertSummary, in_lake: int) -> 
         f"{upsert.unchanged} unchanged, {upsert.stale} older than what is stored, {upsert.repeated} came twice; "
         f"{upsert.kept} of {upsert.before} rows kept"
     )
+    if upsert.deleted:
+        text += f", {upsert.deleted} customers deleted"
     if upsert.adds_up and upsert.after == in_lake:
         return replace(verdict, description=text)
     text += f"; that makes {upsert.after} rows, and the raw lake holds {in_lake}: set full_refresh for one run"

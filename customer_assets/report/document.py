@@ -96,7 +96,7 @@ def _incremental(crawl: CrawlSummary) -> dict[str, Any]:
     upsert = None if crawl.sync is None else crawl.sync.upsert
     if upsert is None:
         return {}
-    counts = upsert.model_dump(include={"received", "added", "replaced", "unchanged"})
+    counts = upsert.model_dump(include={"received", "added", "replaced", "unchanged", "deleted"})
     return {"incremental": {**counts, "kept": upsert.kept, "total_is_of_all": crawl.total_is_of_all}}
 
 

@@ -354,7 +354,8 @@ def crawl_facts(report: Mapping[str, Any]) -> dict[str, str]:
     counted, facts = "Customers", {}
     if incremental is not None:
         counted = "Customers" if incremental["total_is_of_all"] else "Changed customers"
-        names = {"received": "Came", "added": "New", "replaced": "Replaced", "kept": "Kept as they were"}
+        names = {"received": "Came", "added": "New", "replaced": "Replaced", "deleted": "Deleted"}
+        names |= {"kept": "Kept as they were"}
         facts = {"Requested": "only what changed"}
         facts |= {label: formats.number(incremental[name]) for name, label in names.items()}
     return {

@@ -9,6 +9,7 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -24,6 +25,8 @@ JSON_TYPE: tuple[bytes, bytes] = (b"content-type", b"application/json")
 LARGEST_PAGE = 10**9
 OK, TOO_MANY_REQUESTS = 200, 429
 
+BAD_QUERY = b'{"error": "page and per_page must be positive whole numbers, updated_since an ISO 8601 instant"}'
+
 
 class CustomerAPI:
     """Serves `GET /api/users` and `GET /stats`.
@@ -31,11 +34,17 @@ class CustomerAPI:
     Args:
         settings: How it behaves.
         clock: Returns seconds, for the rate limit.
+        now: Returns the present instant, which decides who has changed.
     """
 
-    def __init__(self, settings: SimulatorSettings, clock: Callable[[], float] = time.monotonic) -> None:
-        self.settings, self._clock = settings, clock
-        self._population = Population(settings.customers, settings.dirty_rate, settings.seed)
+    def __init__(
+        self,
+        settings: SimulatorSettings,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.settings, self._clock, self._now = settings, clock, now
+        self._population = Population(settings.customers, settings.dirty_rate, settings.seed, settings.changes_per_hour)
         self._bucket = TokenBucket(settings.rate_limit, settings.burst)
         self._statuses: Counter[int] = Counter()
         self._requests_of_page: Counter[int] = Counter()
@@ -78,9 +87,9 @@ class CustomerAPI:
         if not headers.get(b"x-api-key"):
             return 401, b'{"error": "Missing API key"}', []
         try:
-            page, per_page = self._parse_query(query_string)
-        except ValueError:
-            return 400, b'{"error": "page and per_page must be positive whole numbers"}', []
+            page, per_page, since = self._parse_query(query_string)
+        except (ValueError, OverflowError):
+            return 400, BAD_QUERY, []
         opening = self._opening.popleft() if self._opening else None
         retry_after_s = self._retry_after_s(is_refused=opening == TOO_MANY_REQUESTS)
         if retry_after_s is not None:
@@ -91,14 +100,17 @@ class CustomerAPI:
             fault = opening
         if fault is not None:
             return fault, b'{"error": "Simulated failure"}', []
+        if self.settings.changes_per_hour:
+            return 200, self._population.page_of_changes(page, per_page, self._now(), since), []
         return 200, self._population.page(page, per_page), []
 
-    def _parse_query(self, query_string: bytes) -> tuple[int, int]:
+    def _parse_query(self, query_string: bytes) -> tuple[int, int, datetime | None]:
         query = parse_qs(query_string.decode("latin-1"))
         page, per_page = int(query.get("page", ["1"])[0]), int(query.get("per_page", [str(self.settings.page_size)])[0])
         if not 1 <= page <= LARGEST_PAGE or not per_page >= 1:
             raise ValueError
-        return page, min(per_page, 100_000)
+        since = datetime.fromisoformat(query["updated_since"][0]) if "updated_since" in query else None
+        return page, min(per_page, 100_000), since if since is None or since.tzinfo else since.replace(tzinfo=UTC)
 
     def _retry_after_s(self, *, is_refused: bool = False) -> int | None:
         """Return the whole seconds to wait, or None if the request is let through. A refused one never is."""

@@ -1,9 +1,13 @@
 """The simulated customers and the defects of the dirty ones. Pure: a page follows from its number and the settings."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
+
+from customer_assets.simulator.changes import Changes
 
 REQRES = (
     "George Bluth",
@@ -92,16 +96,39 @@ class Population:
     Attributes:
         customers: How many records there are.
         dirty_rate: Share of them with a defect, 0 to 1.
-        seed: Chooses names and defects. The first twelve customers are always those of reqres.in.
+        seed: Chooses names and defects. The first twelve customers are those of reqres.in until they change.
+        changes_per_hour: How many customers change their last name in an hour. Unless it is 0, records are dated.
     """
 
     customers: int = 12
     dirty_rate: float = 0.0
     seed: int = 0
+    changes_per_hour: float = 0.0
 
     def page(self, number: int, per_page: int) -> bytes:
         """Return a page's body; the same bytes each time."""
         return _page(self, number, per_page)
+
+    def page_of_changes(self, number: int, per_page: int, now: datetime, since: datetime | None = None) -> bytes:
+        """Return a page of the customers as they are now; of those that changed since an instant, by that, if given."""
+        changes = Changes(self.customers, self.changes_per_hour)
+        start = (number - 1) * per_page
+        if since is None:
+            total = self.customers
+            found = [changes.latest_of(index, now) for index in range(start, min(start + per_page, total))]
+        else:
+            listed: Sequence[int] = changes.since(since, now) if self.customers else ()
+            total, found = len(listed), [*listed[start : start + per_page]]
+        records = b",".join(self._changed_record(changes, change) for change in found)
+        return _envelope(number, per_page, total, records)
+
+    def _changed_record(self, changes: Changes, number: int) -> bytes:
+        """Return a record as a change left it."""
+        times, index = divmod(number, self.customers)
+        record = json.loads(self.record(index))
+        record |= {"last_name": LAST_NAMES[(index + times) % len(LAST_NAMES)]}
+        record |= {"updated_at": f"{changes.instant(number):%Y-%m-%dT%H:%M:%S.%fZ}"}
+        return json.dumps(record, ensure_ascii=False).encode()
 
     def record(self, index: int) -> bytes:
         """Return one record as JSON, by its index from 0."""
@@ -153,8 +180,10 @@ def _names() -> list[str]:
 def _page(population: Population, number: int, per_page: int) -> bytes:
     start = (number - 1) * per_page
     records = population.records(range(start, max(start, min(start + per_page, population.customers))))
-    total_pages = -(-population.customers // per_page)
-    head = (
-        f'{{"page":{number},"per_page":{per_page},"total":{population.customers},"total_pages":{total_pages},"data":['
-    )
+    return _envelope(number, per_page, population.customers, records)
+
+
+def _envelope(number: int, per_page: int, total: int, records: bytes) -> bytes:
+    total_pages = -(-total // per_page)
+    head = f'{{"page":{number},"per_page":{per_page},"total":{total},"total_pages":{total_pages},"data":['
     return head.encode() + records + b"]}"

@@ -26,6 +26,12 @@ class SimulatorSettings(Settings):
     burst: int = Field(default=20, ge=1, le=10**9, description="Requests it accepts at once before the limit applies.")
     latency_ms: float = Field(default=0.0, ge=0, le=3_600_000, description="Milliseconds that each response takes.")
     dirty_rate: float = Field(default=0.0, ge=0, le=1, description="Share of records with a defect.")
+    changes_per_hour: float = Field(
+        default=0.0,
+        ge=0,
+        le=1e6,
+        description="Customers that change in an hour; then records have updated_at, and updated_since filters them.",
+    )
     opening: str = Field(
         default="", description="Statuses of its first responses, such as 503, 200, 429; 200: as the others decide."
     )

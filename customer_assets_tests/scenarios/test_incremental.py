@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -17,8 +18,11 @@ from customer_assets.components import CustomerSyncComponent
 from customer_assets.core.errors import SupersededError
 from customer_assets.core.models import CrawlSummary, Page
 from customer_assets.defs.data_directory import DataDirectory
+from customer_assets.defs.io_managers import build_io_manager
 from customer_assets.defs.operations.erasure import Eraser
 from customer_assets.defs.resources import ProcessingResource
+from customer_assets.defs.settings import build_resources
+from customer_assets.defs.sync import DEFAULT_SYNC
 from customer_assets.processing.landing.staged import Landing
 from customer_assets.processing.landing.upsert import hash_content
 from customer_assets.processing.quality import QualityThresholds, completeness
@@ -109,6 +113,28 @@ def test_a_sync_that_lives_on_changes(api: ChangingAPI, made: dict[str, Any], in
     assert sorted(names(made)) == [f"cust_{number:03}" for number in range(2, 22)]
 
 
+def test_the_embedded_simulator_shows_it_without_an_api(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    """One variable, and a second run. Other customers of the simulator are not merged into these."""
+
+    def simulated(customers: int) -> dict[str, Any]:
+        environ = {
+            "CUSTOMER_SIMULATOR_CHANGES_PER_HOUR": "60",
+            "CUSTOMER_SIMULATOR_CUSTOMERS": str(customers),
+            "CUSTOMER_SIMULATOR_FAILURE_RATE": "0",
+            "CUSTOMER_DATA_DIR": str(tmp_path / "data"),
+        }
+        return {**build_resources(environ), DEFAULT_SYNC.io_manager: build_io_manager(DEFAULT_SYNC)}
+
+    first, second = metadata(run(simulated(100), instance)), metadata(run(simulated(100), instance))
+    assert (first["crawl"], first["records"]) == ("full", 100)
+    assert (second["crawl"], second["records"]) == ("incremental", 100)
+    assert 10 <= second["rows_received"] <= 13  # the lookback's ten minutes, and a test that takes its time
+    assert second["rows_replaced"] + second["rows_unchanged"] == second["rows_received"]
+    third = metadata(run(simulated(90), instance))
+    assert third["requested"] == "Requesting all customers: changed since the last crawl: source."
+    assert third["records"] == 90
+
+
 @pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated")  # Dagster reads YAML by it
 def test_a_component_says_how_to_request_only_what_changed() -> None:
     """Durations are written as people write them."""
@@ -157,6 +183,65 @@ def test_what_the_filter_drops_leaves_the_export_between_full_crawls(
     assert (result.success, metadata(result)["crawl"]) == (True, "incremental")
     assert "cust_003" not in names(made)
     assert len(names(made)) == 19
+
+
+def test_deletions_that_have_a_list_of_their_own_are_applied_between_full_crawls(
+    api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    """Also if nothing else changed. Who was restored meanwhile stays, and many deletions at once are looked into."""
+    listed = {
+        "path": "/gone",
+        "params": {"list": "deleted"},
+        "parameter": "deleted_since",
+        "pages": {"type": "single"},
+        "records": "gone",
+        "id": "customer.id",
+    }
+    description = {"incremental": {**INCREMENTAL, "deleted": listed}}
+    made["customer_api"] = with_fields(made["customer_api"], api_description=description)
+    api.deleted = [(1, LONG_AGO)]  # restored long ago
+    run(made, instance)
+    now = written(datetime.now(UTC))
+    del api.records[3]
+    api.deleted += [(4, now), (5, now), (99, now)]
+    update(api, 5, first_name="Restored")
+    result = run(made, instance)
+    found = metadata(result)
+    assert {name: found[f"rows_{name}"] for name in ("deleted", "removed", "replaced", "kept", "after")} == {
+        "deleted": 1,
+        "removed": 2,
+        "replaced": 1,
+        "kept": 18,
+        "after": 19,
+    }
+    assert (found["crawl"], found["requests"], found["unique_customers"]) == ("incremental", 2, 19)
+    assert ("cust_004" in names(made), names(made)["cust_005"]) == (False, "Restored Last5")
+    checks = {each.check_name: each for each in result.get_asset_check_evaluations()}
+    assert all(each.passed for each in checks.values())
+    assert (checks["every_record_is_accounted_for"].description or "").endswith(
+        "18 of 20 rows kept, 1 customers deleted"
+    )
+    assert metadata(run(made, instance))["rows_deleted"] == 0  # it is listed still
+
+    api.deleted += [(number, written(datetime.now(UTC))) for number in range(10, 13)]
+    assert metadata(run(made, instance))["rows_deleted"] == 3
+    after = metadata(run(made, instance))
+    assert after["requested"] == "Requesting all customers: the API listed 3 customers as deleted last time."
+    assert len(names(made)) == 19
+
+
+def test_a_list_of_deletions_that_fails_changes_nothing(
+    api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    listed = {"path": "/gone", "params": {"list": "deleted"}, "parameter": "deleted_since", "records": "elsewhere"}
+    description = {"incremental": {**INCREMENTAL, "deleted": listed}}
+    made["customer_api"] = with_fields(made["customer_api"], api_description=description)
+    run(made, instance)
+    before = made["data_directory"].raw.current()
+    update(api, 3, first_name="Changed")
+    assert "elsewhere" in failure_of(run(made, instance))
+    assert made["data_directory"].raw.current() == before
+    assert not list(made["data_directory"].layout.staging.rglob("*.parquet"))
 
 
 def test_a_failed_crawl_changes_nothing_and_the_next_one_asks_for_the_same(
@@ -213,6 +298,36 @@ def test_a_server_whose_clock_was_set_back_is_read_as_a_whole(
     )
     assert names(made)["cust_003"] == "Changed Last3"
     assert datetime.fromtimestamp(found["watermark"], UTC) < datetime.now(UTC)
+
+
+def test_a_filter_that_brings_nothing_is_noticed_at_once(
+    api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    """As where an instant is written in a way that the API does not understand: it would be green, and stale."""
+    description = {"incremental": {**INCREMENTAL, "format": "epoch"}}
+    made["customer_api"] = with_fields(made["customer_api"], api_description=description)
+    run(made, instance)
+    api.records[0] = customer(1, first_name="Changed", updated_at=written(datetime.now(UTC)))
+    api.filter = lambda _, since: since.startswith("2")  # no epoch does
+    found = metadata(run(made, instance))
+    assert found["crawl"] == "full"
+    assert found["requested"].startswith("Requesting all customers: the API shows no change, not even the last one")
+    assert names(made)["cust_001"] == "Changed Last1"
+
+
+def test_a_filter_that_the_api_ignores_does_no_harm_and_is_noticed(
+    api: ChangingAPI, made: dict[str, Any], instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.records = [customer(number, updated_at=LONG_AGO) for number in range(1, 201)]
+    run(made, instance)
+    assert "ignore" not in caplog.text
+    update(api, 3, first_name="Changed")
+    del api.records[0]
+    api.filter = lambda _, __: True
+    found = metadata(run(made, instance))
+    assert (found["crawl"], found["rows_received"], found["rows_early"]) == ("incremental", 199, 198)
+    assert "The API seems to ignore the filter: 198 of 199 records" in caplog.text
+    assert (names(made)["cust_003"], "cust_001" in names(made)) == ("Changed Last3", True)
 
 
 def test_a_field_that_changed_records_lack_blocks_and_the_next_run_reads_everything(
@@ -288,6 +403,31 @@ def test_two_runs_at_once_leave_a_table_that_the_next_run_completes(made: dict[s
     assert directory.raw.current().facts == fast
 
 
+def test_a_run_does_not_undo_what_another_one_committed_meanwhile(made: dict[str, Any]) -> None:
+    """A deletion that a full crawl by hand found, or an erasure: a merge into the older table would undo it."""
+    directory: DataDirectory = made["data_directory"]
+    settings = ApiSettings(incremental=Incremental.model_validate(INCREMENTAL))
+    records = [customer(number, updated_at=LONG_AGO) for number in range(1, 6)]
+    crawl_records(directory, settings, records)
+    overtaking: list[Callable[[], object]] = [
+        lambda: crawl_records(directory, settings, records[1:], full_refresh=True),
+        lambda: Eraser(directory, ProcessingResource()).erase("4"),
+    ]
+    for overtake in overtaking:
+        plan = directory.plan_crawl(settings, "source")
+        overtake()
+        committed = directory.raw.current().facts
+        with directory.landing(settings.mapping, "source") as landing:
+            land(landing, [customer(7, updated_at=LONG_AGO)])
+            with pytest.raises(SupersededError):
+                directory.commit_landing(landing, stats(1), *plan)
+            landing.writer.abort()
+        assert directory.raw.current().facts == committed
+    crawl_records(directory, settings, [customer(7, updated_at=LONG_AGO)])
+    _, file = directory.raw.fetch()
+    assert set(pq.read_table(file, columns=["id"])["id"].to_pylist()) == {2, 3, 5, 7}
+
+
 def test_incremental_crawls_go_on_after_a_customer_was_erased(made: dict[str, Any]) -> None:
     """The customer comes back only if the API says that they changed, or with the next full crawl."""
     directory: DataDirectory = made["data_directory"]
@@ -304,10 +444,15 @@ def test_incremental_crawls_go_on_after_a_customer_was_erased(made: dict[str, An
 
 
 def crawl_records(
-    directory: DataDirectory, settings: ApiSettings, records: list[dict[str, Any]], counted: int | None = None
+    directory: DataDirectory,
+    settings: ApiSettings,
+    records: list[dict[str, Any]],
+    counted: int | None = None,
+    *,
+    full_refresh: bool = False,
 ) -> CrawlSummary:
     """Run a crawl that brings these records, without an API."""
-    plan, stored = directory.plan_crawl(settings, "source")
+    plan, stored = directory.plan_crawl(settings, "source", full_refresh=full_refresh)
     with directory.landing(settings.mapping, "source") as landing:
         land(landing, records)
         return directory.commit_landing(landing, stats(len(records), counted), plan, stored)

@@ -11,10 +11,11 @@ import dagster as dg
 import pytest
 from dagster.components.core.component_tree import ComponentTree
 
+from customer_assets.api import CustomerAPIClient
 from customer_assets.apis import load_preset, open_client, preset_names
 from customer_assets.components import CustomerSyncComponent
 from customer_assets_tests.harness.vendors import VENDORS, Population, VendorAPI
-from customer_assets_tests.harness.vendors.base import ENVIRON, Faults
+from customer_assets_tests.harness.vendors.base import BORN, ENVIRON, KEY, Customer, Faults
 from customer_assets_tests.harness.vendors.serve import serve_vendor
 from customer_assets_tests.harness.vendors.trials import STRICT, Trial
 from customer_assets_tests.harness.vendors.virtual import ids_of, open_vendor_client, preset_overrides
@@ -92,6 +93,30 @@ def test_random_trials(name: str, tmp_path: Path) -> None:
     for seed in range(3):
         trial = Trial.random(name, seed)
         assert trial.run(tmp_path) is None, trial
+
+
+WITH_A_LIST_OF_DELETIONS = [
+    name for name in preset_names() if (load_preset(name).api.get("incremental") or {}).get("deleted")
+]
+
+
+@pytest.mark.parametrize("name", WITH_A_LIST_OF_DELETIONS)
+def test_deletions_are_listed(name: str, tmp_path: Path) -> None:
+    """First nobody left, then one did."""
+    api = VENDORS[name](Population(523, leaves_at=9))
+    environ = {**ENVIRON, "XDG_STATE_HOME": str(tmp_path)}
+    with serve_vendor(api) as url:
+        overrides = preset_overrides(name, api, {"page_store": "memory://"})
+        with open_client(name, base_url=url, environ=environ, **overrides) as client:
+            settings = client.options.deleted_since(BORN)
+        assert settings is not None
+        options = dict(settings)
+        del options["base_url"]
+        for expected in ([], [api.key(Customer(175))]):
+            with CustomerAPIClient(url, KEY, environ=environ, **options) as client:
+                assert ids_of(client.fetch_all_customers(), settings.record) == expected
+            while not api.population.gone:
+                api.population.on_request()
 
 
 # --- over real sockets ----------------------------------------------------------------------------------------

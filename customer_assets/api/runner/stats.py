@@ -102,6 +102,13 @@ class CrawlStats:
         """Note an instant of the server's clock; the earliest counts."""
         self.began_at = date if self.began_at is None else min(self.began_at, date)
 
+    def add_earlier(self, crawl: "CrawlStats") -> None:
+        """Add the requests of a crawl that belongs to this one, and went before it."""
+        self.requests += crawl.requests
+        self.pages_from_store += crawl.pages_from_store
+        if crawl.began_at is not None:
+            self.add_server_time(crawl.began_at)
+
     def add_snapshot(self, snapshot: Snapshot) -> None:
         """Add what a pass counted itself."""
         self.throttles += snapshot.throttles

@@ -3,6 +3,7 @@
 Adds up figures only. Files are merged in `processing/landing/`; committing them belongs in `resource.py`.
 """
 
+import logging
 from collections.abc import Mapping
 
 from customer_assets.api import CrawlStats
@@ -10,6 +11,13 @@ from customer_assets.api.incremental import CrawlPlan, next_state
 from customer_assets.core.models import CrawlSummary
 from customer_assets.processing.defects import rejected_by_reason
 from customer_assets.processing.landing.staged import Landing, StoredCustomers, fingerprint
+
+IGNORES_FILTER = (
+    "The API seems to ignore the filter: %d of %d records that came had not changed since %s. The customers are right, "
+    "but each run may take as long as a full one. Check the parameter, field and format of incremental."
+)
+
+_logger = logging.getLogger(__name__)
 
 
 def sum_up(
@@ -61,18 +69,22 @@ def _with_state(landing: Landing, figures: CrawlStats, plan: CrawlPlan, facts: C
     if plan.settings is None:
         return facts
     content, salt = landing.hash_content(figures.unique_ids)
-    state = next_state(plan, figures, customers=figures.unique_ids, content=content, salt=salt)
+    state = next_state(
+        plan, figures, customers=figures.unique_ids, content=content, salt=salt, newest=landing.newest_update()
+    )
     return facts.model_copy(update={"sync": state, "fingerprint": fingerprint(state, facts.mapping)})
 
 
 def _merge(landing: Landing, figures: CrawlStats, plan: CrawlPlan, stored: StoredCustomers) -> CrawlSummary:
     """Merge changes into stored customers; return the facts about all of them."""
-    last = stored.facts.sync
-    assert last is not None  # noqa: S101 - without it, no plan requests changes only
-    summary, content = landing.merge_into(stored, last.content, rejected=figures.rejected)
+    last, since = stored.facts.sync, plan.since
+    assert last is not None and since is not None  # noqa: PT018, S101 - without them, no plan requests changes only
+    summary, content, newest = landing.merge_into(stored, last, since, rejected=figures.rejected)
+    if summary.is_unfiltered:
+        _logger.warning(IGNORES_FILTER, summary.early, summary.received, since)
     reasons = rejected_by_reason(landing.quarantine_file)
-    customers, rejected = last.customers + summary.added, sum(reasons.values())
-    state = next_state(plan, figures, customers=customers, content=content, last=last, upsert=summary)
+    customers, rejected = last.customers + summary.added - summary.deleted, sum(reasons.values())
+    state = next_state(plan, figures, customers=customers, content=content, newest=newest, last=last, upsert=summary)
     facts = crawl_summary(landing, figures, reasons)
     missing, total = max(facts.missing_customers, 0), facts.total
     if figures.customers is not None:  # the API counts all customers apart from those that changed

@@ -180,7 +180,7 @@ class DataDirectory(StorageOptions, Resource):
 
         Args:
             settings: The API's.
-            source: Where the customers come from, without a secret.
+            source: Where the customers come from, without a secret. Another one means that all are requested.
             full_refresh: Whether to read everything in any case.
             now: The current instant; None: by this machine's clock.
         """
@@ -218,11 +218,14 @@ class DataDirectory(StorageOptions, Resource):
             stored: The customers that changes are merged into.
 
         Raises:
-            SupersededError: A later crawl has committed other customers meanwhile.
+            SupersededError: Another run has committed other customers meanwhile.
             PublishError: They could not be committed.
         """
         facts = sum_up(landing, figures, plan, stored)
-        _refuse_older(facts, self.raw, _facts_of(self.raw))
+        current = _facts_of(self.raw)
+        _refuse_older(facts, self.raw, current)
+        if stored is not None and current != stored.facts:  # or the merge would undo what was committed, or erased
+            raise SupersededError(self.raw.file)
         self.raw.commit(landing.raw_file, facts, {REJECTED: landing.quarantine_file})
         landing.quarantine_file.unlink()
         return facts

@@ -9,6 +9,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -84,16 +85,32 @@ def hash_content(file: Path) -> ContentHash:
         return _content_hash(database.execute(query, [escape_glob(file)]).fetchall()[0])
 
 
-def upsert(base: Path, changes: Path, target: Path) -> tuple[UpsertSummary, ContentHash]:
+def find_updates(file: Path, before: datetime | None = None) -> tuple[datetime | None, int]:
+    """Return when the record that changed last did, and how many changed before an instant.
+
+    None, and 0, if the records are not dated.
+    """
+    if UPDATED not in pq.read_schema(file).names:
+        return None, 0
+    with _database(file.parent) as database:
+        query = f"SELECT max({UPDATED}), count(*) FILTER ({UPDATED} < ?) FROM read_parquet(?)"  # noqa: S608 - a constant
+        ((newest, early),) = database.execute(query, [before, escape_glob(file)]).fetchall()
+    return newest, early
+
+
+def upsert(base: Path, changes: Path, target: Path, deleted: Path | None = None) -> tuple[UpsertSummary, ContentHash]:
     """Merge changes into a raw table; return what became of them, and by how much the table's hash changes.
 
     Of several records of a customer among the changes, the newest is taken; if the API does not date its records, or
     dates them alike, the one that came last. It replaces the customer's rows unless they are newer, or equal to it.
 
+    The rows of deleted customers are removed, unless the customer is among the changes: that list was read first.
+
     Args:
         base: The table.
         changes: A table of the same columns.
         target: Where the merged table is written; private to its owner.
+        deleted: A table of the ids of deleted customers.
 
     Raises:
         OSError: It could not be written.
@@ -101,13 +118,14 @@ def upsert(base: Path, changes: Path, target: Path) -> tuple[UpsertSummary, Cont
     """
     schema = pq.read_schema(base)
     with _database(target.parent) as database, private_file(target):
-        _classify(database, schema, escape_glob(base), escape_glob(changes))
+        gone = None if deleted is None else escape_glob(deleted)
+        _classify(database, schema, escape_glob(base), escape_glob(changes), gone)
         columns = ", ".join(f'"{name}"' for name in schema.names)
         path = str(target).replace("'", "''")
         # USE_TMP_FILE would write beside the private file and replace it, readable by all.
         database.execute(f"""
             COPY (
-                SELECT {columns} FROM base ANTI JOIN winners USING (id)
+                SELECT {columns} FROM base ANTI JOIN leaving USING (id)
                 UNION ALL BY NAME
                 SELECT {columns} FROM incoming SEMI JOIN winners USING (id)
             ) TO '{path}' (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)
@@ -159,8 +177,14 @@ def _database(folder: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
             raise OSError(errno.EIO, str(error).partition("\n")[0], str(folder)) from error
 
 
-def _classify(database: "duckdb.DuckDBPyConnection", schema: pa.Schema, base: str, changes: str) -> None:
-    """Make the tables `incoming` (a record a customer), `stored` (their rows, summed up) and `winners`."""
+def _classify(
+    database: "duckdb.DuckDBPyConnection", schema: pa.Schema, base: str, changes: str, deleted: str | None
+) -> None:
+    """Make the tables of what comes and goes.
+
+    They are `incoming` (a record a customer), `stored` (the rows of those and of deleted customers, summed up),
+    `winners` (whose record comes) and `leaving` (whose rows go).
+    """
     low, high = _row_hash(schema)
     is_dated = UPDATED in schema.names
     newest_first = f"{UPDATED} DESC NULLS LAST, " if is_dated else ""
@@ -175,10 +199,14 @@ def _classify(database: "duckdb.DuckDBPyConnection", schema: pa.Schema, base: st
         """,  # noqa: S608 - names of our own columns
         [changes],
     )
+    database.execute("CREATE TEMP TABLE affected AS SELECT id, false AS _is_gone FROM incoming")
+    if deleted is not None:
+        gone = "SELECT DISTINCT id, true FROM read_parquet(?) ANTI JOIN incoming USING (id)"
+        database.execute(f"INSERT INTO affected {gone}", [deleted])
     database.execute(f"""
         CREATE TEMP TABLE stored AS
-        SELECT id, count(*) AS _rows, sum({low}) AS _low, sum({high}) AS _high, max({updated}) AS _updated
-        FROM base SEMI JOIN incoming USING (id) GROUP BY id
+        SELECT id, _is_gone, count(*) AS _rows, sum({low}) AS _low, sum({high}) AS _high, max({updated}) AS _updated
+        FROM base JOIN affected USING (id) GROUP BY ALL
     """)  # noqa: S608 - names of our own columns
     database.execute("""
         CREATE TEMP TABLE verdicts AS
@@ -191,6 +219,9 @@ def _classify(database: "duckdb.DuckDBPyConnection", schema: pa.Schema, base: st
         FROM incoming LEFT JOIN stored USING (id)
     """)
     database.execute("CREATE TEMP TABLE winners AS SELECT id FROM verdicts WHERE verdict IN ('added', 'replaced')")
+    database.execute(
+        "CREATE TEMP TABLE leaving AS SELECT id FROM winners UNION ALL SELECT id FROM stored WHERE _is_gone"
+    )
 
 
 def _sum_up(database: "duckdb.DuckDBPyConnection", base: Path, changes: Path) -> tuple[UpsertSummary, ContentHash]:
@@ -200,9 +231,10 @@ def _sum_up(database: "duckdb.DuckDBPyConnection", base: Path, changes: Path) ->
     came = _content_hash(
         database.execute("SELECT sum(_low), sum(_high) FROM incoming SEMI JOIN winners USING (id)").fetchall()[0]
     )
-    ((removed, *gone),) = database.execute(
-        "SELECT coalesce(sum(_rows), 0), sum(_low), sum(_high) FROM stored SEMI JOIN winners USING (id)"
-    ).fetchall()
+    ((deleted, removed, *gone),) = database.execute("""
+        SELECT count(*) FILTER (_is_gone), coalesce(sum(_rows), 0), sum(_low), sum(_high)
+        FROM stored SEMI JOIN leaving USING (id)
+    """).fetchall()
     received = pq.read_metadata(changes).num_rows
     summary = UpsertSummary(
         before=pq.read_metadata(base).num_rows,
@@ -213,6 +245,7 @@ def _sum_up(database: "duckdb.DuckDBPyConnection", base: Path, changes: Path) ->
         replaced=counts.get("replaced", 0),
         added=counts.get("added", 0),
         removed=int(removed),
+        deleted=deleted,
     )
     return summary, came - _content_hash(gone)
 

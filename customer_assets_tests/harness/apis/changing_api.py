@@ -5,7 +5,7 @@ dates a test sets, on loopback and by the machine's clock.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,15 +26,22 @@ class ChangingAPI(PlainAPI):
 
     Attributes:
         sinces: What each request asked for; None: everything.
+        filter: Whether a record is shown to a request for what changed since an instant.
+        deleted: Who is listed as deleted: the id, and since when. Requested with `list=deleted`.
     """
 
     sinces: list[str | None] = field(default_factory=list)
+    filter: Callable[[Mapping[str, Any], str], bool] = lambda record, since: record["updated_at"] >= since
+    deleted: list[tuple[int, str]] = field(default_factory=list)
 
     def answer(self, query: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         """Return a page of what changed since then."""
         since = query.get("updated_since", [None])[0]
+        if query.get("list") == ["deleted"]:
+            listed = [{"customer": {"id": number}} for number, at in self.deleted if at >= query["deleted_since"][0]]
+            return {"gone": listed}
         self.sinces.append(since)
-        shown = self.records if since is None else [each for each in self.records if each["updated_at"] >= since]
+        shown = self.records if since is None else [each for each in self.records if self.filter(each, since)]
         return PlainAPI(shown, self.per_page).page(int(query.get("page", ["1"])[0]))
 
 

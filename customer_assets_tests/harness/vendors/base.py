@@ -146,6 +146,7 @@ class Population:
     def __init__(self, count: int, *, joins_at: int | None = None, leaves_at: int | None = None) -> None:
         self.customers = [Customer(number) for number in range(1, count + 1)]
         self.stayed = set(self.customers)
+        self.gone: list[Customer] = []
         self._joins_at, self._leaves_at, self._asked = joins_at, leaves_at, 0
 
     def on_request(self) -> None:
@@ -155,6 +156,7 @@ class Population:
         if self._asked == self._leaves_at and self.customers:
             gone = self.customers.pop(len(self.customers) // 3)
             self.stayed.discard(gone)
+            self.gone.append(gone)
         self._asked += 1
 
 

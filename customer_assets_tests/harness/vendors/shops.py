@@ -322,6 +322,13 @@ class Ecwid(VendorAPI):
         counts = {"total": len(self.customers), "count": len(found), "offset": offset, "limit": size}
         return reply({**counts, "items": self.records(found)})
 
+    def elsewhere(self, request: Request) -> Response:
+        if request.path != "/customers/deleted" or not request.query["from_date"].isdecimal():
+            return super().elsewhere(request)
+        offset, gone = int(request.query["offset"]), self.population.gone
+        items = [{"id": each.number, "date": "2026-11-27 02:00:00 +0000"} for each in gone[offset:]]
+        return reply({"total": len(gone), "count": len(items), "offset": offset, "limit": 100, "items": items})
+
     def record(self, customer: Customer) -> Any:
         return {"id": customer.number, "email": customer.email, "name": customer.name, "updated": iso(customer.updated)}
 

@@ -172,6 +172,15 @@ class Zoho(VendorAPI):
         }
         return reply({"data": self.records(found), "info": info})
 
+    def elsewhere(self, request: Request) -> Response:
+        if request.path != f"{self.path}/deleted" or "if-modified-since" not in request.headers:
+            return super().elsewhere(request)
+        if not self.population.gone:
+            return Response(204)
+        gone = [{"id": self.key(each), "display_name": each.name, "type": "recycle"} for each in self.population.gone]
+        page = int(request.query["page"])
+        return reply({"data": gone if page == 1 else [], "info": {"page": page, "more_records": False}})
+
     def record(self, customer: Customer) -> Any:
         return {
             "id": self.key(customer),

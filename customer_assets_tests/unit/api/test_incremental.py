@@ -16,13 +16,13 @@ from customer_assets.api.incremental import (
     CrawlPlan,
     Incremental,
     hash_inputs,
-    is_clock_set_back,
     next_state,
     plan_crawl,
+    why_unreliable,
 )
 from customer_assets.api.options import ApiSettings
 from customer_assets.api.paging.chained import Cursor
-from customer_assets.api.paging.numbered import PageNumber
+from customer_assets.api.paging.numbered import Offset, PageNumber
 from customer_assets.api.responses.answer import AnswerFields
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.api.runner.stats import CrawlStats
@@ -66,12 +66,13 @@ def test_a_sync_without_the_setting_always_requests_everything() -> None:
         state(full_at=NOW - 6 * DAY),
         state(full_at=NOW + 23 * HOUR),  # this machine's clock is a time zone behind
         state(upsert=UPSERT),
+        state(upsert=UPSERT.model_copy(update={"before": 20, "deleted": 2})),
         state(full_at=NOW - 7 * DAY * 0.97),
     ],
 )
 def test_what_changed_since_the_watermark_is_requested(sync: SyncState) -> None:
     plan = plan_crawl(SETTINGS, summary(sync), INPUTS, NOW)
-    assert plan == CrawlPlan(SETTINGS, SINCE, "", hash_inputs(INPUTS))
+    assert plan == CrawlPlan(SETTINGS, SINCE, "", hash_inputs(INPUTS), last=sync)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +106,11 @@ def test_what_changed_since_the_watermark_is_requested(sync: SyncState) -> None:
             "the records that came last lack email",
         ),
         (
+            summary(state(upsert=UPSERT.model_copy(update={"before": 19, "deleted": 2}))),
+            INPUTS,
+            "the API listed 2 customers as deleted last time",
+        ),
+        (
             summary(state(upsert=UPSERT.model_copy(update={"received": 90, "rejected": 10}))),
             INPUTS,
             "of the records that came last, 10 were rejected",
@@ -134,6 +140,7 @@ def test_what_the_rows_depend_on() -> None:
         return {name for name in inputs if inputs[name] != other[name]}
 
     assert differing(path="/people") == {"request"}
+    assert differing(base_url="https://api.example.com/tenants/7") == {"request"}
     assert differing(params={"status": "active"}) == {"request"}
     assert differing(record={"email": "mail"}) == {"mapping"}
     assert differing(incremental=Incremental(parameter="after", field="updated_at")) == {"filter"}
@@ -169,15 +176,47 @@ def test_pages_of_an_earlier_attempt_take_the_watermark_back_to_when_they_can_ha
 def test_a_clock_that_is_set_back_by_less_than_the_lookback_does_not_take_the_watermark_back() -> None:
     last = state()
     plan, figures = plan_crawl(SETTINGS, summary(last), INPUTS, NOW), CrawlStats(began_at=SINCE + 5 * MINUTE)
-    assert not is_clock_set_back(plan, figures)
+    assert why_unreliable(plan, figures, bool) == ""
     assert next_state(plan, figures, customers=3, content="x:0", last=last).watermark == SINCE
 
 
 def test_a_clock_that_is_set_back_further_is_noticed() -> None:
     plan, figures = plan_crawl(SETTINGS, summary(state()), INPUTS, NOW), CrawlStats(began_at=SINCE - MINUTE)
-    assert is_clock_set_back(plan, figures)
-    assert not is_clock_set_back(plan.as_full("the clock"), figures)
+    assert why_unreliable(plan, figures, bool) == "the server's clock was set back"
+    assert why_unreliable(plan.as_full("the clock"), figures, bool) == ""
     assert plan.as_full("the clock") == CrawlPlan(SETTINGS, None, "the clock", hash_inputs(INPUTS))
+
+
+@pytest.mark.parametrize(
+    ("newest", "records", "shown", "is_doubted"),
+    [(SINCE - DAY, 0, [], True), (SINCE - DAY, 0, [SINCE - DAY], False), (SINCE, 1, [], False), (None, 0, [], False)],
+    ids=["nothing comes", "the last change comes", "changes came", "records are not dated"],
+)
+def test_a_filter_that_shows_not_even_the_last_change_is_doubted(
+    newest: datetime | None, records: int, shown: list[datetime], *, is_doubted: bool
+) -> None:
+    plan = plan_crawl(SETTINGS, summary(state(newest=newest)), INPUTS, NOW)
+    reason = why_unreliable(plan, CrawlStats(began_at=NOW, records=records), lambda since: since in shown)
+    assert reason.startswith("the API shows no change, not even the last one known") is is_doubted
+
+
+@pytest.mark.parametrize(
+    ("before", "came", "after"),
+    [
+        (SINCE, NOW, NOW),
+        (NOW, SINCE, NOW),
+        (None, NOW, NOW),
+        (NOW, None, NOW),
+        (None, None, None),
+    ],
+)
+def test_when_the_newest_record_changed_is_kept(
+    before: datetime | None, came: datetime | None, after: datetime | None
+) -> None:
+    last, plan = state(newest=before), plan_crawl(SETTINGS, None, INPUTS, NOW)
+    figures = CrawlStats(began_at=NOW)
+    assert next_state(plan, figures, customers=3, content="x:0", newest=came, last=last).newest == after
+    assert next_state(plan, figures, customers=3, content="x:0", newest=came).newest == came
 
 
 # --- how the instant is written -----------------------------------------------------------------------------------
@@ -271,6 +310,65 @@ def test_a_total_that_is_counted_by_a_request_of_its_own_is_not_compared_with_th
     settings = ApiSettings(answer=answer, incremental=Incremental(parameter="since"))
     assert settings.answer.total_is == "exact"
     assert settings.updated_since(SINCE).answer.total_is == "estimate"
+
+
+@pytest.mark.parametrize(
+    ("given", "listed", "expected"),
+    [
+        (
+            {"params": {"active": "true"}},
+            {"path": "/deleted"},
+            {"path": "/deleted", "params": {"since": "2026-11-26T01:50:06Z"}},
+        ),
+        (
+            {"method": "POST", "body": {"query": {}}, "headers": {"revision": "1"}},
+            {
+                "path": "/gone",
+                "params": {"type": "all"},
+                "parameter": "from",
+                "id": "customer.id",
+                "records": "gone",
+            },
+            {
+                "path": "/gone",
+                "method": "GET",
+                "body": {},
+                "headers": {"revision": "1"},
+                "params": {"type": "all", "from": "2026-11-26T01:50:06Z"},
+                "id": "customer.id",
+                "answer": AnswerFields(records="gone"),
+            },
+        ),
+        (
+            {"answer": {"records": "data", "total": {"path": "/count.json", "at": "count"}}},
+            {"path": "/deleted", "pages": {"type": "offset", "parameter": "offset"}},
+            {"answer": AnswerFields(records="data"), "pages": Offset(type="offset", parameter="offset")},
+        ),
+    ],
+)
+def test_a_list_of_deletions_is_requested(
+    given: dict[str, Any], listed: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    how = {"parameter": "since", "template": "{since}", "params": {"sort": "updated"}, "deleted": listed}
+    settings = ApiSettings(**given, incremental=how)  # type: ignore[arg-type] # as it is written in YAML
+    found = settings.deleted_since(SINCE)
+    assert found is not None
+    parts = {**dict(found), "id": found.record.id}
+    assert {name: parts[name] for name in expected} == expected
+    assert [column.name for column in found.record.raw_columns if column.path is not None] == []
+    assert found.incremental is None
+
+
+def test_a_list_of_deletions_takes_the_instant_in_a_header_if_changes_do() -> None:
+    how = Incremental.model_validate({"header": "If-Modified-Since", "deleted": {"path": "/deleted"}})
+    found = ApiSettings(incremental=how).deleted_since(SINCE)
+    assert found is not None
+    assert (found.headers, found.params) == ({"If-Modified-Since": "2026-11-26T01:50:06Z"}, {})
+
+
+def test_without_a_list_no_deletions_are_requested() -> None:
+    assert ApiSettings(incremental=Incremental(parameter="since")).deleted_since(SINCE) is None
+    assert ApiSettings().deleted_since(SINCE) is None
 
 
 def test_without_the_setting_nothing_can_be_left_out() -> None:

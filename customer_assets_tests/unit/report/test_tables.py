@@ -179,11 +179,12 @@ def test_differences_are_rounded_as_the_figures_are(name: str, difference: float
 
 def test_what_an_incremental_crawl_brought_is_told_from_what_was_kept() -> None:
     facts = tables.crawl_facts(report_of(sums(12), sync=INCREMENTAL))
-    assert list(facts.items())[:6] == [
+    assert list(facts.items())[:7] == [
         ("Requested", "only what changed"),
         ("Came", "5"),
         ("New", "1"),
         ("Replaced", "3"),
+        ("Deleted", "0"),
         ("Kept as they were", "8"),
         ("Changed customers according to the API", "12"),
     ]

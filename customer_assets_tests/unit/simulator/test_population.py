@@ -1,11 +1,13 @@
 """The simulated customers."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from customer_assets.simulator.changes import EPOCH
 from customer_assets.simulator.population import DEFECTS, Population
 
 
@@ -43,3 +45,37 @@ def test_the_dirty_rate_is_the_share_of_dirty_records() -> None:
     clean, dirty = Population(10_000), Population(10_000, dirty_rate=0.3)
     changed = sum(clean.record(index) != dirty.record(index) for index in range(10_000))
     assert 0.25 < changed / 10_000 < 0.35
+
+
+def test_customers_who_change_are_dated_and_filtered() -> None:
+    """A page of all keeps their order, a page of changes that of time; the others' names stay."""
+    population, now = Population(50, changes_per_hour=60), EPOCH + timedelta(days=3)
+    everybody = json.loads(population.page_of_changes(1, 100, now))
+    assert (everybody["total"], [each["id"] for each in everybody["data"]]) == (50, list(range(1, 51)))
+    since = now - timedelta(minutes=9)
+    pages = [json.loads(population.page_of_changes(number, 4, now, since)) for number in (1, 2, 3, 4)]
+    assert [(page["page"], page["total"], page["total_pages"], len(page["data"])) for page in pages] == [
+        (1, 10, 3, 4),
+        (2, 10, 3, 4),
+        (3, 10, 3, 2),
+        (4, 10, 3, 0),
+    ]
+    changed = [each for page in pages for each in page["data"]]
+    dates = [datetime.fromisoformat(each["updated_at"]) for each in changed]
+    assert dates == sorted(dates)
+    assert (dates[0], dates[-1]) == (since, now)
+    assert changed == sorted(
+        (each for each in everybody["data"] if datetime.fromisoformat(each["updated_at"]) >= since),
+        key=lambda each: each["updated_at"],
+    )
+    before = {each["id"]: each for each in json.loads(population.page_of_changes(1, 100, since))["data"]}
+    after = {each["id"]: each for each in everybody["data"]}
+    differing = {number for number in after if before[number] != after[number]}
+    assert differing == {each["id"] for each in changed[1:]}
+    assert all(before[number]["last_name"] != after[number]["last_name"] for number in differing)
+
+
+def test_nobody_changes_where_nobody_is() -> None:
+    population = Population(0, changes_per_hour=60)
+    for since in (None, EPOCH):
+        assert json.loads(population.page_of_changes(1, 10, EPOCH + timedelta(days=1), since))["data"] == []

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -42,6 +43,7 @@ def test_the_twelve_of_reqres_are_served_by_default() -> None:
         pytest.param("users?page=1", {}, 401, id="no key"),
         pytest.param("users?page=x", KEY, 400, id="not a number"),
         pytest.param("users?page=0", KEY, 400, id="no such page"),
+        pytest.param("users?updated_since=yesterday", KEY, 400, id="not an instant"),
         pytest.param("people", KEY, 404, id="elsewhere"),
         pytest.param("users?page=99", KEY, 200, id="past the end"),
     ],
@@ -50,6 +52,24 @@ def test_a_bad_request_is_refused(path: str, headers: dict[str, str], status: in
     """As a real API would."""
     with running_simulator() as simulator:
         assert requests.get(f"{simulator.base_url}/{path}", headers=headers, timeout=5).status_code == status
+
+
+def test_changes_are_served_if_customers_change() -> None:
+    """The instant can be written with a time zone, or without for UTC."""
+    with running_simulator(SimulatorSettings(customers=50, changes_per_hour=3600)) as simulator:
+
+        def total(since: str) -> int:
+            query = {"updated_since": since}
+            answer = requests.get(f"{simulator.base_url}/users", query, headers=KEY, timeout=5)
+            return int(answer.json()["total"])
+
+        assert [total(since) for since in ("2026-01-01T00:00:00Z", "2026-01-01", "2199-01-01T00:00:00+01:00")] == [
+            50,
+            50,
+            0,
+        ]
+        now = datetime.now(UTC)
+        assert 10 <= total(f"{now - timedelta(seconds=10):%Y-%m-%dT%H:%M:%SZ}") <= 16
 
 
 def test_too_many_requests_are_refused_for_as_long_as_retry_after_says() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from customer_assets.core.models import UpsertSummary
 from customer_assets.core.record_mapping import FieldSource, RecordMapping
-from customer_assets.processing.landing.upsert import ContentHash, hash_content, merge_rejected, upsert
+from customer_assets.processing.landing.upsert import ContentHash, find_updates, hash_content, merge_rejected, upsert
 from customer_assets.processing.schemas import QUARANTINE_SCHEMA, raw_schema
 
 DATED = RecordMapping(record_updated_at=FieldSource(path="updated_at"))
@@ -178,6 +178,63 @@ def test_a_hash_depends_neither_on_the_order_of_rows_nor_on_their_places(tmp_pat
     assert hash_content(one) == hash_content(other)
     for changed in ([row(1, "a"), row(2, "b", 2)], [row(1, "b"), row(2, "a", 1)], [row(1, "a")], []):
         assert hash_content(write(tmp_path / "changed.parquet", changed)) != hash_content(one)
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "deleted", "after", "counts"),
+    [
+        pytest.param([row(1, "a"), row(2, "b")], [], [2], [(1, "a")], {"deleted": 1, "removed": 1}, id="one of two"),
+        pytest.param([row(1, "a")], [], [2, 2], [(1, "a")], {}, id="never there"),
+        pytest.param(
+            [row(1, "a"), row(1, "b", page=2)],
+            [],
+            [1, 1],
+            [],
+            {"deleted": 1, "removed": 2},
+            id="there and listed twice",
+        ),
+        pytest.param(
+            [row(1, "a")], [row(1, "b", 1)], [1], [(1, "b")], {"replaced": 1, "removed": 1}, id="restored, and changed"
+        ),
+        pytest.param([row(1, "a")], [row(1, "a")], [1], [(1, "a")], {"unchanged": 1}, id="restored as it was"),
+        pytest.param([row(1, "a", 1)], [row(1, "b", 0)], [1], [(1, "a")], {"stale": 1}, id="restored, and read late"),
+        pytest.param([], [row(1, "a")], [1], [(1, "a")], {"added": 1}, id="came back"),
+        pytest.param(
+            [row(1, "a"), row(2, "b"), row(3, "c")],
+            [row(2, "d", 1), row(4, "e")],
+            [1, 9],
+            [(2, "d"), (3, "c"), (4, "e")],
+            {"added": 1, "replaced": 1, "deleted": 1, "removed": 2},
+            id="all at once",
+        ),
+    ],
+)
+def test_deleted_customers_leave_unless_they_are_among_the_changes(
+    tmp_path: Path,
+    before: Sequence[Row],
+    changes: Sequence[Row],
+    deleted: Sequence[int],
+    after: list[tuple[int, str]],
+    counts: dict[str, int],
+) -> None:
+    base, came = write(tmp_path / "base.parquet", before), write(tmp_path / "changes.parquet", changes)
+    ids = pa.table({"id": pa.array(deleted, pa.int64()), "position": pa.array(range(len(deleted)), pa.int32())})
+    gone, target = tmp_path / "deleted.parquet", tmp_path / "merged.parquet"
+    pq.write_table(ids, gone)
+    summary, change = upsert(base, came, target, gone)
+    assert read(target) == after
+    found = {name: count for name, count in summary.model_dump(exclude={"before", "received"}).items() if count}
+    assert found == counts
+    assert (summary.adds_up, summary.after) == (True, len(after))
+    assert hash_content(base) + change == hash_content(target)
+
+
+def test_updates_are_found(tmp_path: Path) -> None:
+    dated = write(tmp_path / "dated.parquet", [row(1, "a", 5), row(2, "b", 2), row(3, "c", None), row(4, "d", 1)])
+    assert find_updates(dated) == (DAY_0 + timedelta(days=5), 0)
+    assert find_updates(dated, DAY_0 + timedelta(days=2)) == (DAY_0 + timedelta(days=5), 1)
+    assert find_updates(write(tmp_path / "none.parquet", [])) == (None, 0)
+    assert find_updates(write(tmp_path / "undated.parquet", [row(1, "a")], UNDATED), DAY_0) == (None, 0)
 
 
 def test_a_hash_is_read_as_it_was_written() -> None:
