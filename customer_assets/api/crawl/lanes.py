@@ -23,6 +23,9 @@ from customer_assets.api.crawl.events import (
 from customer_assets.api.crawl.policy import CrawlPolicy
 from customer_assets.api.crawl.rate_limiter import RateLimiter
 
+MANY_PAGES = 1_000
+"""Assumed to be left while more crawls follow, or a chain does not say how long it is: so the pace is found early."""
+
 NOTHING = Snapshot(0, 0, 0, 0, 0, 0, 0, {}, 0, 0.0)
 
 
@@ -100,7 +103,8 @@ class Lanes:
         decision = self._crawls[outcome.lane].receive(outcome, now_s)
         if isinstance(outcome, PageReceived):
             left = sum(crawl.pages_left() for crawl in self._crawls.values())
-            self._limiter.set_remaining(max(left, self._health.accepted) if self.pending else left)
+            is_unknown = self.pending or any(crawl.total_pages is None for crawl in self._crawls.values())
+            self._limiter.set_remaining(max(left, MANY_PAGES) if is_unknown else left)
         return decision
 
     def _end(self, lane: int, action: Done | GiveUp) -> Done | GiveUp:

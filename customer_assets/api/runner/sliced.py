@@ -90,6 +90,7 @@ class _SliceSink:
 
     Attributes:
         is_dirty: Whether the sink holds pages that no longer count.
+        total: Customers in this slice, by the latest answer.
     """
 
     def __init__(self, sink: PageSink, part: _Slice, listing: Listing, slices: Slices, window: int | None) -> None:
@@ -98,6 +99,7 @@ class _SliceSink:
         self._added = self._records = self._largest = 0
         self._ids = IdCounter()
         self.is_dirty = False
+        self.total: int | None = None
 
     def start_pass(self) -> None:
         """Forget this slice's pages; the sink cannot."""
@@ -113,6 +115,7 @@ class _SliceSink:
         """
         self._records += page.record_count
         self._largest = max(self._largest, page.record_count)
+        self.total = page.total
         if self._reaches_window(page):
             self.is_dirty = self._added > 0
             raise WindowReachedError
@@ -129,8 +132,9 @@ class _SliceSink:
 
     def is_beyond_window(self, number: int) -> bool:
         """Whether a page that was refused reaches beyond the window."""
-        position = number - 1 if self._listing.paging.numbering is Numbering.RECORDS else (number - 1) * self._largest
-        return self._window is not None and self._largest > 0 and position + self._largest > self._window
+        size = max(self._largest, self._listing.paging.size or 0)
+        position = number - 1 if self._listing.paging.numbering is Numbering.RECORDS else (number - 1) * size
+        return self._window is not None and position + size > self._window
 
     def unique_ids(self) -> int:
         """Distinct customers of this slice."""
@@ -210,25 +214,29 @@ class SlicedReader:
         self._plan = store.part("slices")
         self._parts: list[_Slice] = []
         self._next_index = 0
-        self._must_repeat = False
+        self._totals: list[int | None] = []
+        self._must_repeat = self._has_read = False
 
     def read(self, sink: PageSink, figures: CrawlStats, transport: Transport) -> None:
         """Read every page into a sink, and a slice again if customers moved meanwhile."""
         stored = self._plan.pages([PLAN]).get(PLAN)
         self._begin(self._slices.first_ranges(self._now) if stored is None else read_ranges(stored.data))
+        self._totals = [self._count(figures)]
         for figures.passes in range(1, MAX_PASSES + 1):
             try:
                 self._settle(sink, figures, transport)
             except CrawlPausedError as pause:
                 self._keep_until(pause, figures)
                 raise
-            if stored is not None and not figures.requests and not self._listing.cache_ttl_s:
+            if stored is not None and not self._has_read and not self._listing.cache_ttl_s:
                 logger.warning("The stored pages are those of a crawl that had ended; reading all pages again.")
                 stored = None
                 self._drop(0)
                 self._begin(self._slices.first_ranges(self._now))
                 self._settle(sink, figures, transport)
-            if not self._misses_customers(figures) or figures.passes == MAX_PASSES:
+            self._totals.append(self._count(figures))
+            figures.missing_customers = self._outside(figures)
+            if not figures.missing_customers or figures.passes == MAX_PASSES:
                 break
             logger.warning("The API counts more customers than the slices hold; reading the latest ones again.")
             latest = next(part for part in self._parts if part.range.high is None)
@@ -243,7 +251,9 @@ class SlicedReader:
         for _ in range(MOST_ROUNDS):
             sink.start_pass()
             self._must_repeat = False
+            requests = figures.requests
             _Round(self, sink, figures).read(transport)
+            self._has_read = self._has_read or figures.requests > requests
             figures.unique_ids, figures.rejected = sink.unique_ids(), sink.rejected_records()
             if not self._must_repeat:
                 return
@@ -277,18 +287,28 @@ class SlicedReader:
             part.store.keep_until(pause.retry_after_s, self._began_s if since_s is None else since_s)
         self._plan.keep_until(pause.retry_after_s, self._began_s)
 
-    def _misses_customers(self, figures: CrawlStats) -> bool:
-        """Whether the whole listing counts customers who are in no slice."""
+    def _count(self, figures: CrawlStats) -> int | None:
+        """Ask for the total of the whole listing; None: nobody can say, or a single slice says it itself."""
         access = self._access
-        if access.fetch_total is None or (len(self._parts) == 1 and not access.counts_everyone):
-            return False
+        is_whole = len(self._parts) == 1 and not access.counts_everyone
+        if access.fetch_total is None or is_whole or (not access.is_compared and not access.counts_everyone):
+            return None
         total = access.fetch_total(figures)
-        figures.customers = total if access.counts_everyone else None
-        if total is None or not access.is_compared:
-            return False
-        figures.total = total
-        figures.missing_customers = max(total - figures.rejected - figures.unique_ids, 0)
-        return figures.missing_customers > 0
+        if access.counts_everyone:
+            figures.customers = total
+        return total if access.is_compared else None
+
+    def _outside(self, figures: CrawlStats) -> int:
+        """How many customers are in no slice, because they lack a date, say.
+
+        Customers who join and leave meanwhile make a difference, too, which is no larger than that of the totals.
+        """
+        known = [total for total in self._totals if total is not None]
+        if not known:
+            return 0
+        figures.total = known[-1]
+        outside = min(known) - figures.rejected - figures.unique_ids
+        return outside if outside > max(known) - min(known) else 0
 
     def _conclude(self, figures: CrawlStats) -> None:
         """Add up what the slices amount to."""
@@ -357,6 +377,8 @@ class SlicedReader:
                 f"the API lists no more than {self._window} customers at once, there are as many "
                 f"{self._slices.describe(part.range)}, and no shorter range can be asked for",
             )
+        if part.range == Range() and self._listing.total_is != "none":
+            self._totals.append(counted.total)  # it was the whole listing
         self._must_repeat = self._must_repeat or counted.is_dirty
         part.store.set_ttl(0)
         parts = [self._new_part(each) for each in halves]

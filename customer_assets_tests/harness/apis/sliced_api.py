@@ -68,6 +68,10 @@ class SlicedAPI:
     requests: list[Request] = field(default_factory=list)
     base_url: str = "https://sliced.example"
 
+    def restrict(self, records: Records, asked: Asked) -> Records:
+        """Return the customers of the range that is asked for."""
+        return [each for each in records if self._is_in(each, asked)]
+
     def __call__(self, request: Request) -> Response:
         """Answer a request."""
         self.requests.append(request)
@@ -78,7 +82,7 @@ class SlicedAPI:
         if status is not None:
             return reply({"error": "server error"}, status)
         asked = Asked(request.path, dict(request.query), request.json(), urlsplit(self.base_url).netloc)
-        found = self.records if self.is_deaf else [each for each in self.records if self._is_in(each, asked)]
+        found = self.records if self.is_deaf else self.restrict(self.records, asked)
         if self.window is not None and self._start(asked) >= self.window:
             return reply({"error": f"no listing goes beyond {self.window}"}, 400)
         answered = WAYS[self.way][0](asked, found)
@@ -108,7 +112,7 @@ def _with_range(answered: Answered, ranged: dict[str, str]) -> Response:
     """The next address carries the range on."""
     text, headers = json.dumps(answered.content), dict(answered.headers)
     if ranged:
-        text = text.replace('?o=', f"?{urlencode(ranged)}&o=")
+        text = text.replace("?o=", f"?{urlencode(ranged)}&o=")
         headers = {name: value.replace("?o=", f"?{urlencode(ranged)}&o=") for name, value in headers.items()}
     return Response(answered.status, text.encode(), {"Content-Type": "application/json", **headers})
 
