@@ -11,25 +11,28 @@ from typing import Any, Self, TextIO, Unpack
 
 from customer_assets.api.auth.secret import Secret, hide_api_key, validate_api_key
 from customer_assets.api.auth.settings import AuthContext, Credentials
-from customer_assets.api.crawl.consistency import PageSink
+from customer_assets.api.crawl.consistency import PageSink, TotalIs
 from customer_assets.api.crawl.crawl import Crawl
-from customer_assets.api.crawl.events import GiveUp
+from customer_assets.api.crawl.events import GiveUp, PageReceived
 from customer_assets.api.crawl.extent import Numbering
-from customer_assets.api.crawl.policy import BackoffPolicy, CrawlPolicy
-from customer_assets.api.crawl.rate_limiter import RateLimiter
+from customer_assets.api.crawl.lanes import Lanes
+from customer_assets.api.crawl.pace.policy import BackoffPolicy, CrawlPolicy
+from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.http.base import Transport, TransportSettings, open_transport
 from customer_assets.api.options import ApiKeywords, ApiSettings
 from customer_assets.api.page_store.base import PageStore, open_store
 from customer_assets.api.page_store.best_effort import BestEffortStore
-from customer_assets.api.paging import PageNumber
+from customer_assets.api.paging import PageNumber, Paging
+from customer_assets.api.paging.slices import Range, Slices
 from customer_assets.api.responses.answer import TotalRequest
-from customer_assets.api.responses.parser import records
+from customer_assets.api.responses.parser import PageParser, records
 from customer_assets.api.runner.clock import Clock
 from customer_assets.api.runner.collector import CustomerCollector
-from customer_assets.api.runner.crawl_runner import CrawlRunner, crawl_error
-from customer_assets.api.runner.endpoint import Endpoint, count_endpoint
+from customer_assets.api.runner.crawl_runner import CrawlRunner
+from customer_assets.api.runner.endpoint import Endpoint, SlicedEndpoint, count_endpoint
 from customer_assets.api.runner.passes import Listing, ListingReader
 from customer_assets.api.runner.progress import OnProgress, Progress, find_terminal, summary
+from customer_assets.api.runner.sliced import Access, SlicedReader
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError, PageFailedError
 from customer_assets.core.models import Page
@@ -85,16 +88,7 @@ class CustomerAPIClient:
         self.base_url = self.options.base_url
         if not self.base_url:
             raise ConfigurationError("base_url", "it is blank", "Write it like https://reqres.in/api.")
-        settings = self.options
-        self._endpoint = Endpoint(
-            self.base_url + settings.path,
-            settings.paging,
-            settings.answer,
-            method=settings.method,
-            params=settings.params,
-            headers=settings.headers,
-            body=settings.body,
-        )
+        self._endpoint = self._open_endpoint(self.options.paging)
         self._clock, self._on_progress, self._identity = clock or Clock(), on_progress, identity
         self._show_progress, self._terminal = show_progress, terminal
         self.figures = CrawlStats()
@@ -157,7 +151,10 @@ class CustomerAPIClient:
         self.figures, started_s = CrawlStats(began_at=self._clock.utc()), self._clock.monotonic_s()
         self._store.begin()
         try:
-            self._reader().read(sink, self.figures)
+            if self.options.slices_to_read is None:
+                self._reader().read(sink, self.figures, self._run)
+            else:
+                self._sliced_reader(self.options.slices_to_read).read(sink, self.figures, self._open_transport())
         finally:
             self._store.end()
             self.figures.duration_s = self._clock.monotonic_s() - started_s
@@ -177,18 +174,18 @@ class CustomerAPIClient:
             raise ConfigurationError("page", f"page {page!r} cannot be requested alone", "Only page 1 can.")
         if isinstance(page, bool) or not isinstance(page, int) or page < 1:
             raise ConfigurationError("page", f"{page!r} is not a page number", "Pages are counted from 1.")
-        received: list[Page] = []
+        received: list[PageReceived] = []
         crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only=(page,))
         stats = CrawlStats()
         runner = self._runner(crawl, self._endpoint, stats, received.append)
         end = runner.run(self._open_transport())
         if isinstance(end, GiveUp):
-            error, failure = crawl_error(end, runner.last_failure, self._credentials.remedy), runner.last_failure
+            error, failure = runner.error(end), runner.last_failure
             if isinstance(error, IncompleteCrawlError):
                 cause, detail = (failure.cause.value, failure.detail) if failure else (end.reason, "")
                 raise PageFailedError(page, stats.requests, cause, detail)
             raise error
-        (found,) = received
+        found = received[0].page
         return {
             "page": found.number,
             "per_page": found.per_page,
@@ -197,52 +194,104 @@ class CustomerAPIClient:
             "data": records(found),
         }
 
-    def _fetch_total(self, request: TotalRequest, figures: CrawlStats) -> int | None:
-        """Ask for the total, which has a request of its own."""
-        received: list[Page] = []
-        endpoint = count_endpoint(self.base_url, request, self.options.headers)
+    def _fetch_total(self, endpoint: Endpoint, figures: CrawlStats) -> int | None:
+        """Ask for the total by a request of its own."""
+        received: list[PageReceived] = []
         crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only=(1,))
         runner = self._runner(crawl, endpoint, figures, received.append)
         end = runner.run(self._open_transport())
         if isinstance(end, GiveUp):
-            raise crawl_error(end, runner.last_failure, self._credentials.remedy)
-        return received[0].total
+            raise runner.error(end)
+        return received[0].page.total
 
     @property
     def _numbering(self) -> Numbering:
         return self._endpoint.paging.numbering
 
     def _reader(self) -> ListingReader:
-        total, total_is = self.options.answer.total, self.options.answer.total_is
+        total_is, counts = self.options.answer.total_is, self._count_endpoint()
         listing = Listing(
             self._endpoint.paging,
             self.options.record,
             total_is if total_is in ("exact", "at_least") else "none",
             self.options.cache_ttl_s,
         )
-        fetch_total = partial(self._fetch_total, total) if isinstance(total, TotalRequest) else None
         return ListingReader(
             listing,
             self._policy(),
             self._limiter,
             self._store,
-            run=self._run,
-            fetch_total=fetch_total,
+            fetch_total=None if counts is None else partial(self._fetch_total, counts),
             epoch_s=self._clock.epoch_s,
+        )
+
+    def _sliced_reader(self, slices: Slices) -> SlicedReader:
+        """What reads a listing in slices; a window that ends it early only ends a slice."""
+        options, answer = self.options, self.options.answer
+        paging = options.paging.model_copy(update={"window": None})
+        parser = PageParser(answer, paging)
+        total_is: TotalIs = answer.total_is if answer.total_is in ("exact", "at_least") else "none"
+        whole = self._count_endpoint() or (None if answer.total is None else self._open_endpoint(paging))
+
+        def open_endpoint(part: Range) -> Endpoint:
+            parts = {"params": options.params, "body": options.body}
+            return self._open_endpoint(paging, parser, **slices.request(part, parts, paging.send_in))
+
+        access = Access(
+            self._runner,
+            open_endpoint,
+            None if whole is None else partial(self._fetch_total, whole),
+            is_compared=total_is != "none",
+            counts_everyone=isinstance(answer.total, TotalRequest),
+        )
+        in_slices: TotalIs = total_is if isinstance(answer.total, str) else "none"
+        return SlicedReader(
+            Listing(paging, options.record, in_slices, options.cache_ttl_s, is_slice=True),
+            slices,
+            self._policy(),
+            self._limiter,
+            self._store,
+            window=options.paging.window,
+            access=access,
+            epoch_s=self._clock.epoch_s,
+        )
+
+    def _count_endpoint(self) -> Endpoint | None:
+        """Where the total is, if it has a request of its own."""
+        total = self.options.answer.total
+        if not isinstance(total, TotalRequest):
+            return None
+        return count_endpoint(self.base_url, total, self.options.headers)
+
+    def _open_endpoint(self, paging: Paging, parser: PageParser | None = None, **parts: Any) -> Endpoint:  # noqa: ANN401
+        settings = self.options
+        return Endpoint(
+            self.base_url + settings.path,
+            paging,
+            settings.answer,
+            method=settings.method,
+            params=parts.get("params", settings.params),
+            headers=settings.headers,
+            body=parts.get("body", settings.body),
+            parser=parser,
         )
 
     def _run(self, crawl: Crawl, figures: CrawlStats, on_page: Callable[[Page], None]) -> GiveUp | None:
         """Run a crawl to its end; return why the pages it held are stale, and raise what else kept it from its end."""
-        runner = self._runner(crawl, self._endpoint, figures, on_page)
+        runner = self._runner(crawl, self._endpoint, figures, lambda received: on_page(received.page))
         end = runner.run(self._open_transport())
         if not isinstance(end, GiveUp):
             return None
         if end.is_stale:
             return end
-        raise crawl_error(end, runner.last_failure, self._credentials.remedy)
+        raise runner.error(end)
 
     def _runner(
-        self, crawl: Crawl, endpoint: Endpoint, figures: CrawlStats, on_page: Callable[[Page], None]
+        self,
+        crawl: Crawl | Lanes,
+        endpoint: Endpoint | SlicedEndpoint,
+        figures: CrawlStats,
+        on_page: Callable[[PageReceived], None],
     ) -> CrawlRunner:
         return CrawlRunner(crawl, endpoint, self._credentials, self._clock, figures, self._progress(), on_page)
 
@@ -297,7 +346,9 @@ class CustomerAPIClient:
     def _crawl_name(self) -> str:
         """The crawl's identity: what is requested from where, never with which key."""
         asked = [self._identity or self.base_url, self.options.path, str(self.options.page_size)]
-        about = {name: getattr(self.options, name) for name in ("method", "params", "headers", "body", "answer")}
+        about = {
+            name: getattr(self.options, name) for name in ("method", "params", "headers", "body", "answer", "slices")
+        }
         about["pages"] = self._endpoint.paging.model_copy(update={"size": None})
         defaults = {name: field.default for name, field in ApiSettings.model_fields.items()} | {"pages": PageNumber()}
         asked += [f"{name}={value!r}" for name, value in about.items() if value != defaults[name]]

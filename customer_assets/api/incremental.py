@@ -5,26 +5,21 @@ came into the raw table belongs in `processing/landing/upsert.py`; committing it
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from customer_assets.api.paging import Pages
 from customer_assets.api.paging.base import Parameter, Place
+from customer_assets.api.paging.instants import FORMATS, Duration, InstantFormat, resolution, write_instant
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.configuration import SettingError, Settings
 from customer_assets.core.models import CrawlSummary, SyncState, UpsertSummary
 from customer_assets.core.record_mapping import PathText
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = re.compile(r"([0-9]{1,9})\s*([smhd])")
-LONGEST = timedelta(days=3650)
-"""Longer than any customer's history that is worth a sync, and far from where Python's dates end."""
 
 CLOCKS_DIFFER = timedelta(days=1)
 """Clocks can be a time zone apart where one is set wrong. A last full crawl further ahead means one was set back."""
@@ -45,34 +40,6 @@ MOST_DELETED = 0.1
 """If the API lists more of the customers as deleted, a full crawl shows whether they are gone."""
 
 SINCE = "{since}"
-
-FORMATS = ("iso8601", "epoch", "epoch_ms", "date")
-
-_STRFTIME = re.compile(r"(?:%[YmdHMSjyfzZ%]|[^%])+")
-
-
-def parse_duration(value: object) -> object:
-    """Read a duration: `90s`, `10m`, `36h`, `7d`, or a timedelta.
-
-    Raises:
-        SettingError: It is none.
-    """
-    if isinstance(value, timedelta):
-        length = value
-    elif isinstance(value, str) and (found := _DURATION.fullmatch(value.strip())):
-        length = timedelta(**{_UNITS[found[2]]: int(found[1])})
-    else:
-        raise SettingError(f"{value!r} is not a duration", "Write it like 90s, 10m, 36h or 7d.")
-    if not timedelta() <= length <= LONGEST:
-        raise SettingError(f"{value!r} is out of range", "Write 0s to 3650d.")
-    return length
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration, json_schema_input_type=str),
-    PlainSerializer(lambda length: f"{length // timedelta(seconds=1)}s", return_type=str),
-]
 
 
 class DeletionList(Settings):
@@ -103,7 +70,7 @@ class Incremental(Settings):
         description="Where a record says when it last changed, such as updated_at. The newer of two records is kept; "
         "empty: the one that came later.",
     )
-    format: str = Field(
+    format: InstantFormat = Field(
         default="iso8601",
         description=f"How the instant is written: {', '.join(FORMATS)}, or like %Y-%m-%d %H:%M:%S; always in UTC.",
     )
@@ -124,14 +91,6 @@ class Incremental(Settings):
     full_every: Duration = Field(
         default=timedelta(days=7), description="How often everything is read: only that finds hidden deletions."
     )
-
-    @field_validator("format")
-    @classmethod
-    def validate_format(cls, text: str) -> str:
-        """Refuse a format that writes no instant."""
-        if text not in FORMATS and not ("%" in text and _STRFTIME.fullmatch(text)):
-            raise SettingError(f"{text!r} is not a format", f"Use {', '.join(FORMATS)}, or one like %Y-%m-%d %H:%M:%S.")
-        return text
 
     @field_validator("template")
     @classmethod
@@ -156,19 +115,7 @@ class Incremental(Settings):
         It is one unit earlier (a second, or what the format can tell apart), so that nothing is lost where the API
         compares with `>` and not with `>=`.
         """
-        since = since.astimezone(UTC)
-        if self.format == "epoch":
-            found: str | int = int(since.timestamp()) - 1
-        elif self.format == "epoch_ms":
-            found = (int(since.timestamp()) - 1) * 1_000
-        elif self.format == "iso8601":
-            found = f"{since - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
-        elif self.format == "date":
-            found = f"{since - timedelta(days=1):%Y-%m-%d}"
-        else:
-            units = {"%S": timedelta(seconds=1), "%M": timedelta(minutes=1), "%H": timedelta(hours=1)}
-            unit = next((length for mark, length in units.items() if mark in self.format), timedelta(days=1))
-            found = f"{since - unit:{self.format}}"
+        found = write_instant(since - resolution(self.format), self.format)
         return found if self.template == SINCE else self.template.replace(SINCE, str(found))
 
     def for_deletions(self) -> Self:

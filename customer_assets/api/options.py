@@ -31,6 +31,7 @@ from customer_assets.api.incremental import Incremental
 from customer_assets.api.page_store.base import validate_store_url
 from customer_assets.api.paging import PageNumber, Pages, Paging
 from customer_assets.api.paging.base import validate_parameter
+from customer_assets.api.paging.slices import Slices
 from customer_assets.api.presets import apply_preset, preset_names
 from customer_assets.api.responses.answer import AnswerFields, TotalRequest
 from customer_assets.core.configuration import (
@@ -148,6 +149,9 @@ class ApiDescription(Settings):
     incremental: Incremental | None = Field(
         default=None, description="How to request only what changed since the last run. Empty: everything is read."
     )
+    slices: Slices | None = Field(
+        default=None, description="How to read several ranges of customers side by side. Empty: one listing."
+    )
 
 
 class ApiSettings(ApiOptions, ApiDescription):
@@ -189,6 +193,12 @@ class ApiSettings(ApiOptions, ApiDescription):
         return self.pages if self.page_size is None else self.pages.model_copy(update={"size": self.page_size})
 
     @property
+    def slices_to_read(self) -> Slices | None:
+        """How the listing is read in slices; None: it is read as a whole, since nothing asks for more than one."""
+        is_needed = self.slices is not None and (self.slices.step is not None or self.paging.window is not None)
+        return self.slices if is_needed else None
+
+    @property
     def authentication(self) -> AuthSettings:
         """How requests authenticate."""
         return self.auth or HeaderAuth(name=self.key_header, scheme=self.key_scheme)
@@ -217,6 +227,8 @@ class ApiSettings(ApiOptions, ApiDescription):
             return self
         parts = {name: getattr(self, name) for name in ("params", "headers", "body")}
         update = self.incremental.request(since, parts, self.paging.send_in)
+        if self.slices is not None:  # few customers change: the listing is split only if it must be
+            update["slices"] = self.slices.model_copy(update={"step": None, "end": None})
         if isinstance(self.answer.total, TotalRequest):  # it counts all customers, not the changed ones
             update["answer"] = self.answer.model_copy(update={"total_is": "estimate"})
         return self.model_copy(update=update)
@@ -324,7 +336,8 @@ class ApiSettings(ApiOptions, ApiDescription):
             raise SettingError("it is the page's parameter too", "Name another.", field="per_page_parameter")
         if self.pages is not None and not isinstance(self.pages, PageNumber):
             self._validate_answer()
-        places = {self.paging.send_in, (self.incremental and self.incremental.send_in) or "query"}
+        filters = [part.send_in for part in (self.incremental, self.slices) if part is not None]
+        places = {self.paging.send_in, *filter(None, filters)}
         if self.method == "GET" and (self.body or places != {"query"}):
             raise SettingError("a GET has no body", "Set method: POST.", field="method")
         if isinstance(self.auth, OAuthSettings) and self.base_url:
@@ -374,3 +387,4 @@ class ApiKeywords(TypedDict, total=False):
     answer: AnswerFields
     record: RecordMapping
     incremental: Incremental | None
+    slices: Slices | None

@@ -14,8 +14,8 @@ from customer_assets.api.incremental import CrawlPlan, why_unreliable
 from customer_assets.core.models import CrawlSummary
 from customer_assets.defs.data_directory import DataDirectory, with_committed
 from customer_assets.defs.errors import as_dagster_failures
-from customer_assets.defs.lineage import API, observations
 from customer_assets.defs.metadata import (
+    api_metadata,
     clean_metadata,
     crawl_metadata,
     describe_plan,
@@ -23,6 +23,7 @@ from customer_assets.defs.metadata import (
     exported_columns,
     log_crawl_summary,
     observer,
+    quarantine_metadata,
     report_metadata,
     sync_metadata,
 )
@@ -41,6 +42,9 @@ REPORT_VERSION = f"3, rules {RULES_VERSION}"
 """Dagster marks an asset as stale when its code version changes: other rules change even what people read."""
 PERSONAL_DATA = {"pii": "true"}
 
+API, QUARANTINE = "customer_api", "rejected_records"
+"""What surrounds a sync in the lineage, though no run materializes it."""
+
 RESUME_THE_CRAWL = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """Each retry requests only the pages that are still missing."""
 
@@ -48,6 +52,38 @@ RESUME_THE_CRAWL = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EX
 def build_assets(sync: Sync) -> list[dg.AssetsDefinition]:
     """Build a sync's assets."""
     return [_raw_customers(sync), _clean_customers(sync), _customer_export(sync), _summary_report(sync)]
+
+
+def build_external_assets(sync: Sync, source: str, quarantine: str) -> list[dg.AssetSpec]:
+    """Describe the API and the quarantine.
+
+    Args:
+        sync: Names them.
+        source: What the records come from, in words.
+        quarantine: Where rejected records are.
+    """
+    return [
+        dg.AssetSpec(
+            sync.key(API),
+            group_name=sync.group,
+            owners=sync.owners,
+            kinds={"api"},
+            tags=PERSONAL_DATA,
+            description=f"The customers in {source}, which other people change. Each sync observes what it counts.",
+        ),
+        dg.AssetSpec(
+            sync.key(QUARANTINE),
+            deps=[sync.key("raw_customers")],
+            group_name=sync.group,
+            owners=sync.owners,
+            kinds={"parquet"},
+            tags=PERSONAL_DATA,
+            description=(
+                "The records that cannot be used, each with its page, its position and the reason: "
+                f"{quarantine}. Written together with raw_customers."
+            ),
+        ),
+    ]
 
 
 def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
@@ -88,8 +124,8 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
                 landed = _land(context, customer_api, data_directory, processing, plan)
             assert not isinstance(landed, str)  # noqa: S101 - nothing is wrong with a crawl that reads everything
             figures, crawl, file = landed
-            for observation in observations(sync, crawl):
-                context.log_event(observation)
+            for name, metadata in ((API, api_metadata(crawl)), (QUARANTINE, quarantine_metadata(crawl))):
+                context.log_event(dg.AssetObservation(sync.key(name), metadata=metadata))
             return dg.MaterializeResult(
                 value=with_committed(processing.open_engine().scan(file), crawl, file),
                 metadata={**crawl_metadata(figures), **sync_metadata(plan, crawl)},

@@ -13,11 +13,10 @@ from weakref import WeakValueDictionary
 import dagster as dg
 
 from customer_assets.core.errors import ConfigurationError
-from customer_assets.defs.assets import build_assets
+from customer_assets.defs.assets import build_assets, build_external_assets
 from customer_assets.defs.checks import build_checks
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.io_managers import build_io_manager
-from customer_assets.defs.lineage import build_external_assets
 from customer_assets.defs.operations.notifications import Notifier, with_notifications
 from customer_assets.defs.operations.sensors import failed_run_sensor
 from customer_assets.defs.run_config import CONSOLE_LOGGING, with_configured_defaults

@@ -202,7 +202,8 @@ def merge_with_dlt(folder: Path, source: Source, url: str) -> Figures:
     pipeline.run(api)
     figures = {"seconds": time.perf_counter() - started, "cpu": processor_s() - cpu_s, "peak_mb": float(peak_mb())}
     with pipeline.sql_client() as client:
-        ((rows,),) = client.execute_sql("SELECT count(*) FROM customers") or ()
+        counted = client.execute_sql("SELECT count(*) FROM customers") or [(0,)]
+    (rows,) = counted[0]
     if rows != source.newest:
         sys.exit(f"dlt's table has {rows} rows, not {source.newest}")
     return {"requests": page_count(source.changed[0]), **figures}

@@ -4,7 +4,7 @@ from math import inf
 
 from customer_assets.api.crawl.crawl import Crawl, CrawlPolicy
 from customer_assets.api.crawl.events import FetchPage, Outcome, PageReceived, RateLimitHints, RequestFailed
-from customer_assets.api.crawl.policy import BackoffPolicy
+from customer_assets.api.crawl.pace.policy import BackoffPolicy
 from customer_assets.core.metrics import FailureCause
 from customer_assets.core.models import Page
 from customer_assets_tests.fuzzing.running import fuzz

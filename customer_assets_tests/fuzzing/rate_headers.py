@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from customer_assets.api.crawl.events import FetchPage, RateLimitHints, RequestFailed
-from customer_assets.api.crawl.policy import PacePolicy
-from customer_assets.api.crawl.rate_limiter import RateLimiter
+from customer_assets.api.crawl.pace.policy import PacePolicy
+from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.http.base import RawResponse
 from customer_assets.api.responses.parser import PageParser
 from customer_assets.api.responses.rate_limit_headers import LONGEST_WAIT_S, parse_http_date, parse_retry_after

@@ -1,9 +1,5 @@
 """Whatever way an API pages, everyone comes once: over real sockets, with faults, clamps, kills and dead cursors."""
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +9,7 @@ from customer_assets.api import CustomerAPIClient
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError
 from customer_assets.core.models import Page
+from customer_assets_tests.harness.apis.deadly_api import DeadlyAPI
 from customer_assets_tests.harness.apis.paged_api import (
     CURSOR,
     LIST,
@@ -304,38 +301,6 @@ def test_without_a_total_nothing_is_missing() -> None:
 # --- chains resume ---------------------------------------------------------------------------------------------
 
 
-LIVES = """
-import os, sys
-from customer_assets.api import CustomerAPIClient
-from customer_assets_tests.harness.apis.paged_api import WAYS
-url, store, way, customers = sys.argv[1:]
-options = dict(retry_waits_s=(0.001, 0.002, 0.004), cache_ttl_s=600, **WAYS[way][1])  # a kill can come after the end
-for _ in sys.stdin:
-    life = os.fork()
-    if life == 0:
-        with CustomerAPIClient(url, "key", page_store=store, **options) as client:
-            ids = [customer["id"] for customer in client.fetch_all_customers()]
-        os._exit(0 if ids == list(range(1, int(customers) + 1)) else 7)
-    print(life, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(life, 0)[1]), flush=True)
-"""
-"""Crawls in a process of its own each time; what they import is imported once."""
-
-
-class DeadlyAPI(PagedAPI):
-    """Kills whoever crawls it, after some requests."""
-
-    life: int | None = None
-    requests_left = 0
-
-    def respond(self, asked: Asked, headers: dict[str, str]) -> Answered:
-        """Answer, or kill in place of an answer, or shortly after it."""
-        self.requests_left -= 1
-        if self.requests_left <= 0 and self.life is not None:
-            os.kill(self.life, signal.SIGKILL)
-        return super().respond(asked, headers)
-
-
 def in_pages_of_twenty(way: Way) -> Way:
     """The same way with smaller pages."""
 
@@ -354,24 +319,9 @@ def test_a_chain_killed_again_and_again_becomes_whole(
 ) -> None:
     """Requested twice are at most the page that was in flight when it was killed, and the one after it."""
     url = f"sqlite:///{tmp_path}/pages.sqlite" if kind == "sqlite" else request.getfixturevalue("redis_url")
-    customers, statuses = 6_000, list[int]()
-    api = DeadlyAPI(in_pages_of_twenty(WAYS[way][0]), customers, fault_share=0.1)
+    api = DeadlyAPI(in_pages_of_twenty(WAYS[way][0]), 6_000, fault_share=0.1)
     with paged(api):
-        address = f"{api.url}/{way.replace(' ', '-')}"
-        command = [sys.executable, "-c", LIVES, address, url, way, str(customers)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as lives:
-            assert lives.stdin is not None
-            assert lives.stdout is not None
-            while not statuses or statuses[-1] == -signal.SIGKILL:
-                api.requests_left = api.dice.randrange(2, 24)
-                lives.stdin.write("live\n")
-                lives.stdin.flush()
-                api.life = int(lives.stdout.readline())
-                statuses.append(int(lives.stdout.readline()))
-                api.life = None
-            lives.stdin.close()
-    kills = len(statuses) - 1
-    assert statuses[-1] == 0
+        kills = api.take_lives(f"/{way.replace(' ', '-')}", url, WAYS[way][1])
     assert kills >= 20
     assert len(api.served) == 300
     assert api.served.total() <= 300 + 2 * kills

@@ -8,7 +8,6 @@ from collections.abc import Collection
 from math import ceil, inf
 from typing import NamedTuple
 
-from customer_assets.api.crawl.circuit_breaker import CircuitBreaker
 from customer_assets.api.crawl.events import (
     Abandoned,
     Accepted,
@@ -28,10 +27,11 @@ from customer_assets.api.crawl.events import (
 )
 from customer_assets.api.crawl.extent import BEYOND_THE_END, UNBOUNDED, Extent, Numbering
 from customer_assets.api.crawl.guards import RepetitionGuard
+from customer_assets.api.crawl.pace.circuit_breaker import ApiHealth, CircuitBreaker
+from customer_assets.api.crawl.pace.policy import CrawlPolicy
+from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.crawl.page_queue import Attempt, PageQueue
 from customer_assets.api.crawl.page_ranges import PageRanges
-from customer_assets.api.crawl.policy import CrawlPolicy
-from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.api.responses.diagnosis import Diagnosis
 from customer_assets.core.metrics import FailureCause
 from customer_assets.core.models import Page
@@ -71,6 +71,7 @@ class Crawl:
         held: Pages that need no request; must not change while the crawl runs. Where numbers count records, these are
             the records' positions.
         only: Request these pages only, whatever the API says about others.
+        health: How the API answers; shared by crawls that run side by side. None: nobody knows yet.
 
     Attributes:
         departures: Customers who left while pages were read, as far as totals show: by how much a page's total was
@@ -87,12 +88,14 @@ class Crawl:
         extent: Extent | None = None,
         held: PageRanges | None = None,
         only: Collection[int] = (),
+        health: ApiHealth | None = None,
     ) -> None:
         self._policy, self._limiter, self._only = policy, limiter, only
         self._extent = extent or Extent(max_pages=policy.max_pages, max_growth=policy.max_growth)
         self._held, self._held_count = held or PageRanges(), 0
         self._repetition = RepetitionGuard(policy.max_repeats)
-        self._breaker = CircuitBreaker(policy.breaker)
+        self._health = health or ApiHealth(CircuitBreaker(policy.breaker))
+        self._breaker = self._health.breaker
         self._in_flight: dict[int, int] = {}
         self._largest_total = self._extent.total or 0
         self.departures = 0
@@ -101,7 +104,6 @@ class Crawl:
         self._covered = self._accepted = self._requests = self._throttles = 0
         self._retries: Counter[FailureCause] = Counter()
         self._waiting_s = 0.0
-        self._is_proven = False
         self._unproven_failures, self._unproven_until_s = 0, -inf
         self._heard_s: float | None = None
         self._ending: _Ending | None = None
@@ -128,6 +130,12 @@ class Crawl:
     def total_pages(self) -> int | None:
         """Pages in all, by the latest answer; None before the first."""
         return self._extent.total_pages
+
+    def pages_left(self) -> int:
+        """Pages that have not arrived; where nobody knows how many there are, as many again as have."""
+        if self._queue.last >= UNBOUNDED or self._extent.numbering is Numbering.CHAIN:
+            return self._accepted
+        return max(ceil((self._queue.last - self._held_count - self._covered) / self._extent.step), 0)
 
     def snapshot(self) -> Snapshot:
         """How far the crawl has come."""
@@ -163,17 +171,17 @@ class Crawl:
 
     def _max_in_flight(self) -> int:
         """How many requests can be in flight: one until a page has arrived, and one during an outage."""
-        return self._policy.max_concurrency if self._is_proven and not self._breaker.is_open else 1
+        return self._policy.max_concurrency if self._health.is_proven and not self._breaker.is_open else 1
 
     def _patience_s(self) -> float:
         """The longest wait that does not end the crawl; none of its own waits does."""
         return max(self._policy.max_pause_s, *self._policy.backoff.waits_s, 0.0)
 
     def _fetch(self, now_s: float) -> FetchPage:
-        page = self._queue.pop(now_s, new_first=not self._is_proven)
+        page = self._queue.pop(now_s, new_first=not self._health.is_proven)
         attempt = self._queue.attempts[page]
         if attempt.number == 1 and attempt.round > 1:
-            attempt.accepted_before = self._accepted
+            attempt.accepted_before = self._health.accepted
         self._in_flight[page] = self._largest_total
         self._requests += 1
         if self._heard_s is None:
@@ -224,7 +232,7 @@ class Crawl:
         self._ending = self._ending or _Ending(reason, is_stale=True)
 
     def _on_page(self, page: Page, now_s: float) -> Decision:
-        self._heard_s, self._is_proven, self._unproven_until_s = now_s, True, -inf
+        self._heard_s, self._health.is_proven, self._unproven_until_s = now_s, True, -inf
         self._breaker.record_success()
         self._follow_extent(self._extent.observe(page))
         attempt = self._queue.attempts[page.number]
@@ -237,12 +245,13 @@ class Crawl:
             return self._retry(page.number, FailureCause.SHORT_PAGE, 0.0, now_s)
         self._queue.remove(page.number)
         self._accepted += 1
+        self._health.accepted += 1
         if page.record_count:
             self._note_furthest(page.number)
         self._covered += page.record_count if self._extent.numbering is Numbering.RECORDS else 1
         if self._extent.numbering is Numbering.RECORDS:
             self._request_rest(page, attempt.span, now_s)
-        self._limiter.set_remaining(self._pages_left())
+        self._limiter.set_remaining(self.pages_left())
         if self._extent.is_bounded or self._extent.numbering is not Numbering.PAGES:  # else a repetition is the end
             self._end(self._repetition.observe(page))
         return Accepted(page.number)
@@ -264,14 +273,14 @@ class Crawl:
 
     def _is_cursor_expired(self, status: int | None) -> bool:
         is_resumed = self._extent.numbering is Numbering.CHAIN and len(self._held) > 0
-        return is_resumed and not self._is_proven and status in CURSOR_EXPIRED
+        return is_resumed and self._accepted == 0 and status in CURSOR_EXPIRED
 
     def _on_failure(self, failure: RequestFailed, now_s: float) -> Decision:
         if self._breaker.record_failure(now_s):
             self._limiter.on_outage()
         if self._breaker.is_exhausted:
             self._end("the API stopped answering: page after page failed, and every probe after it")
-        if not self._is_proven:
+        if not self._health.is_proven:
             self._count_unproven_failure(failure.diagnosis, now_s)
         return self._retry(failure.page, failure.cause, failure.advice.retry_after_s or 0.0, now_s)
 
@@ -338,8 +347,9 @@ class Crawl:
         return RetryScheduled(page, attempt.number - 1, cause, wait_s)
 
     def _requeue(self, page: int, attempt: Attempt, cause: FailureCause, due_s: float) -> Decision:
-        is_chain = self._extent.numbering is Numbering.CHAIN and self._is_proven  # no other page can arrive meanwhile
-        if attempt.round >= self._policy.rounds or (self._accepted <= attempt.accepted_before and not is_chain):
+        # Of a chain no other page can arrive meanwhile.
+        is_chain = self._extent.numbering is Numbering.CHAIN and self._health.is_proven
+        if attempt.round >= self._policy.rounds or (self._health.accepted <= attempt.accepted_before and not is_chain):
             return self._abandon(page, cause)
         self._retries[cause] += 1
         attempt.round, attempt.number = attempt.round + 1, 1
@@ -367,12 +377,6 @@ class Crawl:
     def _is_gone(self, status: int | None, page: int) -> bool:
         """Whether a page was not found because the API has shrunk."""
         return status == NOT_FOUND and not self._only and page > max(self._queue.last, 1)
-
-    def _pages_left(self) -> int:
-        """Pages that have not arrived; where nobody knows how many there are, as many again as have."""
-        if self._queue.last >= UNBOUNDED:
-            return self._accepted
-        return max(ceil((self._queue.last - self._held_count - self._covered) / self._extent.step), 0)
 
     def _end(self, reason: str | None, diagnosis: Diagnosis | None = None) -> None:
         if reason is not None and self._ending is None:

@@ -3,6 +3,7 @@
 Instants are seconds on the runner's monotonic clock.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ class FetchPage:
     """From 1."""
     cursor: str | None = field(default=None, repr=False)
     """What only the page before could say about this request."""
+    lane: int = 0
+    """Which of the crawls that run side by side requests it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class PageReceived:
     page: Page
     latency_s: float
     advice: RateLimitHints = NO_HINTS
+    lane: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class RequestFailed:
     advice: RateLimitHints = NO_HINTS
     detail: str = ""
     diagnosis: Diagnosis | None = None
+    lane: int = 0
 
 
 Outcome = PageReceived | RequestFailed
@@ -189,3 +194,20 @@ class Snapshot:
     retries: Mapping[FailureCause, int]
     throttles: int
     waiting_s: float
+
+    def __add__(self, other: "Snapshot") -> "Snapshot":
+        """Where two crawls stand together; what one of them does not know, both do not."""
+        return Snapshot(
+            total=None if self.total is None or other.total is None else self.total + other.total,
+            total_pages=None
+            if self.total_pages is None or other.total_pages is None
+            else self.total_pages + other.total_pages,
+            pages_arrived=self.pages_arrived + other.pages_arrived,
+            pages_held=self.pages_held + other.pages_held,
+            requests=self.requests + other.requests,
+            in_flight=self.in_flight + other.in_flight,
+            waiting=self.waiting + other.waiting,
+            retries=Counter(self.retries) + Counter(other.retries),
+            throttles=self.throttles + other.throttles,
+            waiting_s=self.waiting_s + other.waiting_s,
+        )

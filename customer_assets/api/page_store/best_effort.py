@@ -37,7 +37,14 @@ class BestEffortStore:
         self._store: PageStore | None = None
         self._process = os.getpid()
         self._inherited: list[object] = []
+        self._whole: BestEffortStore | None = None
         self._disabled = self._has_margin = False
+
+    def part(self, name: str) -> "BestEffortStore":
+        """The stored pages of a part of the crawl: a store of their own that fails with this one."""
+        part = BestEffortStore(self._open, f"{self._name}-{name}", self._resume_ttl_s)
+        part._whole = self
+        return part
 
     def begin(self) -> None:
         """Take the stored pages over, unless another crawl is using them: then this one has pages of its own."""
@@ -132,6 +139,8 @@ class BestEffortStore:
         return True if claim is None else bool(claim(self._crawl))
 
     def _try(self, use: Callable[[PageStore], Result], otherwise: Result) -> Result:
+        if self._whole is not None:
+            return self._whole._try(use, otherwise)  # noqa: SLF001 - the same class
         if self._disabled:
             return otherwise
         try:

@@ -169,7 +169,7 @@ class PageParser:
         window = self._paging.window
         if window is not None and total is not None and total > window:
             problem = f"there are {total} customers, and the API lists no more than {window} of them"
-            remedy = "Narrow the listing by params, such as a range of creation dates, and sync each part."
+            remedy = "Set slices, where the API can be asked for a range of creation dates or ids, or narrow params."
             raise _BadPageError(problem, Diagnosis("pages.window", problem, remedy, is_certain=True))
         if total is None or self._fields.total_is != "exact":
             return

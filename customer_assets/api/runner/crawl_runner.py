@@ -20,13 +20,15 @@ from customer_assets.api.crawl.events import (
     FetchPage,
     GiveUp,
     Outcome,
+    PageReceived,
     RequestFailed,
     WaitUntil,
 )
+from customer_assets.api.crawl.lanes import Lanes
 from customer_assets.api.http.base import RawResponse, Transport, TransportError
 from customer_assets.api.responses.rate_limit_headers import parse_http_date
 from customer_assets.api.runner.clock import Clock
-from customer_assets.api.runner.endpoint import Endpoint
+from customer_assets.api.runner.endpoint import Endpoint, SlicedEndpoint
 from customer_assets.api.runner.progress import Progress
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import (
@@ -36,7 +38,6 @@ from customer_assets.core.errors import (
     IncompleteCrawlError,
     RequestRefusedError,
 )
-from customer_assets.core.models import Page
 
 DATES_KEPT = 100
 """Responses are dated to the second; the earliest date counts, and is among the first."""
@@ -46,7 +47,7 @@ class CrawlRunner:
     """Runs a crawl over a transport.
 
     Args:
-        crawl: Decides what to request.
+        crawl: Decides what to request; or several of them, side by side.
         endpoint: Makes requests and reads responses.
         credentials: Authenticate requests.
         clock: Tells the time and waits.
@@ -60,48 +61,60 @@ class CrawlRunner:
 
     def __init__(
         self,
-        crawl: Crawl,
-        endpoint: Endpoint,
+        crawl: Crawl | Lanes,
+        endpoint: Endpoint | SlicedEndpoint,
         credentials: Credentials,
         clock: Clock,
         stats: CrawlStats,
         progress: Progress,
-        on_page: Callable[[Page], None],
+        on_page: Callable[[PageReceived], None],
     ) -> None:
         self._crawl, self._endpoint, self._credentials, self._clock = crawl, endpoint, credentials, clock
         self._stats, self._progress, self._on_page = stats, progress, on_page
         self._outcomes: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
-        self._sent: dict[int, _Sent] = {}
+        self._sent: dict[tuple[int, int], _Sent] = {}
         self._dates: set[str] = set()
         self.last_failure: RequestFailed | None = None
 
     def run(self, transport: Transport) -> Done | GiveUp:
         """Run the crawl to its end."""
         try:
-            while True:
-                now_s = self._clock.monotonic_s()
-                max_wait_s = self._progress.tick(self._crawl.snapshot, now_s)
-                action = self._crawl.next_action(now_s)
-                if isinstance(action, FetchPage):
-                    self._send(transport, action, is_first=True)
-                elif isinstance(action, WaitUntil):
-                    wait_s = action.instant_s - now_s
-                    outcome = self._clock.take(self._outcomes, wait_s if isinf(wait_s) else min(wait_s, max_wait_s))
-                    if isinstance(outcome, BaseException):
-                        raise outcome
-                    if outcome is not None and not self._sent_again(transport, outcome):
-                        self._on_outcome(outcome, self._crawl.receive(outcome, self._clock.monotonic_s()))
-                else:
-                    return action
+            return self.advance(transport)
         finally:
-            self._stats.add_snapshot(self._crawl.snapshot())
-            for date in filter(None, map(parse_http_date, self._dates)):
-                self._stats.add_server_time(date)
-            self._progress.close()
+            self.finish()
+
+    def advance(self, transport: Transport) -> Done | GiveUp:
+        """Run to the next end: of the crawl, or of one of those that run side by side."""
+        while True:
+            now_s = self._clock.monotonic_s()
+            max_wait_s = self._progress.tick(self._crawl.snapshot, now_s)
+            action = self._crawl.next_action(now_s)
+            if isinstance(action, FetchPage):
+                self._send(transport, action, is_first=True)
+            elif isinstance(action, WaitUntil):
+                wait_s = action.instant_s - now_s
+                outcome = self._clock.take(self._outcomes, wait_s if isinf(wait_s) else min(wait_s, max_wait_s))
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                if outcome is not None and not self._sent_again(transport, outcome):
+                    self._on_outcome(outcome, self._crawl.receive(outcome, self._clock.monotonic_s()))
+            else:
+                return action
+
+    def error(self, end: GiveUp) -> APIError | ConfigurationError:
+        """The error of a crawl that gave up."""
+        return crawl_error(end, self.last_failure, self._credentials.remedy)
+
+    def finish(self) -> None:
+        """Note what the crawl did, and erase the progress bar."""
+        self._stats.add_snapshot(self._crawl.snapshot())
+        for date in filter(None, map(parse_http_date, self._dates)):
+            self._stats.add_server_time(date)
+        self._progress.close()
 
     def _send(self, transport: Transport, fetch: FetchPage, *, is_first: bool) -> None:
         credentials = self._credentials.headers()
-        self._sent[fetch.page] = _Sent(fetch, credentials, is_first=is_first)
+        self._sent[fetch.lane, fetch.page] = _Sent(fetch, credentials, is_first=is_first)
         request = self._endpoint.request(fetch)
         request = replace(request, headers={**request.headers, **credentials})
         sent_s = self._clock.monotonic_s()
@@ -125,6 +138,8 @@ class CrawlRunner:
                     )
                 else:
                     outcome = response
+                if fetch.lane and not isinstance(outcome, BaseException):
+                    outcome = replace(outcome, lane=fetch.lane)
             except BaseException as error:  # noqa: BLE001 - raised again in `run`, which waits for an outcome
                 outcome = error
             self._outcomes.put(outcome)
@@ -134,7 +149,7 @@ class CrawlRunner:
     def _sent_again(self, transport: Transport, outcome: Outcome) -> bool:
         """Send a request once more with renewed credentials, if the API rejected those that it was sent with."""
         page = outcome.page if isinstance(outcome, RequestFailed) else outcome.page.number
-        sent = self._sent.pop(page)
+        sent = self._sent.pop((outcome.lane, page))
         is_rejected = isinstance(outcome, RequestFailed) and outcome.status == HTTPStatus.UNAUTHORIZED
         if not is_rejected or not sent.is_first or not self._credentials.renew(sent.credentials):
             return False
@@ -151,7 +166,7 @@ class CrawlRunner:
         if isinstance(decision, Accepted):
             self._stats.bytes += len(outcome.page.data)
             self._progress.records += outcome.page.record_count
-            self._on_page(outcome.page)
+            self._on_page(outcome)
         self._progress.on_decision(decision)
 
 

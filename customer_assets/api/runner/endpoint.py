@@ -1,7 +1,7 @@
 """One API endpoint: the request for each page, and what a response to it means. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
@@ -46,7 +46,7 @@ class Endpoint:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-        parser: CountParser | None = None,
+        parser: PageParser | CountParser | None = None,
     ) -> None:
         self.url, self.paging, self.answer = url, paging or PageNumber(), answer or AnswerFields()
         self._method, self._params, self._body = method, dict(params or {}), body
@@ -91,6 +91,27 @@ class Endpoint:
                     place = place.setdefault(step, {})
             place.update(page.parameters)
         return json.dumps(body, ensure_ascii=False).encode()
+
+
+class SlicedEndpoint:
+    """The endpoint of a listing that is read in slices: each has fixed parameters of its own.
+
+    Args:
+        open_slice: Makes the endpoint of a lane's slice.
+    """
+
+    def __init__(self, open_slice: Callable[[int], Endpoint]) -> None:
+        self._open, self._endpoints = open_slice, dict[int, Endpoint]()
+
+    def request(self, fetch: FetchPage) -> HttpRequest:
+        """The request for a page."""
+        if fetch.lane not in self._endpoints:
+            self._endpoints[fetch.lane] = self._open(fetch.lane)
+        return self._endpoints[fetch.lane].request(fetch)
+
+    def parse(self, response: RawResponse, fetch: FetchPage, now_utc: datetime) -> Outcome:
+        """What the response to that request means."""
+        return self._endpoints[fetch.lane].parse(response, fetch, now_utc)
 
 
 def count_endpoint(base_url: str, request: TotalRequest, headers: Mapping[str, str]) -> Endpoint:

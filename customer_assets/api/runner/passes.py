@@ -1,11 +1,11 @@
 """Reads a listing into a sink, pass after pass, until what came adds up. What that means is decided in `crawl/`."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from customer_assets.api.crawl.consistency import (
     MAX_PASSES,
@@ -19,8 +19,9 @@ from customer_assets.api.crawl.crawl import Crawl
 from customer_assets.api.crawl.events import GiveUp
 from customer_assets.api.crawl.extent import NOTHING_FOLLOWS, UNBOUNDED, Extent, Numbering
 from customer_assets.api.crawl.guards import GROWTH_ALLOWANCE
-from customer_assets.api.crawl.policy import BackoffPolicy, CrawlPolicy
-from customer_assets.api.crawl.rate_limiter import RateLimiter
+from customer_assets.api.crawl.pace.circuit_breaker import ApiHealth
+from customer_assets.api.crawl.pace.policy import BackoffPolicy, CrawlPolicy
+from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.page_store.best_effort import BestEffortStore
 from customer_assets.api.paging import Paging, Single
 from customer_assets.api.runner.collector import page_ids
@@ -48,6 +49,35 @@ Ids = tuple[int | str | None, ...]
 RunCrawl = Callable[[Crawl, CrawlStats, Callable[[Page], None]], GiveUp | None]
 """Runs a crawl to its end: returns None, or why the pages that it held are stale; raises for every other end."""
 
+Result = TypeVar("Result")
+
+
+class CrawlStep(NamedTuple):
+    """A crawl that has to be run now, and who receives its pages."""
+
+    crawl: Crawl
+    on_page: Callable[[Page], None]
+
+
+Steps = Generator[CrawlStep, GiveUp | None, Result]
+"""Yields crawls and is sent what `RunCrawl` returns, or has thrown in what it raises: so whoever runs the crawls can
+run those of several listings side by side."""
+
+
+def drive(steps: Steps[Result], run: Callable[[CrawlStep], GiveUp | None]) -> Result:
+    """Run one crawl after the other; return what the steps return."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                stale = run(step)
+            except BaseException as error:  # noqa: BLE001 - `steps` raises it again unless it has an answer
+                step = steps.throw(error)
+            else:
+                step = steps.send(stale)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return] # the generator's result
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -58,15 +88,17 @@ class Listing:
         record: What a record looks like.
         total_is: What totals say.
         cache_ttl_s: Seconds for which the pages of a finished crawl answer in the API's place.
+        is_slice: Whether it is one of several that a crawl reads: it can be complete before the crawl has ended.
     """
 
     paging: Paging
     record: RecordMapping
     total_is: TotalIs
     cache_ttl_s: float
+    is_slice: bool = False
 
 
-class _Pass(NamedTuple):
+class Pass(NamedTuple):
     """One pass, as read."""
 
     totals: PassTotals
@@ -86,9 +118,9 @@ class ListingReader:
         policy: How hard a crawl tries.
         limiter: When requests can go.
         store: The stored pages of an unfinished crawl.
-        run: Runs a crawl.
         fetch_total: Asks for the total where that takes a request of its own.
         epoch_s: Returns seconds since 1970.
+        health: How the API answers, where several listings are read side by side.
     """
 
     def __init__(
@@ -98,24 +130,28 @@ class ListingReader:
         limiter: RateLimiter,
         store: BestEffortStore,
         *,
-        run: RunCrawl,
-        fetch_total: Callable[[CrawlStats], int | None] | None,
         epoch_s: Callable[[], float],
+        fetch_total: Callable[[CrawlStats], int | None] | None = None,
+        health: ApiHealth | None = None,
     ) -> None:
         self._listing, self._policy, self._limiter, self._store = listing, policy, limiter, store
-        self._run, self._fetch_total, self._epoch_s = run, fetch_total, epoch_s
+        self._fetch_total, self._epoch_s, self._health = fetch_total, epoch_s, health
         self._paging = listing.paging
         self._numbering = self._paging.numbering
         self._is_total_believed, self._max_pages = True, policy.max_pages
 
-    def read(self, sink: PageSink, figures: CrawlStats) -> None:
+    def read(self, sink: PageSink, figures: CrawlStats, run: RunCrawl) -> None:
         """Read every page into a sink, and again if customers moved in the meantime."""
+
+        def run_step(step: CrawlStep) -> GiveUp | None:
+            return run(step.crawl, figures, step.on_page)
+
         fingerprint = None
         for figures.passes in range(1, MAX_PASSES + 1):
-            read = self._read_pass(sink, figures)
+            read = drive(self.read_pass(sink, figures), run_step)
             figures.unique_ids, figures.rejected = sink.unique_ids(), sink.rejected_records()
             same = sink.fingerprint() == fingerprint
-            consistency = self._assess(read, sink, figures, is_repeatable=same)
+            consistency = drive(self.assess(read, sink, figures, is_repeatable=same), run_step)
             is_shifted = not consistency.is_final
             is_settled = same and read.totals.totals_stable  # a third pass would read the same pages again
             if not is_shifted or is_settled or read.is_paused:
@@ -127,21 +163,21 @@ class ListingReader:
         self._store.set_ttl(0 if is_shifted else self._listing.cache_ttl_s)
         if is_shifted and read.not_found is not None:
             raise RequestRefusedError(HTTPStatus.NOT_FOUND, read.not_found, PAGE_IS_GONE)
-        self._conclude(figures, read, consistency)
+        self.conclude(figures, read, consistency)
 
     # --- one pass --------------------------------------------------------------------------------------
 
-    def _read_pass(self, sink: PageSink, figures: CrawlStats) -> _Pass:
+    def read_pass(self, sink: PageSink, figures: CrawlStats) -> Steps[Pass]:
         """Read the stored pages, then the missing ones; from the beginning if the stored ones no longer fit."""
         while True:
             held = HeldPages(self._store, sink, self._new_totals(), self._new_extent(), self._ids, self._epoch_s())
-            if held.is_complete and not self._listing.cache_ttl_s:
+            if held.is_complete and not self._listing.cache_ttl_s and not self._listing.is_slice:
                 logger.warning("The stored pages are those of a crawl that had ended; reading all pages again.")
                 self._store.set_ttl(0)
                 continue
             figures.pages_from_store = held.totals.pages
-            crawl = Crawl(self._policy, self._limiter, extent=held.extent, held=held.ranges)
-            stale = self._run_kept(crawl, figures, held)
+            crawl = Crawl(self._policy, self._limiter, extent=held.extent, held=held.ranges, health=self._health)
+            stale = yield from self._run_kept(crawl, figures, held)
             if stale is not None:
                 logger.warning("The stored pages no longer fit the API's (%s); reading all pages again.", stale.reason)
                 self._store.set_ttl(0)
@@ -149,17 +185,17 @@ class ListingReader:
             totals = held.totals
             totals.departures = max(totals.departures, crawl.departures)
             self._settle_total(totals, held.extent, figures)
-            if not held.is_complete and crawl.not_found is None and self._goes_on(totals, figures):
+            if not held.is_complete and crawl.not_found is None and (yield from self._goes_on(totals)):
                 continue
             if totals.has_grown and self._numbering is not Numbering.CHAIN:
-                self._catch_up(totals, sink, figures)
-            return _Pass(totals, held.since_s, held.is_paused, crawl.not_found)
+                yield from self._catch_up(totals, sink)
+            return Pass(totals, held.since_s, held.is_paused, crawl.not_found)
 
-    def _run_kept(self, crawl: Crawl, figures: CrawlStats, held: HeldPages) -> GiveUp | None:
+    def _run_kept(self, crawl: Crawl, figures: CrawlStats, held: HeldPages) -> Steps[GiveUp | None]:
         """Run a crawl; if the API names a long pause, keep the pages until it is over."""
         received = figures.pages_received
         try:
-            return self._run(crawl, figures, lambda page: held.receive(page, crawl))
+            return (yield CrawlStep(crawl, lambda page: held.receive(page, crawl)))
         except CrawlPausedError as pause:
             pause.pages_received = figures.pages_received - received
             self._store.keep_until(pause.retry_after_s, held.since_s)
@@ -181,7 +217,7 @@ class ListingReader:
 
     # --- beyond the end --------------------------------------------------------------------------------
 
-    def _goes_on(self, totals: PassTotals, figures: CrawlStats) -> bool:
+    def _goes_on(self, totals: PassTotals) -> Steps[bool]:
         """Whether customers follow the last page, although the API counts no more: totals can be capped.
 
         Only a full last page is doubted: that takes one request.
@@ -193,7 +229,7 @@ class ListingReader:
             return False
         number = totals.last.number + self._width(totals.last) if totals.last else 1
         try:
-            found = self._read_again([number], figures, retries=1).get(number)
+            found = (yield from self._read_again([number], retries=1)).get(number)
         except RequestRefusedError as refusal:
             self._refuse_capped_total(totals, refusal)
             return False
@@ -221,16 +257,17 @@ class ListingReader:
 
     # --- reading again ---------------------------------------------------------------------------------
 
-    def _read_again(self, numbers: Iterable[int], figures: CrawlStats, retries: int | None = None) -> dict[int, Page]:
+    def _read_again(self, numbers: Iterable[int], retries: int | None = None) -> Steps[dict[int, Page]]:
         """Read pages once more, beside those of the pass."""
         received: dict[int, Page] = {}
         wanted = tuple(dict.fromkeys(numbers))
         backoff = BackoffPolicy(tuple(self._policy.backoff.waits_s)[:retries])
-        crawl = Crawl(replace(self._policy, rounds=1, backoff=backoff), self._limiter, only=wanted)
-        self._run(crawl, figures, lambda page: received.update({page.number: page}))
+        policy = replace(self._policy, rounds=1, backoff=backoff)
+        crawl = Crawl(policy, self._limiter, only=wanted, health=self._health)
+        yield CrawlStep(crawl, lambda page: received.update({page.number: page}))
         return received
 
-    def _catch_up(self, totals: PassTotals, sink: PageSink, figures: CrawlStats) -> None:
+    def _catch_up(self, totals: PassTotals, sink: PageSink) -> Steps[None]:
         """Read the pages again that hold customers by now who joined, or moved there, after they were read."""
         beyond = totals.last.number + self._width(totals.last) if totals.last else 1
         most = ceil(totals.pages / 2)
@@ -239,12 +276,13 @@ class ListingReader:
             if not numbers or len(numbers) > most:
                 return
             most -= len(numbers)
-            for page in self._read_again(numbers, figures).values():
+            for page in (yield from self._read_again(numbers)).values():
                 totals.read_again(page)
                 sink.add(replace(page, number=beyond))  # a number of its own: the page itself was handed on already
                 beyond += self._width(page)
 
-    def _assess(self, read: _Pass, sink: PageSink, figures: CrawlStats, *, is_repeatable: bool) -> Consistency:
+    def assess(self, read: Pass, sink: PageSink, figures: CrawlStats, *, is_repeatable: bool) -> Steps[Consistency]:
+        """What a pass amounts to; pages are read again if that can tell."""
         totals, found = read.totals, (figures.unique_ids, figures.rejected)
         consistency = assess(totals, *found, is_repeatable=is_repeatable, verify=self._paging.verify)
         if read.not_found is not None and totals.total is None and not is_repeatable:
@@ -253,18 +291,18 @@ class ListingReader:
             return self._refuse_repetition(consistency, sink)
         if assess(totals, *found, is_repeatable=True) is Consistency.SOURCE_DUPLICATES and not totals.departures:
             repetition = _repetition(sink, max(int(totals.pages * SPOT_CHECK_SHARE), 1))
-            if repetition is not None and self._is_unchanged(repetition.pages, figures):
+            if repetition is not None and (yield from self._is_unchanged(repetition.pages)):
                 return self._refuse_repetition(Consistency.SOURCE_DUPLICATES, sink)
         return consistency
 
-    def _is_unchanged(self, numbers: tuple[int, ...], figures: CrawlStats) -> bool:
+    def _is_unchanged(self, numbers: tuple[int, ...]) -> Steps[bool]:
         """Whether pages still hold the very customers that were read from them: if so, none of them has moved."""
         if not numbers:
             return True  # all duplicates came within one page, that is, at one time
         stored = self._store.pages(numbers)
         if self._numbering is Numbering.CHAIN or len(stored) < len(numbers):
             return False
-        again = self._read_again(numbers, figures)
+        again = yield from self._read_again(numbers)
         return all(self._ids(again.get(number)) == self._ids(stored[number]) for number in numbers)
 
     def _refuse_repetition(self, consistency: Consistency, sink: PageSink) -> Consistency:
@@ -284,7 +322,8 @@ class ListingReader:
                 )
         return consistency
 
-    def _conclude(self, figures: CrawlStats, read: _Pass, consistency: Consistency) -> None:
+    def conclude(self, figures: CrawlStats, read: Pass, consistency: Consistency) -> None:
+        """Note what a listing amounts to."""
         totals = read.totals
         figures.pages, figures.records, figures.total = totals.pages, totals.records, totals.total
         is_shifted = not consistency.is_final

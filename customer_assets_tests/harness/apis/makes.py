@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from customer_assets.api.crawl.policy import CrawlPolicy
+from customer_assets.api.crawl.pace.policy import CrawlPolicy
 from customer_assets.core.metrics import FailureCause
 from customer_assets_tests.harness.simulation import limiters
 from customer_assets_tests.harness.simulation.limiters import Limiter

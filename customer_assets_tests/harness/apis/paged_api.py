@@ -185,9 +185,10 @@ def by_cursor(asked: Asked, records: Records) -> Answered:
 
 def by_last_id(asked: Asked, records: Records) -> Answered:
     """`starting_after` and `has_more`."""
-    start = asked.number("starting_after", 0)
-    page = cut(records, start, asked.number("limit", 10))
-    return Answered({"data": page, "has_more": start + len(page) < len(records)})
+    after, size = asked.number("starting_after", 0), asked.number("limit", 10)
+    rest = [record for record in records if record["id"] > after]
+    page = cut(rest, 0, size)
+    return Answered({"data": page, "has_more": len(page) < len(rest)})
 
 
 def by_next_url(asked: Asked, records: Records) -> Answered:

@@ -21,8 +21,8 @@ from customer_assets.api.crawl.events import (
     Throttled,
 )
 from customer_assets.api.crawl.extent import Extent, Numbering
+from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.crawl.page_ranges import PageRanges
-from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.core.metrics import FailureCause
 from customer_assets.core.models import Page
 

@@ -26,8 +26,8 @@ from customer_assets.api.crawl.events import (
     RequestFailed,
     WaitUntil,
 )
-from customer_assets.api.crawl.policy import BackoffPolicy
-from customer_assets.api.crawl.rate_limiter import RateLimiter
+from customer_assets.api.crawl.pace.policy import BackoffPolicy
+from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.core.metrics import FailureCause
 from customer_assets.core.models import Page
 from customer_assets_tests.harness.simulation import limiters

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import md5, sha256
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 KEY = "canary-vendor-key"
@@ -69,6 +69,16 @@ class Response:
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class AnyAPI(Protocol):
+    """What answers requests."""
+
+    base_url: str
+
+    def __call__(self, request: Request) -> Response:
+        """Answer a request."""
+        ...
 
 
 def reply(content: Any, status: int = 200, /, **headers: str) -> Response:

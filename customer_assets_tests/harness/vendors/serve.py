@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 
-from customer_assets_tests.harness.vendors.base import Request, VendorAPI
+from customer_assets_tests.harness.vendors.base import AnyAPI, Request
 
 
 @contextmanager
-def serve_vendor(api: VendorAPI) -> Iterator[str]:
+def serve_vendor(api: AnyAPI) -> Iterator[str]:
     """Serve `api` until the block ends; gives the address, which the API's absolute links start with."""
     lock = Lock()
 

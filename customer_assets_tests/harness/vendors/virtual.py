@@ -20,7 +20,7 @@ from customer_assets.api.runner.clock import Clock
 from customer_assets.apis import load_preset, open_client
 from customer_assets.core.record_mapping import RecordMapping, follow
 from customer_assets_tests.harness.apis.scripted_server import EPOCH
-from customer_assets_tests.harness.vendors.base import ENVIRON, Request, TokenBucket, VendorAPI
+from customer_assets_tests.harness.vendors.base import ENVIRON, AnyAPI, Request, TokenBucket, VendorAPI
 from customer_assets_tests.harness.vendors.serve import serve_vendor
 
 LATENCY_S = (0.02, 0.08)
@@ -63,7 +63,7 @@ class VirtualTransport:
         seed: Chooses the latencies, and so the order of the responses.
     """
 
-    def __init__(self, api: VendorAPI, time: VirtualTime, seed: int) -> None:
+    def __init__(self, api: AnyAPI, time: VirtualTime, seed: int) -> None:
         self._api, self._time, self._random, self._order = api, time, random.Random(seed), count()
 
     def send(self, request: HttpRequest, callback: Callback) -> None:

@@ -11,7 +11,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from customer_assets.api.crawl.circuit_breaker import BreakerPolicy
 from customer_assets.api.crawl.crawl import Crawl, CrawlPolicy
 from customer_assets.api.crawl.events import (
     Abandoned,
@@ -32,9 +31,10 @@ from customer_assets.api.crawl.events import (
     WaitUntil,
 )
 from customer_assets.api.crawl.extent import Extent, Numbering
+from customer_assets.api.crawl.pace.circuit_breaker import BreakerPolicy
+from customer_assets.api.crawl.pace.policy import BackoffPolicy
+from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.crawl.page_ranges import PageRanges
-from customer_assets.api.crawl.policy import BackoffPolicy
-from customer_assets.api.crawl.rate_limiter import RateLimiter
 from customer_assets.api.responses.diagnosis import Diagnosis
 from customer_assets.core.metrics import FailureCause
 from customer_assets.core.models import Page

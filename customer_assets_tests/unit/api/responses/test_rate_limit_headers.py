@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customer_assets.api.crawl.events import NO_HINTS, RateLimitHints
-from customer_assets.api.crawl.policy import BackoffPolicy
+from customer_assets.api.crawl.pace.policy import BackoffPolicy
 from customer_assets.api.responses.rate_limit_headers import (
     EPOCH_FROM,
     LONGEST_FIELD,

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customer_assets.api.crawl.circuit_breaker import BreakerPolicy, CircuitBreaker
+from customer_assets.api.crawl.pace.circuit_breaker import BreakerPolicy, CircuitBreaker
 
 SMALL = BreakerPolicy(failures_in_a_row=3, window=10, failing_share=0.6, probe_waits_s=(1.0, 2.0))
 ONLY_SHARE = BreakerPolicy(failures_in_a_row=99, window=5, failing_share=0.6)

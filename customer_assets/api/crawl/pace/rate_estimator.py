@@ -10,8 +10,8 @@ from enum import Enum, auto
 from itertools import dropwhile, takewhile
 from math import ceil, inf
 
-from customer_assets.api.crawl.limit_evidence import SHORTEST_S, Interval, LimitEvidence, burst_beyond, roundest
-from customer_assets.api.crawl.policy import PacePolicy
+from customer_assets.api.crawl.pace.limit_evidence import SHORTEST_S, Interval, LimitEvidence, burst_beyond, roundest
+from customer_assets.api.crawl.pace.policy import PacePolicy
 
 SLOWEST_RATE = 0.1
 """One request in ten seconds: slower, nothing is learned."""

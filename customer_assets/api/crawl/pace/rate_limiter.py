@@ -7,8 +7,8 @@ that each ask for a pause. Nothing ends a pause early.
 from math import inf
 
 from customer_assets.api.crawl.events import Outcome, RateLimitHints, RequestFailed
-from customer_assets.api.crawl.policy import PacePolicy
-from customer_assets.api.crawl.rate_estimator import RateEstimator
+from customer_assets.api.crawl.pace.policy import PacePolicy
+from customer_assets.api.crawl.pace.rate_estimator import RateEstimator
 from customer_assets.core.metrics import FailureCause
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customer_assets.api.crawl import rate_estimator
 from customer_assets.api.crawl.events import Done
-from customer_assets.api.crawl.policy import PacePolicy
-from customer_assets.api.crawl.rate_estimator import RateEstimator
+from customer_assets.api.crawl.pace import rate_estimator
+from customer_assets.api.crawl.pace.policy import PacePolicy
+from customer_assets.api.crawl.pace.rate_estimator import RateEstimator
 from customer_assets_tests.harness.apis.makes import MAKES, busy, lost_s, quiet
 from customer_assets_tests.harness.simulation import limiters
 from customer_assets_tests.harness.simulation.limiters import Limiter

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customer_assets.api.crawl.limit_evidence import (
+from customer_assets.api.crawl.pace.limit_evidence import (
     Interval,
     LimitEvidence,
     bucket_rate,
@@ -17,7 +17,7 @@ from customer_assets.api.crawl.limit_evidence import (
     sustained_rate,
     window_rate,
 )
-from customer_assets.api.crawl.policy import PacePolicy
+from customer_assets.api.crawl.pace.policy import PacePolicy
 from customer_assets_tests.harness.simulation.limiters import FixedWindow, Gcra, Limiter, SlidingWindow, TokenBucket
 
 FIRST = Interval((0.0, 0.5, 1.0, 1.5), 4, 2.0, None)

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customer_assets.api.crawl.events import NO_HINTS, Done, PageReceived, RateLimitHints, RequestFailed
-from customer_assets.api.crawl.policy import PacePolicy
-from customer_assets.api.crawl.rate_limiter import RateLimiter
+from customer_assets.api.crawl.pace.policy import PacePolicy
+from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.core.metrics import FailureCause
 from customer_assets.core.models import Page
 from customer_assets_tests.harness.simulation.simulated_apis import World, visit

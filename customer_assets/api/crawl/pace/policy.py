@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from customer_assets.api.crawl.circuit_breaker import BreakerPolicy
+from customer_assets.api.crawl.pace.circuit_breaker import BreakerPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import exp, floor, inf, log, log10, sqrt
 
-from customer_assets.api.crawl.policy import PacePolicy
+from customer_assets.api.crawl.pace.policy import PacePolicy
 
 SHORTEST_S = 1e-3
 """Clocks are no finer than this."""
