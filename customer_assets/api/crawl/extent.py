@@ -226,8 +226,11 @@ class _OpenEnd:
         """The last page that can be requested."""
         end, latest, bounds = 0, None, []
         for number, seen in sorted(self._seen.items()):
-            if seen.count == 0 or number > self._repeated.get(seen.digest, number):
-                bounds.append(self._repeated.get(seen.digest, number - 1))
+            if seen.count == 0:
+                bounds.append(number - 1)
+                continue
+            if number > self._repeated.get(seen.digest, number):
+                bounds.append(max(self._repeated[seen.digest], end))  # the listing was longer when `end` was read
                 continue
             page_end = number + (seen.count if self._is_by_record else 1) - 1
             if page_end >= end:  # where offsets count, pages can overlap

@@ -171,6 +171,14 @@ def test_pages_that_repeat_are_recognised_without_their_neighbours() -> None:
         assert seen(extent, page(number, data=b"z")).last == 2
 
 
+def test_pages_that_repeat_one_before_the_last_are_beyond_the_end() -> None:
+    """The listing has become shorter than it was when the last page was read: without this, it never ends."""
+    extent = seen(
+        Extent(page_size=10), *(page(number, 10, data=data) for number, data in enumerate([b"a", b"b", b"c"], 1))
+    )
+    assert seen(extent, page(4, 10, data=b"b"), page(5, 10, data=b"b")).last == 3
+
+
 @pytest.mark.parametrize("asked", [10, None])
 def test_an_api_that_ignores_the_page_number_is_not_believed(asked: int | None) -> None:
     """Its second page is its first one, and full: more customers are likely."""
