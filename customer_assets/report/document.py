@@ -103,14 +103,11 @@ def _incremental(crawl: CrawlSummary) -> dict[str, Any]:
 def _check(verdict: Mapping[str, Any]) -> dict[str, Any]:
     """Reduce a verdict to what JSON can hold."""
     passed = bool(verdict["passed"])
+    figures = {name: verdict.get(name) for name in ("score", "threshold")}
     return {
         "name": verdict["name"],
         "passed": passed,
         "severity": None if passed else str(verdict.get("severity") or "ERROR"),
         "description": verdict["description"],
-        **{name: _finite(verdict.get(name)) for name in ("score", "threshold")},
+        **{name: None if value is None or not math.isfinite(value) else value for name, value in figures.items()},
     }
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else value

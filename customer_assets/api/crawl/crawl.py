@@ -160,11 +160,14 @@ class Crawl:
             return WaitUntil(inf) if self._in_flight else self._give_up(self._ending, now_s)
         page_s = self._queue.earliest_s()
         if page_s == inf and not self._in_flight:
-            return self._finish(now_s)
+            if self._queue.missing():
+                return self._give_up(_Ending("every retry of these pages was spent"), now_s)
+            return Done(len(self._only) or self._queue.last)
         if page_s == inf or len(self._in_flight) >= self._max_in_flight():
             return WaitUntil(inf)
         asked_s = max(page_s, self._limiter.paused_until_s)
-        if asked_s - now_s > self._patience_s() and not self._in_flight:
+        patience_s = max(self._policy.max_pause_s, *self._policy.backoff.waits_s, 0.0)  # none of its own waits ends it
+        if asked_s - now_s > patience_s and not self._in_flight:
             return self._give_up(_Ending("the API asked for a longer pause", retry_at_s=asked_s), now_s)
         ready_s = max(page_s, self._limiter.next_send_s(now_s), self._breaker.next_probe_s, self._unproven_until_s)
         return self._fetch(now_s) if ready_s <= now_s else WaitUntil(ready_s)
@@ -172,10 +175,6 @@ class Crawl:
     def _max_in_flight(self) -> int:
         """How many requests can be in flight: one until a page has arrived, and one during an outage."""
         return self._policy.max_concurrency if self._health.is_proven and not self._breaker.is_open else 1
-
-    def _patience_s(self) -> float:
-        """The longest wait that does not end the crawl; none of its own waits does."""
-        return max(self._policy.max_pause_s, *self._policy.backoff.waits_s, 0.0)
 
     def _fetch(self, now_s: float) -> FetchPage:
         page = self._queue.pop(now_s, new_first=not self._health.is_proven)
@@ -188,11 +187,6 @@ class Crawl:
             self._heard_s = now_s
         self._limiter.on_send(now_s)
         return FetchPage(page, attempt.number, attempt.round, self._extent.cursor(page))
-
-    def _finish(self, now_s: float) -> Done | GiveUp:
-        if self._queue.missing():
-            return self._give_up(_Ending("every retry of these pages was spent"), now_s)
-        return Done(len(self._only) or self._queue.last)
 
     def _give_up(self, ending: _Ending, now_s: float) -> GiveUp:
         return GiveUp(

@@ -57,7 +57,7 @@ class Progress:
         if sentence:
             self._logged += 1
             level = logging.WARNING if self._logged <= MAX_WARNINGS else logging.DEBUG
-            logger.log(level, "%s %s", self._now(), sentence)
+            logger.log(level, "%s %s", self._utc().isoformat(timespec="milliseconds"), sentence)
 
     def tick(self, snapshot: Callable[[], Snapshot], now_s: float) -> float:
         """Report where the crawl stands, if a line is due; return in how many seconds to call again."""
@@ -83,9 +83,6 @@ class Progress:
             )
         if self._on_progress is not None:
             self._on_progress(snapshot, running_s)
-
-    def _now(self) -> str:
-        return self._utc().isoformat(timespec="milliseconds")
 
     def _draw(self, terminal: TextIO, snapshot: Snapshot, running_s: float) -> None:
         drawn = f"{bar(snapshot)} {line(snapshot, running_s, self.records)}"

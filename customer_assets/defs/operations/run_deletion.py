@@ -4,7 +4,7 @@ Which runs are old enough to go is decided in `retention.py`.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -94,7 +94,8 @@ def delete_runs(
         log: Receives warnings.
     """
     summary, after = DeletionSummary(), None
-    while page := _finished_runs(instance, created_before, after):
+    finished = dg.RunsFilter(statuses=[*FINISHED], created_before=created_before)
+    while page := instance.get_run_records(finished, limit=PAGE, ascending=True, cursor=after):
         for record in page:
             run_id = record.dagster_run.run_id
             if not is_deletable(record):
@@ -109,11 +110,6 @@ def delete_runs(
             type(instance.compute_log_manager).__name__,
         )
     return summary
-
-
-def _finished_runs(instance: dg.DagsterInstance, created_before: datetime, after: str | None) -> Sequence[dg.RunRecord]:
-    finished = dg.RunsFilter(statuses=[*FINISHED], created_before=created_before)
-    return instance.get_run_records(finished, limit=PAGE, ascending=True, cursor=after)
 
 
 def _try_delete(instance: dg.DagsterInstance, run_id: str, summary: DeletionSummary, log: logging.Logger) -> bool:

@@ -169,7 +169,9 @@ def test_times_owners_and_the_executor_reach_their_places() -> None:
     assert {tuple(spec.owners) for spec in specs} == {("team:crm", "ada@x.org")}
     within = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=72), warn_window=timedelta(hours=52))
     assert {spec.key.to_user_string(): spec.freshness_policy for spec in specs} == {
+        "customer_api": None,
         "raw_customers": within,
+        "rejected_records": None,
         "clean_customers": None,
         "customer_export": within,
         "summary_report": None,
