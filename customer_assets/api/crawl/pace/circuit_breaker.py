@@ -64,19 +64,15 @@ class CircuitBreaker:
         self._in_a_row += 1
         self._record(failed=True)
         if self._probes_failed is None:
-            opens = self._is_outage()
+            most = self._policy.failing_share * self._policy.window
+            is_mostly_failing = len(self._latest) == self._policy.window and self._failing > most
+            opens = is_mostly_failing or self._in_a_row >= self._policy.failures_in_a_row
             if opens:
                 self._schedule_probe(0, now_s)
             return opens
         if now_s >= self._next_probe_s:  # what was in flight when it opened is no probe
             self._schedule_probe(self._probes_failed + 1, now_s)
         return False
-
-    def _is_outage(self) -> bool:
-        if self._in_a_row >= self._policy.failures_in_a_row:
-            return True
-        full = len(self._latest) == self._policy.window
-        return full and self._failing > self._policy.failing_share * self._policy.window
 
     def _schedule_probe(self, probes_failed: int, now_s: float) -> None:
         self._probes_failed = probes_failed

@@ -280,14 +280,14 @@ def test_a_long_history_is_read_page_by_page(instance: dg.DagsterInstance, monke
     """Runs that stay are skipped, wherever on a page they are, and none is read twice."""
     monkeypatch.setattr(run_deletion, "PAGE", 3)
     pages = list[Sequence[str]]()
-    whole = run_deletion._finished_runs
+    whole = instance.get_run_records
 
-    def watched(*given: Any) -> Sequence[dg.RunRecord]:
-        page = whole(*given)
+    def watched(*given: Any, **more: Any) -> Sequence[dg.RunRecord]:
+        page = whole(*given, **more)
         pages.append([record.dagster_run.run_id for record in page])
         return page
 
-    monkeypatch.setattr(run_deletion, "_finished_runs", watched)
+    monkeypatch.setattr(instance, "get_run_records", watched)
     stays = {2, 3, 4, 5, 7, 9}
     runs = [ended(instance, age=YOUNG if number in stays else OLD) for number in range(11)]
     for number in stays:  # as far as the database knows, they started long ago
