@@ -100,7 +100,7 @@ class Crawl:
         self._furthest = 0
         self._covered = self._accepted = self._requests = self._throttles = 0
         self._retries: Counter[FailureCause] = Counter()
-        self._waiting_s = 0.0
+        self._waiting_s, self._largest_bytes = 0.0, 1
         self._is_proven = False
         self._unproven_failures, self._unproven_until_s = 0, -inf
         self._heard_s: float | None = None
@@ -163,7 +163,9 @@ class Crawl:
 
     def _max_in_flight(self) -> int:
         """How many requests can be in flight: one until a page has arrived, and one during an outage."""
-        return self._policy.max_concurrency if self._is_proven and not self._breaker.is_open else 1
+        if not self._is_proven or self._breaker.is_open:
+            return 1
+        return max(min(self._policy.max_concurrency, self._policy.max_bytes_in_flight // self._largest_bytes), 1)
 
     def _patience_s(self) -> float:
         """The longest wait that does not end the crawl; none of its own waits does."""
@@ -227,6 +229,7 @@ class Crawl:
         self._heard_s, self._is_proven, self._unproven_until_s = now_s, True, -inf
         self._breaker.record_success()
         self._follow_extent(self._extent.observe(page))
+        self._largest_bytes = max(self._largest_bytes, len(page.data))
         attempt = self._queue.attempts[page.number]
         if (
             self._extent.is_short(page)
