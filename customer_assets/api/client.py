@@ -28,7 +28,7 @@ from customer_assets.api.responses.answer import TotalRequest
 from customer_assets.api.responses.parser import PageParser, records
 from customer_assets.api.runner.clock import Clock
 from customer_assets.api.runner.collector import CustomerCollector
-from customer_assets.api.runner.crawl_runner import CrawlRunner
+from customer_assets.api.runner.crawl_runner import NO_LIMITS, CrawlLimits, CrawlRunner
 from customer_assets.api.runner.endpoint import Endpoint, SlicedEndpoint, count_endpoint
 from customer_assets.api.runner.passes import Listing, ListingReader
 from customer_assets.api.runner.progress import OnProgress, Progress, find_terminal, summary
@@ -91,7 +91,7 @@ class CustomerAPIClient:
         self._endpoint = self._open_endpoint(self.options.paging)
         self._clock, self._on_progress, self._identity = clock or Clock(), on_progress, identity
         self._show_progress, self._terminal = show_progress, terminal
-        self.figures = CrawlStats()
+        self.figures, self._limits = CrawlStats(), NO_LIMITS
         self._store = BestEffortStore(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
         self._limiter = RateLimiter(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
         self._credentials = self._open_credentials(api_key, os.environ if environ is None else environ)
@@ -146,9 +146,12 @@ class CustomerAPIClient:
         Raises:
             IncompleteCrawlError: Pages stayed unreadable; the error names them.
             CrawlPausedError: The API asked for a longer pause than a crawl waits for.
+            CrawlLimitError: It reached `max_crawl_s` or `max_crawl_bytes`.
             RequestRefusedError: The API refused for good.
         """
         self.figures, started_s = CrawlStats(began_at=self._clock.utc()), self._clock.monotonic_s()
+        options = self.options
+        self._limits = CrawlLimits(options.max_crawl_s, options.max_crawl_bytes, started_s + options.max_crawl_s)
         self._store.begin()
         try:
             if self.options.slices_to_read is None:
@@ -293,7 +296,8 @@ class CustomerAPIClient:
         figures: CrawlStats,
         on_page: Callable[[PageReceived], None],
     ) -> CrawlRunner:
-        return CrawlRunner(crawl, endpoint, self._credentials, self._clock, figures, self._progress(), on_page)
+        progress = self._progress()
+        return CrawlRunner(crawl, endpoint, self._credentials, self._clock, figures, progress, on_page, self._limits)
 
     def _open_credentials(self, api_key: Secret, environ: Mapping[str, str]) -> Credentials:
         if self.options.auth is None:  # without it nothing but this argument can hold the key

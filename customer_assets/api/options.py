@@ -113,6 +113,12 @@ class ApiOptions(Settings):
     )
     timeout_s: float = Field(default=30.0, gt=0, description="Seconds for a whole request, slow bodies included.")
     max_body_bytes: int = Field(default=64 * 2**20, gt=0, description="The largest response to read, decompressed.")
+    max_crawl_s: float = Field(
+        default=86_400.0, gt=0, le=A_YEAR_S, description="Seconds for a whole crawl; the next run resumes it."
+    )
+    max_crawl_bytes: int = Field(
+        default=100 * 2**30, gt=0, description="Bytes of pages for a whole crawl; the next run resumes it."
+    )
     page_store: Annotated[str | None, Variable("CUSTOMER_PAGE_STORE")] = Field(
         default=None,
         description="Where pages are kept until their crawl is complete: memory://, sqlite:///path or redis://host. "
@@ -374,6 +380,8 @@ class ApiKeywords(TypedDict, total=False):
     max_pause_s: float
     timeout_s: float
     max_body_bytes: int
+    max_crawl_s: float
+    max_crawl_bytes: int
     page_store: str | None
     resume_ttl_s: float
     cache_ttl_s: float

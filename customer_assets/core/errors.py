@@ -6,6 +6,7 @@ CustomerAssetsError
 ├── APIError
 │   ├── RequestRefusedError     stop: the API will refuse this however often it is asked
 │   ├── PageFailedError         retry later: one page could not be read
+│   ├── CrawlLimitError         run again: a limit of the crawl's own ended it, and only the rest is requested
 │   ├── IncompleteCrawlError    retry later: only the missing pages are requested again
 │   └── CrawlPausedError        retry later: the API said when
 ├── PageStoreError              continue without the store
@@ -20,6 +21,9 @@ No message, attribute or repr holds an API key or a customer's data. Errors priv
 """
 
 from collections.abc import Sequence
+
+MAX_PAGES_KEPT = 100_000
+"""More missing pages are not kept: an API that lies about its pages would cost their memory."""
 
 MAX_PAGES_LISTED = 20
 """Keeps a message readable: further pages are only counted. The attribute holds all of them."""
@@ -93,7 +97,7 @@ class IncompleteCrawlError(APIError):
     """A crawl ended with pages missing; those it read are in the page store.
 
     Attributes:
-        missing_pages: The pages that were not read, ascending, as far as known.
+        missing_pages: The pages that were not read, ascending, as far as known; the first `MAX_PAGES_KEPT` of them.
         pages_total: How many pages the API says there are; None if it never said.
         reason: Why the crawl gave up.
     """
@@ -102,12 +106,32 @@ class IncompleteCrawlError(APIError):
         """List the missing pages, the total and why the crawl gave up."""
         self.missing_pages, self.pages_total, self.reason = tuple(missing_pages), pages_total, reason
         total = "an unknown number of" if pages_total is None else str(pages_total)
+        at_least = "At least " if len(missing_pages) >= MAX_PAGES_KEPT else ""
         listed = ", ".join(str(page) for page in missing_pages[:MAX_PAGES_LISTED])
         if len(missing_pages) > MAX_PAGES_LISTED:
             listed += f" and {len(missing_pages) - MAX_PAGES_LISTED} more"
         super().__init__(
-            f"{len(self.missing_pages)} of {total} pages are missing ({listed}): {reason}. "
+            f"{at_least}{len(self.missing_pages)} of {total} pages are missing ({listed}): {reason}. "
             "The pages already read are kept; run again to request only the missing ones."
+        )
+
+
+class CrawlLimitError(APIError):
+    """A crawl reached a limit that is set for it; the pages that it read are in the page store.
+
+    Attributes:
+        setting: The limit.
+        pages: How many pages are read.
+        pages_total: How many pages the API says there are; None if it never said.
+    """
+
+    def __init__(self, setting: str, limit: str, pages: int, pages_total: int | None) -> None:
+        """Name the limit, how far the crawl came and what to do."""
+        self.setting, self.pages, self.pages_total = setting, pages, pages_total
+        total = "" if pages_total is None else f" of {pages_total}"
+        super().__init__(
+            f"The crawl reached {setting}, {limit}, and was ended. {pages}{total} pages are read and kept; run again "
+            f"to request only the rest, or raise {setting}."
         )
 
 

@@ -43,10 +43,16 @@ def origin_of(url: str) -> str:
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine: `127.0.0.1`, `::1`, `localhost`."""
+    return ipaddress.ip_address(host.strip("[]")).is_loopback if is_address(host) else host == "localhost"
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an address, so that no name has to be resolved."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return host == "localhost"
+        return False
+    return True
 
 
 def is_plain(text: str) -> bool:

@@ -4,6 +4,7 @@ Add an error to `RETRYABLE` if another attempt can succeed. What an error says b
 """
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ from customer_assets.core.errors import (
     PageStoreError,
     PublishError,
 )
+from customer_assets.storage.private_files import failing_file
 
 RETRYABLE = (IncompleteCrawlError, PageFailedError, PageStoreError, PublishError)
 """Errors that another attempt can overcome. All others stop the run."""
@@ -40,6 +42,22 @@ MAX_PAUSES = 3
 """Retries of a run for pauses before which no page came; a pause that brought pages costs no retry."""
 
 UNLIMITED = 1_000_000
+
+OUT_OF_MEMORY = ("ArrowMemoryError", "MemoryError", "OutOfMemoryException", "OutOfMemoryError")
+"""The same condition, by the names of Python, PyArrow, DuckDB and Polars. DuckDB has no other one for a full disk, if
+that is where it puts what exceeds its memory."""
+
+NEEDS_MEMORY = (
+    "the engine ran out of memory, or of disk for what exceeds it. Free space where it puts that, or name another "
+    "place in CUSTOMER_ENGINE_SPILL_DIR; or give it more memory (CUSTOMER_ENGINE_MEMORY_LIMIT). Nothing is damaged."
+)
+
+NO_SPACE = os.strerror(errno.ENOSPC)
+
+NEEDS_SPACE = (
+    "the disk is full where the engine puts what exceeds its memory. Free space there, or name another place in "
+    "CUSTOMER_ENGINE_SPILL_DIR. Nothing is damaged."
+)
 
 DAMAGED = (
     "the engine could not read or compute its frames; a file of the lake may be damaged. "
@@ -72,13 +90,22 @@ def as_dagster_failures() -> Iterator[None]:
     except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as interrupt:
         raise dg.Failure("The run was terminated. The pages read so far are kept.", allow_retries=False) from interrupt
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
+        file = failing_file(error)
+        where = f" ({os.fsdecode(file)})" if file else ""
         text = f"{error.strerror or error}{where}. Fix that, then run again."
         raise dg.Failure(text, allow_retries=False) from redact(error)
     except Exception as bug:  # noqa: BLE001 - it is raised again, without what Dagster must not store
-        name = type(bug).__name__
-        text = f"{name}: {DAMAGED}" if _is_from_engine(bug) else f"{BUG} {name}; not retried."
-        raise dg.Failure(text, allow_retries=False) from redact(bug)
+        raise dg.Failure(_explain(bug), allow_retries=False) from redact(bug)
+
+
+def _explain(bug: Exception) -> str:
+    """Say what to do about an error whose own message is withheld."""
+    name = type(bug).__name__
+    if name in OUT_OF_MEMORY or "bad_alloc" in str(bug):
+        return f"{name}: {NEEDS_MEMORY}"
+    if _is_from_engine(bug):
+        return f"{name}: {NEEDS_SPACE if NO_SPACE in str(bug) else DAMAGED}"
+    return f"{BUG} {name}; not retried."
 
 
 def redact(error: BaseException) -> BaseException:

@@ -48,6 +48,12 @@ def private_directory(path: Path) -> None:
         path.mkdir(mode=OWNER_ONLY_DIRECTORY, exist_ok=True)
 
 
+def failing_file(error: OSError) -> str | bytes | None:
+    """Return the file that a disk error is about: of two, as in a copy or a rename, the one that was to be written."""
+    found: str | bytes | None = error.filename2 or error.filename
+    return found
+
+
 @contextmanager
 def with_filename(path: Path) -> Iterator[None]:
     """Add the file's name to disk errors that lack one, as Arrow's do."""

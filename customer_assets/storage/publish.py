@@ -17,7 +17,13 @@ from upath import UPath
 
 from customer_assets.core.errors import PublishError
 from customer_assets.storage.locks import locked_file, share_lock
-from customer_assets.storage.private_files import OWNER_ONLY, make_private, private_directory
+from customer_assets.storage.private_files import (
+    OWNER_ONLY,
+    failing_file,
+    make_private,
+    private_directory,
+    with_filename,
+)
 from customer_assets.storage.store_folder import StoreFolder, is_local
 from customer_assets.storage.succession import ANY_MARK, Succession
 from customer_assets.storage.temporaries import sweep_temporaries, temporary_name
@@ -74,7 +80,7 @@ def atomic_move(staged: Path, path: Path) -> None:
             _put_in_place(staged, target)
     if not is_on_this_disk:
         with atomic_write(path) as temporary:
-            shutil.copyfile(staged, temporary)
+            _copy(staged, temporary)
         staged.unlink()
 
 
@@ -117,7 +123,7 @@ def publish_link(source: Path, path: Path) -> None:
             os.close(lock)
     if not is_linked:
         with atomic_write(path) as temporary:
-            shutil.copyfile(source, temporary)
+            _copy(source, temporary)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -127,7 +133,7 @@ def link_or_copy(source: Path, target: Path) -> None:
     """
     if not _try_link(source, target):
         make_private(target)
-        shutil.copyfile(source, target)
+        _copy(source, target)
 
 
 def resolve(path: Path) -> Path:
@@ -163,6 +169,11 @@ def flush_directory(folder: Path) -> None:
     except OSError as error:
         if error.errno not in NO_DIRECTORY_FLUSH:
             raise
+
+
+def _copy(source: Path, target: Path) -> None:
+    with with_filename(target):  # where nothing but reading and writing copies, Python names no file
+        shutil.copyfile(source, target)
 
 
 def _put_in_place(temporary: Path, target: Path, *, is_flushed: bool = False) -> None:
@@ -209,7 +220,7 @@ def _publish_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         problem = error.strerror or str(error)
-        where = os.fsdecode(error.filename or path)
+        where = os.fsdecode(failing_file(error) or path)
         is_beside = Path(where).parent == path.parent and Path(where).name.startswith(f".{path.name}.")
         if Path(where) != path and not is_beside:
             raise PublishError(str(path), f"{problem} ({where}); free or make writable {Path(where).parent}") from error

@@ -16,6 +16,7 @@ are put in place belongs in `publish.py`, where they are in `layout.py`.
 import hashlib
 import json
 import logging
+import os
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,7 @@ from pydantic import BaseModel, ValidationError
 from customer_assets.core.errors import DamagedTableError, NotMaterializedError, PublishError, TableError
 from customer_assets.storage.folders import Folder
 from customer_assets.storage.parquet import file_digest
-from customer_assets.storage.private_files import private_directory
+from customer_assets.storage.private_files import failing_file, private_directory
 from customer_assets.storage.publish import publish_link, resolve
 from customer_assets.storage.staging import OWNER, StagingArea
 
@@ -364,7 +365,7 @@ class Table(Generic[Facts]):
                 self._remove(sorted(files))
         if isinstance(error, PublishError):
             return error
-        where = str(error.filename or self._folder.where(self._pointer))
+        where = os.fsdecode(failing_file(error) or self._folder.where(self._pointer))
         problem = f"{error.strerror or error} ({where}); free or make writable {where.rpartition('/')[0]}"
         return PublishError(self.file, problem, in_place=is_current)
 

@@ -16,13 +16,15 @@ import requests
 import yaml
 from dagster._core.instance.config import dagster_instance_config
 
-from customer_assets.defs.settings import DEPLOYMENT_VARIABLES, VARIABLES
+from customer_assets.core.configuration import secret_variables
+from customer_assets.defs.settings import DEPLOYMENT_VARIABLES, RESOURCES, VARIABLES
 from customer_assets_tests.harness.machines import services
 from customer_assets_tests.harness.machines.deployment import DEPLOY, SERVICES, unit, variables
 from customer_assets_tests.harness.machines.services import need
 
 PROJECT = DEPLOY.parent
-ENVIRONMENT_FILE = DEPLOY / "customer_assets.env"
+ENVIRONMENT_FILES = (DEPLOY / "dagster.env", DEPLOY / "customer_assets.env")
+each_environment_file = pytest.mark.parametrize("environment_file", ENVIRONMENT_FILES, ids=lambda file: file.name)
 
 
 def deploy_text(name: str) -> str:
@@ -53,12 +55,27 @@ def test_the_environment_file_defines_what_other_files_refer_to() -> None:
     referred = {
         name for text in texts for pair in re.findall(r"[^$]\$\{(\w+)|env: (\w+)", text) for name in pair if name
     }
-    assert referred <= set(variables(ENVIRONMENT_FILE))
+    assert referred <= {name for file in ENVIRONMENT_FILES for name in variables(file)}
 
 
-def test_the_environment_file_names_only_known_settings() -> None:
+def test_only_the_code_server_is_handed_the_secrets_of_syncs() -> None:
+    """The UI has no log-in of its own, and needs neither the API's key nor anything else of a sync."""
+    secrets = {name for kind in RESOURCES.values() for name in secret_variables(kind)} | {"CUSTOMER_API_BASE_URL"}
+    assert secrets.isdisjoint(variables(DEPLOY / "dagster.env"))
+    for service in SERVICES:
+        handed = re.findall(r"^EnvironmentFile=(.*)$", unit(service), re.MULTILINE)
+        ours = ["/etc/customer_assets.env"] if service == "code" else []
+        assert handed == ["/etc/customer_assets.dagster.env", *ours]
+    containers = yaml.safe_load(deploy_text("docker/compose.yaml"))["services"]
+    for service in SERVICES:
+        handed = containers[service]["env_file"]
+        assert ("/etc/customer_assets.env" in handed) is (service == "code")
+
+
+@each_environment_file
+def test_the_environment_file_names_only_known_settings(environment_file: Path) -> None:
     """The commented lines as well."""
-    named = set(re.findall(r"^(?:# )?(CUSTOMER_\w+)=", ENVIRONMENT_FILE.read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"^(?:# )?(CUSTOMER_\w+)=", environment_file.read_text(encoding="utf-8"), re.MULTILINE))
     assert named <= {*VARIABLES, *DEPLOYMENT_VARIABLES}
 
 
@@ -68,15 +85,16 @@ def test_no_file_sets_or_reads_a_variable_that_would_be_warned_about() -> None:
     assert DEPLOYMENT_VARIABLES <= named <= {*VARIABLES, *DEPLOYMENT_VARIABLES}
 
 
-def test_a_shell_reads_the_environment_file_as_systemd_does(tmp_path: Path) -> None:
+@each_environment_file
+def test_a_shell_reads_the_environment_file_as_systemd_does(tmp_path: Path, environment_file: Path) -> None:
     """Commented lines too, once they are uncommented: cron's blanks and asterisks among them."""
     file = tmp_path / "environment"
-    text = re.sub(r"^# (\w+=)", r"\1", ENVIRONMENT_FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = re.sub(r"^# (\w+=)", r"\1", environment_file.read_text(encoding="utf-8"), flags=re.MULTILINE)
     file.write_text(text, encoding="utf-8")
     printed = subprocess.check_output(["env", "-i", "sh", "-ec", f"set -a; . {file}; env -0"], text=True)
     sourced = dict(line.partition("=")[::2] for line in printed.split("\0") if line)
     assert {name: sourced[name] for name in variables(file)} == variables(file)
-    assert variables(file)["CUSTOMER_SCHEDULE"] == "0 3 * * *"
+    assert variables(file).get("CUSTOMER_SCHEDULE", "0 3 * * *") == "0 3 * * *"
 
 
 # --- Dagster's instance -------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ def machine(reader: Reader) -> Iterator[Reader]:
         (root / directory).mkdir(parents=True)
     (root / "opt" / "customer_assets" / ".venv").symlink_to(sys.prefix)
     with running_postgres() as port:
-        for name in ("customer_assets.env", "customer-assets-run"):
+        for name in ("dagster.env", "customer_assets.env", "customer-assets-run"):
             file = reader.home / "deploy" / name
             text = below(root, file.read_text(encoding="utf-8")).replace("5432", str(port))
             file.write_text(reader.with_simulated_api(text), encoding="utf-8")
@@ -421,7 +421,9 @@ def test_the_changelog_names_the_version() -> None:
 
 
 VARIABLE = re.compile(r"\bCUSTOMER_[A-Z_]+\b(?!=)")
-SAMPLE_ENVIRONMENT = PROJECT / "deploy" / "customer_assets.env"
+SAMPLE_ENVIRONMENT = "\n".join(
+    (PROJECT / "deploy" / name).read_text(encoding="utf-8") for name in ("dagster.env", "customer_assets.env")
+)
 
 
 @pytest.mark.parametrize("variable", settings.VARIABLES)
@@ -436,7 +438,7 @@ def test_every_setting_stands_in_the_readme(variable: str) -> None:
 def test_every_setting_that_a_page_names_is_read(page: Path) -> None:
     """By customer_assets, or by the services that the sample environment configures."""
     named = set(VARIABLE.findall((PROJECT / page).read_text(encoding="utf-8")))
-    sample = set(VARIABLE.findall(SAMPLE_ENVIRONMENT.read_text(encoding="utf-8").replace("=", " ")))
+    sample = set(VARIABLE.findall(SAMPLE_ENVIRONMENT.replace("=", " ")))
     added = {name for line in _added_lines(page) for name in VARIABLE.findall(line)}
     assert named <= {*settings.VARIABLES, *sample, *added}
 

@@ -27,7 +27,8 @@ from customer_assets.api.crawl.events import (
 )
 from customer_assets.api.crawl.extent import BEYOND_THE_END, UNBOUNDED, Extent, Numbering
 from customer_assets.api.crawl.guards import RepetitionGuard
-from customer_assets.api.crawl.pace.circuit_breaker import ApiHealth, CircuitBreaker
+from customer_assets.api.crawl.pace.circuit_breaker import CircuitBreaker
+from customer_assets.api.crawl.pace.health import ApiHealth
 from customer_assets.api.crawl.pace.policy import CrawlPolicy
 from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.crawl.page_queue import Attempt, PageQueue
@@ -163,7 +164,7 @@ class Crawl:
             if self._queue.missing():
                 return self._give_up(_Ending("every retry of these pages was spent"), now_s)
             return Done(len(self._only) or self._queue.last)
-        if page_s == inf or len(self._in_flight) >= self._max_in_flight():
+        if page_s == inf or len(self._in_flight) >= self._health.max_in_flight(self._policy):
             return WaitUntil(inf)
         asked_s = max(page_s, self._limiter.paused_until_s)
         patience_s = max(self._policy.max_pause_s, *self._policy.backoff.waits_s, 0.0)  # none of its own waits ends it
@@ -171,10 +172,6 @@ class Crawl:
             return self._give_up(_Ending("the API asked for a longer pause", retry_at_s=asked_s), now_s)
         ready_s = max(page_s, self._limiter.next_send_s(now_s), self._breaker.next_probe_s, self._unproven_until_s)
         return self._fetch(now_s) if ready_s <= now_s else WaitUntil(ready_s)
-
-    def _max_in_flight(self) -> int:
-        """How many requests can be in flight: one until a page has arrived, and one during an outage."""
-        return self._policy.max_concurrency if self._health.is_proven and not self._breaker.is_open else 1
 
     def _fetch(self, now_s: float) -> FetchPage:
         page = self._queue.pop(now_s, new_first=not self._health.is_proven)
@@ -229,6 +226,7 @@ class Crawl:
         self._heard_s, self._health.is_proven, self._unproven_until_s = now_s, True, -inf
         self._breaker.record_success()
         self._follow_extent(self._extent.observe(page))
+        self._health.largest_bytes = max(self._health.largest_bytes, len(page.data))
         attempt = self._queue.attempts[page.number]
         if (
             self._extent.is_short(page)

@@ -19,7 +19,7 @@ from customer_assets.api.crawl.events import (
     Snapshot,
     WaitUntil,
 )
-from customer_assets.api.crawl.pace.circuit_breaker import ApiHealth
+from customer_assets.api.crawl.pace.health import ApiHealth
 from customer_assets.api.crawl.pace.policy import CrawlPolicy
 from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 
@@ -81,8 +81,7 @@ class Lanes:
         if self._is_closing:
             return WaitUntil(inf) if self.in_flight else Done(0)
         is_proven = self._health.is_proven
-        is_alone = not is_proven or self._health.breaker.is_open
-        if self.in_flight >= (1 if is_alone else self._policy.max_concurrency):
+        if self.in_flight >= self._health.max_in_flight(self._policy):
             return WaitUntil(inf)
         wake_s = inf
         # An API that only fails gets the requests of one crawl: the others wait for its first page.

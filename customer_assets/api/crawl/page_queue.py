@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import count
+from itertools import chain, count, islice
 from math import inf
 
 from customer_assets.api.crawl.extent import UNBOUNDED
 from customer_assets.api.crawl.page_ranges import PageRanges
+from customer_assets.core.errors import MAX_PAGES_KEPT
 
 
 @dataclass(slots=True)
@@ -151,9 +152,9 @@ class PageQueue:
         self._abandoned.add(page)
 
     def missing(self) -> tuple[int, ...]:
-        """The pages that exist, as far as known, but have not arrived; ascending."""
+        """The pages that exist, as far as known, but have not arrived; ascending, and no more than are kept."""
         failed = sorted(page for page in self._abandoned | self.attempts.keys() if page <= self._last)
-        return (*failed, *self._new_pages())
+        return tuple(islice(chain(failed, self._new_pages()), MAX_PAGES_KEPT))
 
     def _new(self, _now_s: float) -> int | None:
         page = self._next_new

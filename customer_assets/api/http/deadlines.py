@@ -1,11 +1,13 @@
 """A deadline for a whole response: `requests` and urllib3 limit each single read, so a slow drip would last for ever.
 
-Here the read timeout covers status, headers and body together.
+Here the read timeout covers status, headers and body together, and the connect timeout the lookup of the name as well.
 """
 
 import http.client
 import io
+import queue
 import socket
+import threading
 import time
 from math import inf
 from typing import Any
@@ -13,6 +15,10 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family, create_connection
+
+from customer_assets.core.urls import is_address
 
 BUFFER_BYTES = 2**16
 
@@ -49,6 +55,34 @@ class _TimedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock), BUFFER_BYTES)
 
 
+def look_up(host: str, port: int, timeout_s: float) -> list[tuple[str, int]]:
+    """Return a name's addresses.
+
+    Nothing can interrupt the system's own lookup: it goes on in a thread that keeps no program from ending.
+
+    Raises:
+        TimeoutError: It takes longer.
+        OSError: The name has no address.
+    """
+    found: queue.SimpleQueue[list[tuple[str, int]] | Exception] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            lines = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+            found.put([(str(line[4][0]), int(line[4][1])) for line in lines])
+        except Exception as error:  # noqa: BLE001 - raised by whoever waits
+            found.put(error)
+
+    threading.Thread(target=work, name="customer-api-lookup", daemon=True).start()
+    try:
+        addresses = found.get(timeout=timeout_s)
+    except queue.Empty:
+        raise TimeoutError("The name was not resolved in time.") from None
+    if isinstance(addresses, Exception):
+        raise addresses
+    return addresses
+
+
 class _CountedConnection(HTTPConnection):
     """Counts its requests: one that is closed before a byte of a later response came had been idle for too long."""
 
@@ -57,6 +91,29 @@ class _CountedConnection(HTTPConnection):
     def connect(self) -> None:
         self._requests = 0
         super().connect()
+
+    def _new_conn(self) -> socket.socket:
+        """Connect as urllib3 does, which looks the name up without any limit: here that is part of the time."""
+        timeout_s = self.timeout
+        if not isinstance(timeout_s, int | float) or is_address(self._dns_host):
+            return super()._new_conn()
+        until_s, failure = time.monotonic() + timeout_s, OSError("the name has no address")
+        try:
+            for address in look_up(self._dns_host, self.port, timeout_s):
+                try:
+                    left_s = max(until_s - time.monotonic(), 0.001)
+                    return create_connection(address, left_s, self.source_address, self.socket_options)
+                except OSError as error:
+                    failure = error
+            raise failure
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except UnicodeError as error:
+            raise LocationParseError("the host's name is empty or too long") from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"No connection within {timeout_s:g} s.") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {type(error).__name__}") from error
 
     def getresponse(self) -> Any:  # noqa: ANN401 - urllib3's response
         self._requests += 1

@@ -1,5 +1,6 @@
 """Page store in Redis: several machines can share it, and pages expire by themselves."""
 
+import logging
 import os
 import socket
 import time
@@ -7,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
@@ -15,6 +17,9 @@ import redis
 from customer_assets.api.page_store.base import checksum
 from customer_assets.core.errors import ConfigurationError, PageStoreError
 from customer_assets.core.models import Page
+from customer_assets.core.urls import is_loopback
+
+logger = logging.getLogger("customer_assets.api")
 
 FIELD = "CUSTOMER_PAGE_STORE"
 PREFIX = "customer_assets:pages"
@@ -28,6 +33,12 @@ CLAIM_S = 120.0
 resumed only after this."""
 
 DELETE_IF_OWNED = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+
+
+IN_THE_CLEAR = (
+    "The page store is a Redis on another machine without encryption: whoever is between can read its password and all "
+    "customers. Use rediss:// (CUSTOMER_PAGE_STORE), unless the network is your own."
+)
 
 
 class _Entry(msgspec.Struct, array_like=True):
@@ -66,6 +77,8 @@ class RedisPageStore:
             raise ConfigurationError(
                 FIELD, "it is not the address of a Redis server", "Use, say, redis://localhost:6379/0."
             ) from None
+        if is_in_the_clear(url):
+            logger.warning(IN_THE_CLEAR)
         self._token = _token()
         self._claimed: dict[str, float] = {}
         with _store_errors():
@@ -74,7 +87,8 @@ class RedisPageStore:
     def numbers(self, crawl: str) -> Iterable[int]:
         """The numbers of the pages that were stored, ascending; expired ones stay listed until all have expired."""
         with _store_errors():
-            return [int(number) for number in self._redis.zrange(_index(crawl), 0, -1)]  # type: ignore[arg-type] # names, as no scores are asked for
+            members: list[bytes] = self._redis.zrange(_index(crawl), 0, -1)  # type: ignore[assignment] # no scores
+        return [int(member) for member in members if member.isdigit()]  # another program can have added some
 
     def get(self, crawl: str, number: int) -> Page | None:
         """Return a page; None if it is not stored, has expired or is damaged."""
@@ -150,6 +164,12 @@ class RedisPageStore:
         for crawl in tuple(self._claimed):
             self.release(crawl)
         self._redis.close()
+
+
+def is_in_the_clear(url: str) -> bool:
+    """Whether customers travel to another machine unencrypted."""
+    parts = urlsplit(url)
+    return parts.scheme == "redis" and not is_loopback(parts.hostname or "localhost")
 
 
 def _key(crawl: str, number: int) -> str:

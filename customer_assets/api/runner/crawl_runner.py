@@ -6,9 +6,9 @@ in `crawl/`, what a response means in `endpoint.py`.
 
 import queue
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from math import isinf
+from math import inf, isinf
 from typing import NamedTuple
 
 from customer_assets.api.auth.settings import Credentials
@@ -22,6 +22,7 @@ from customer_assets.api.crawl.events import (
     Outcome,
     PageReceived,
     RequestFailed,
+    Snapshot,
     WaitUntil,
 )
 from customer_assets.api.crawl.lanes import Lanes
@@ -34,6 +35,7 @@ from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import (
     APIError,
     ConfigurationError,
+    CrawlLimitError,
     CrawlPausedError,
     IncompleteCrawlError,
     RequestRefusedError,
@@ -41,6 +43,38 @@ from customer_assets.core.errors import (
 
 DATES_KEPT = 100
 """Responses are dated to the second; the earliest date counts, and is among the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlLimits:
+    """What a whole crawl can take, all of its passes together.
+
+    Attributes:
+        max_s: Its seconds.
+        max_bytes: The bytes of its pages.
+        ends_at_s: When its seconds are over, by the clock's `monotonic_s`.
+    """
+
+    max_s: float = inf
+    max_bytes: float = inf
+    ends_at_s: float = inf
+
+    def validate(self, now_s: float, received: int, snapshot: Callable[[], Snapshot]) -> None:
+        """Let a crawl go on.
+
+        Raises:
+            CrawlLimitError: It has reached a limit; names it.
+        """
+        if now_s < self.ends_at_s and received < self.max_bytes:
+            return
+        setting, limit = ("max_crawl_bytes", f"{self.max_bytes} bytes")
+        if now_s >= self.ends_at_s:
+            setting, limit = ("max_crawl_s", f"{self.max_s:g} s")
+        state = snapshot()
+        raise CrawlLimitError(setting, limit, state.pages_arrived + state.pages_held, state.total_pages)
+
+
+NO_LIMITS = CrawlLimits()
 
 
 class CrawlRunner:
@@ -54,6 +88,7 @@ class CrawlRunner:
         stats: Counts.
         progress: Logs.
         on_page: Receives each accepted page, once.
+        limits: What the whole crawl can take.
 
     Attributes:
         last_failure: The latest request that failed; None if none has.
@@ -68,7 +103,9 @@ class CrawlRunner:
         stats: CrawlStats,
         progress: Progress,
         on_page: Callable[[PageReceived], None],
+        limits: CrawlLimits = NO_LIMITS,
     ) -> None:
+        self._limits = limits
         self._crawl, self._endpoint, self._credentials, self._clock = crawl, endpoint, credentials, clock
         self._stats, self._progress, self._on_page = stats, progress, on_page
         self._outcomes: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
@@ -77,16 +114,25 @@ class CrawlRunner:
         self.last_failure: RequestFailed | None = None
 
     def run(self, transport: Transport) -> Done | GiveUp:
-        """Run the crawl to its end."""
+        """Run the crawl to its end.
+
+        Raises:
+            CrawlLimitError: It reached one of its limits.
+        """
         try:
             return self.advance(transport)
         finally:
             self.finish()
 
     def advance(self, transport: Transport) -> Done | GiveUp:
-        """Run to the next end: of the crawl, or of one of those that run side by side."""
+        """Run to the next end: of the crawl, or of one of those that run side by side.
+
+        Raises:
+            CrawlLimitError: It reached one of its limits.
+        """
         while True:
             now_s = self._clock.monotonic_s()
+            self._limits.validate(now_s, self._stats.bytes, self._crawl.snapshot)
             max_wait_s = self._progress.tick(self._crawl.snapshot, now_s)
             action = self._crawl.next_action(now_s)
             if isinstance(action, FetchPage):

@@ -19,7 +19,7 @@ from customer_assets.api.crawl.crawl import Crawl
 from customer_assets.api.crawl.events import GiveUp
 from customer_assets.api.crawl.extent import NOTHING_FOLLOWS, UNBOUNDED, Extent, Numbering
 from customer_assets.api.crawl.guards import GROWTH_ALLOWANCE
-from customer_assets.api.crawl.pace.circuit_breaker import ApiHealth
+from customer_assets.api.crawl.pace.health import ApiHealth
 from customer_assets.api.crawl.pace.policy import BackoffPolicy, CrawlPolicy
 from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.page_store.best_effort import BestEffortStore

@@ -16,7 +16,8 @@ from customer_assets.api.crawl.consistency import MAX_PASSES, Consistency, PageS
 from customer_assets.api.crawl.events import GiveUp, PageReceived
 from customer_assets.api.crawl.extent import NOTHING_FOLLOWS, Numbering
 from customer_assets.api.crawl.lanes import Lanes
-from customer_assets.api.crawl.pace.circuit_breaker import ApiHealth, CircuitBreaker
+from customer_assets.api.crawl.pace.circuit_breaker import CircuitBreaker
+from customer_assets.api.crawl.pace.health import ApiHealth
 from customer_assets.api.crawl.pace.policy import CrawlPolicy
 from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.http.base import Transport

@@ -1,5 +1,7 @@
 """Questions about a run that several modules here ask: has it ended, will Dagster retry it, is it this project's."""
 
+import sys
+
 import dagster as dg
 
 FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -20,7 +22,9 @@ def is_ours(run: dg.DagsterRun, location: str) -> bool:
     """Whether a run executed this project's code.
 
     A run that the UI or the daemon launched names its code location. One from the command line names only the module
-    it loaded. One that Python executed in-process names neither, so nobody can say whose it is: it counts as foreign.
+    that it loaded and the interpreter that did: other projects on the same instance can have this package, too, each in
+    an environment of its own. One that Python executed in-process names neither, so nobody can say whose it
+    is: it counts as foreign.
 
     Args:
         run: The run.
@@ -29,5 +33,7 @@ def is_ours(run: dg.DagsterRun, location: str) -> bool:
     if run.remote_job_origin is not None:
         return run.remote_job_origin.location_name == location
     origin = run.job_code_origin
-    module = getattr(origin.repository_origin.code_pointer, "module", "") if origin is not None else ""
+    if origin is None or origin.repository_origin.executable_path != sys.executable:
+        return False
+    module = getattr(origin.repository_origin.code_pointer, "module", "")
     return str(module).partition(".")[0] == PACKAGE

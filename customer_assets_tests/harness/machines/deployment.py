@@ -1,7 +1,7 @@
 """Runs what `deploy/` describes: PostgreSQL, code server, webserver and daemon, which tests start and kill.
 
-The commands come from the systemd units, the rest from `deploy/dagster.yaml`, `deploy/workspace.yaml` and
-`deploy/customer_assets.env`. Only ports, directories and the interpreter's path differ.
+The commands come from the systemd units, the rest from `deploy/dagster.yaml`, `deploy/workspace.yaml` and the
+environment file that each unit names. Only ports, directories and the interpreter's path differ.
 """
 
 import os
@@ -70,7 +70,8 @@ class Deployment:
             "CUSTOMER_DATA_DIR": str(self.data),
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CUSTOMER_", "DAGSTER_"))}
-        self.environ = kept | variables(DEPLOY / "customer_assets.env") | places | dict(environ)
+        files = variables(DEPLOY / "dagster.env") | variables(DEPLOY / "customer_assets.env")
+        self.environ = kept | files | places | dict(environ)
         self.log = folder / "services.log"
         self.ui = UI(int(self.environ["CUSTOMER_WEBSERVER_PORT"]))
         self.running: dict[str, subprocess.Popen[bytes]] = {}
@@ -85,11 +86,18 @@ class Deployment:
                 self.running[service] = subprocess.Popen(
                     shlex.split(command.replace(INSTALLED_HOME, str(self.home))),
                     cwd=self.home,
-                    env=self.environ,
+                    env=self._environ_of(service),
                     start_new_session=True,
                     stdout=log,
                     stderr=log,
                 )
+
+    def _environ_of(self, service: str) -> dict[str, str]:
+        """Return the variables that a unit hands to its service: a setting that it is not handed is not there."""
+        if "/etc/customer_assets.env" in unit(service):
+            return self.environ
+        handed = variables(DEPLOY / "dagster.env")
+        return {name: value for name, value in self.environ.items() if name in handed or name[:9] != "CUSTOMER_"}
 
     def kill(self, *services: str) -> None:
         """Kill services and everything they started, as a power cut would."""

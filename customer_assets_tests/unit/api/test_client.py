@@ -15,6 +15,7 @@ import pytest
 from customer_assets.api import CustomerAPIClient
 from customer_assets.core.errors import (
     ConfigurationError,
+    CrawlLimitError,
     CrawlPausedError,
     IncompleteCrawlError,
     PageFailedError,
@@ -83,6 +84,26 @@ def test_a_pause_of_a_day_ends_the_crawl(serve_script: Serve) -> None:
     with CustomerAPIClient(server.url, KEY, clock=FakeClock()) as client, pytest.raises(CrawlPausedError) as caught:
         client.fetch_all_customers()
     assert caught.value.retry_after_s == pytest.approx(86_400)
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [({"max_crawl_bytes": 1}, "max_crawl_bytes, 1 bytes"), ({"max_crawl_s": 2.5}, "max_crawl_s, 2.5 s")],
+)
+def test_a_crawl_that_reaches_its_limit_is_resumed(
+    serve_script: Serve, tmp_path: Path, limits: dict[str, Any], named: str
+) -> None:
+    """It ends by the limit's name and keeps what it has read; the next one requests only the rest."""
+    first = http(200, body(1, total=12))
+    server = serve_script([first, http(500), http(500)] if "max_crawl_s" in limits else [first])
+    kept: dict[str, Any] = {"page_store": f"sqlite:///{tmp_path}/pages.sqlite", "max_concurrency": 1}
+    ended = pytest.raises(CrawlLimitError, match=f"reached {named}, and was ended. 1 of 2 pages are read and kept")
+    with CustomerAPIClient(server.url, KEY, clock=FakeClock(), **kept, **limits) as client, ended:
+        client.fetch_all_customers()
+    asked = len(server.requests)
+    with CustomerAPIClient(server.url, KEY, clock=FakeClock(), **kept) as client:
+        assert len(client.fetch_all_customers()) == 12
+    assert server.pages[asked:].count(2) == 1
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 302])

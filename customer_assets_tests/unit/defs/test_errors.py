@@ -1,9 +1,13 @@
 """Each error reaches Dagster as what it should do about it."""
 
 import errno
+import re
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
+import pyarrow as pa
 import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._utils.error import serializable_error_info_from_exc_info
@@ -64,6 +68,46 @@ def test_a_pause_that_a_run_can_sit_out_is_waited_for() -> None:
     with pytest.raises(dg.RetryRequested) as caught, as_dagster_failures():
         raise CrawlPausedError(120)
     assert caught.value.seconds_to_wait == 120
+
+
+def out_of_memory(place: Path) -> Exception:
+    """DuckDB's error when there is no room where it puts what exceeds its memory."""
+    settings: dict[str, Any] = {
+        "memory_limit": "20MB",
+        "temp_directory": str(place),
+        "max_temp_directory_size": "1MB",
+        "threads": 1,
+    }
+    with duckdb.connect(config=settings) as connection, pytest.raises(duckdb.Error) as caught:
+        connection.execute("CREATE TABLE t AS SELECT md5(i::VARCHAR) m FROM range(2000000) r(i) ORDER BY m")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [
+        ("out of memory", "OutOfMemoryException: the engine ran out of memory, or of disk for what exceeds it."),
+        (MemoryError(), "MemoryError: the engine ran out of memory"),
+        (pa.ArrowMemoryError("malloc of size 64 failed"), "ArrowMemoryError: the engine ran out of memory"),
+        (
+            duckdb.IOException('Could not write file "/spill/duckdb_temp.tmp": No space left on device'),
+            "IOException: the disk is full where the engine puts what exceeds its memory. Free space there",
+        ),
+        (duckdb.IOException("No magic bytes found"), "IOException: the engine could not read or compute its frames"),
+    ],
+)
+def test_an_engines_message_that_is_withheld_is_explained(tmp_path: Path, cause: Any, expected: str) -> None:
+    """What is full is not called damaged: to materialise everything again would not help."""
+    error = out_of_memory(tmp_path) if cause == "out of memory" else cause
+    with pytest.raises(dg.Failure, match=re.escape(expected)) as caught, as_dagster_failures():
+        raise error
+    assert caught.value.allow_retries is False
+
+
+def test_a_disk_that_is_full_is_named_by_what_was_to_be_written() -> None:
+    """Of a copy, Python names the file that was read as well, and first."""
+    with pytest.raises(dg.Failure, match=r"No space left on device \(/there/copy\)"), as_dagster_failures():
+        raise OSError(errno.ENOSPC, "No space left on device", "/here/source", None, "/there/copy")
 
 
 def kept_of(error: BaseException) -> list[SerializableErrorInfo]:

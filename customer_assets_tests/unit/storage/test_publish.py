@@ -87,6 +87,14 @@ def test_a_finished_file_that_is_missing_is_named(tmp_path: Path) -> None:
         atomic_move(tmp_path / "missing", tmp_path / "out")
 
 
+@pytest.mark.parametrize("named", [("/here/staged", None, "/there/copy"), ("/there/copy",)])
+def test_a_full_disk_is_that_of_the_file_that_was_written(tmp_path: Path, named: tuple[str | None, ...]) -> None:
+    """A file that is copied there from another disk is not to blame, although Python names it first."""
+    full = pytest.raises(PublishError, match=r"No space left \(/there/copy\); free or make writable /there\.")
+    with full, atomic_write(tmp_path / "customers.json"):
+        raise OSError(errno.ENOSPC, "No space left", *named)
+
+
 @pytest.mark.parametrize("link", [os.link, refuse_link])
 def test_a_file_that_is_read_stays_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: Callable[..., None]

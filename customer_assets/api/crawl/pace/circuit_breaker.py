@@ -1,7 +1,7 @@
 """Distinguishes an outage from a flaky API, and says how long to probe a broken one. Counts and instants, no clock."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +84,3 @@ class CircuitBreaker:
             self._failing -= self._latest[0]
         self._latest.append(failed)
         self._failing += failed
-
-
-@dataclass(slots=True)
-class ApiHealth:
-    """What is known of how an API answers: one for all crawls that run side by side.
-
-    Attributes:
-        breaker: Notices an outage.
-        is_proven: Whether a page has arrived. Until then requests go one at a time.
-        accepted: Pages that were accepted: as long as there are more, pages that failed are tried again.
-    """
-
-    breaker: CircuitBreaker = field(default_factory=lambda: CircuitBreaker(BreakerPolicy()))
-    is_proven: bool = False
-    accepted: int = 0

@@ -40,6 +40,8 @@ class CrawlPolicy:
         rounds: How often a page may spend all its retries before it is abandoned.
         max_pause_s: The longest `Retry-After` that a crawl waits for; a longer one ends it.
         max_throttled_s: How long a crawl puts up with nothing but 429s.
+        max_bytes_in_flight: Fewer requests are in flight where pages are so large that together they exceed this: each
+            is in memory two or three times while it is read and parsed.
         max_pages: More pages than this end the crawl.
         max_growth: Growth beyond this many times the first answer's pages, plus 100, ends the crawl.
         max_repeats: This many pages in a row with the same records end the crawl.
@@ -51,6 +53,7 @@ class CrawlPolicy:
     rounds: int = 3
     max_pause_s: float = 60.0
     max_throttled_s: float = 300.0
+    max_bytes_in_flight: int = 128 * 2**20
     max_pages: int = 10_000_000
     max_growth: float = 2.0
     max_repeats: int = 10

@@ -519,6 +519,18 @@ def test_a_long_pause_of_one_page_lets_the_others_go_on() -> None:
     assert traveller.ends() == GiveUp((2,), 4, "the API asked for a longer pause", retry_after_s=100.0)
 
 
+@pytest.mark.parametrize(("page_bytes", "expected"), [(1, 8), (16 * 2**20, 8), (40 * 2**20, 3), (200 * 2**20, 1)])
+def test_large_pages_are_requested_by_fewer_at_a_time(page_bytes: int, expected: int) -> None:
+    """Together they stay below the policy's limit; a single one is requested, however large."""
+    crawl = Crawl(CrawlPolicy(max_concurrency=8), RateLimiter(1_000_000, max_concurrency=8))
+    assert isinstance(crawl.next_action(0.0), FetchPage)
+    crawl.receive(PageReceived(Page(1, 1, 99, 99, 1, bytes(page_bytes)), 0.1), 0.1)
+    now_s = 0.1
+    while not isinstance(action := crawl.next_action(now_s), WaitUntil) or action.instant_s < inf:
+        now_s = action.instant_s if isinstance(action, WaitUntil) else now_s
+    assert crawl.in_flight == expected
+
+
 def test_a_long_pause_waits_for_what_is_in_flight() -> None:
     """Pages on their way are taken before the crawl ends."""
     traveller = begun(3)

@@ -8,7 +8,8 @@ from customer_assets.api.crawl.crawl import Crawl
 from customer_assets.api.crawl.events import Done, FetchPage, GiveUp, PageReceived, RequestFailed, WaitUntil
 from customer_assets.api.crawl.extent import Extent, Numbering
 from customer_assets.api.crawl.lanes import Lanes
-from customer_assets.api.crawl.pace.circuit_breaker import ApiHealth, CircuitBreaker
+from customer_assets.api.crawl.pace.circuit_breaker import CircuitBreaker
+from customer_assets.api.crawl.pace.health import ApiHealth
 from customer_assets.api.crawl.pace.policy import CrawlPolicy
 from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.core.metrics import FailureCause

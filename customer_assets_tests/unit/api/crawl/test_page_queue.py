@@ -1,5 +1,6 @@
 """Which pages are still to be asked for, and in which order."""
 
+import tracemalloc
 from collections.abc import Iterable
 from math import inf
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from customer_assets.api.crawl.page_queue import Attempt, DelayQueue, PageQueue
 from customer_assets.api.crawl.page_ranges import PageRanges
+from customer_assets.core.errors import MAX_PAGES_KEPT, IncompleteCrawlError
 
 
 def agenda(last: int, held: Iterable[int] = (), first: int = 1) -> PageQueue:
@@ -22,6 +24,19 @@ def take_all(pages: PageQueue, now_s: float = 0.0) -> list[int]:
     while pages.earliest_s() <= now_s:
         taken.append(pages.pop(now_s))
     return taken
+
+
+def test_a_lie_about_the_number_of_pages_costs_no_memory() -> None:
+    """Ten million pages that nobody has seen are not listed one by one."""
+    tracemalloc.start()
+    try:
+        missing = agenda(10_000_000).missing()
+        assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert (missing[0], len(missing)) == (1, MAX_PAGES_KEPT)
+    error = IncompleteCrawlError(missing, 10_000_000, "any")
+    assert str(error).startswith("At least 100000 of 10000000 pages are missing")
 
 
 # --- pages by the instant they are due ---------------------------------------------------------------------

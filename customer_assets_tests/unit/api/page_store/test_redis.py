@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from customer_assets.api.page_store.base import open_store
-from customer_assets.api.page_store.redis import RedisPageStore
+from customer_assets.api.page_store.redis import RedisPageStore, is_in_the_clear
 from customer_assets.core.errors import ConfigurationError, PageStoreError
 from customer_assets_tests.harness.machines.page_stores import ManualClock, page
 from customer_assets_tests.harness.machines.services import free_port
@@ -36,6 +36,48 @@ def test_a_damaged_page_in_redis_is_none(redis_url: str, damaged: bytes) -> None
         connection.set(key, damaged)
     assert opened.get("damaged", 1) is None
     opened.close()
+
+
+@pytest.mark.service
+def test_what_others_add_to_the_index_is_passed_over(redis_url: str) -> None:
+    """Redis can be shared; a crawl reads its own pages."""
+    opened = open_store(redis_url, ManualClock())
+    opened.put("shared", page(3), 60)
+    with redis.Redis.from_url(redis_url) as connection:
+        (index,) = connection.keys("*shared:numbers")
+        connection.zadd(index, {"foreign": 1, "": 2, "-7": 3, "3.5": 4, "\xb2": 5})
+    assert list(opened.numbers("shared")) == [3]
+    opened.set_ttl("shared", 0)
+    assert list(opened.numbers("shared")) == []
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "warns"),
+    [
+        ("redis://:canary@192.0.2.1:6379/0", True),
+        ("redis://redis.example.org", True),
+        ("redis://localhost:6379/0", False),
+        ("redis://127.0.0.1", False),
+        ("redis://[::1]:6379", False),
+        ("redis://", False),
+        ("rediss://:canary@redis.example.org/0", False),
+        ("unix:///run/redis.sock", False),
+    ],
+)
+def test_customers_in_the_clear_are_warned_about(url: str, *, warns: bool) -> None:
+    """Only on the way to another machine."""
+    assert is_in_the_clear(url) is warns
+
+
+def test_the_warning_does_not_show_the_address(caplog: pytest.LogCaptureFixture) -> None:
+    """It can hold a password."""
+    with pytest.raises(PageStoreError):
+        open_store("redis://:canary@redis.invalid/0", ManualClock())
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning.startswith("The page store is a Redis on another machine without encryption")
+    assert "canary" not in warning
+    assert "redis.invalid" not in warning
 
 
 def test_a_redis_that_does_not_answer_is_told() -> None:

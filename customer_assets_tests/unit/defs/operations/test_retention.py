@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -75,10 +76,10 @@ def aged(instance: dg.DagsterInstance, run_id: str, age: timedelta, module: str 
     return run_id
 
 
-def code_origin(module: str) -> JobPythonOrigin:
+def code_origin(module: str, interpreter: str = sys.executable) -> JobPythonOrigin:
     """Say which code a run executed, as the command line does."""
     pointer = ModuleCodePointer(module, "defs", working_directory="/srv/project")
-    repository = RepositoryPythonOrigin("/usr/bin/python3", pointer, entry_point=["dagster"])
+    repository = RepositoryPythonOrigin(interpreter, pointer, entry_point=["dagster"])
     return JobPythonOrigin("any", repository)
 
 
@@ -274,6 +275,15 @@ def test_from_the_command_line_only_our_own_runs_are_deleted(
     run = aged(instance, instance.create_run_for_job(nothing, status=Status.SUCCESS).run_id, OLD, module)
     result = deletion(instance)
     assert (run not in remaining(instance, result)) is is_deleted
+
+
+def test_a_run_of_another_environment_is_not_ours_to_delete(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another project on this instance can have installed this package for itself."""
+    run = aged(instance, instance.create_run_for_job(nothing, status=Status.SUCCESS).run_id, OLD)
+    monkeypatch.setattr(sys, "executable", "/opt/others/.venv/bin/python")
+    assert remaining(instance, deletion(instance)) == {run}
 
 
 def test_a_long_history_is_read_page_by_page(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
