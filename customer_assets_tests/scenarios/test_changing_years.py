@@ -141,7 +141,12 @@ class ChangingYears(RuleBasedStateMachine):
         gone = {number for number in deleted if number in table} - {record["id"] for record in records}
         for number in gone:
             del table[number]
-        counts: dict[str, Any] = {"before": before, "received": len(records), "added": added, "replaced": len(records) - added}
+        counts: dict[str, Any] = {
+            "before": before,
+            "received": len(records),
+            "added": added,
+            "replaced": len(records) - added,
+        }
         counts |= {"repeated": 0, "stale": 0, "unchanged": 0, "deleted": len(gone)}
         upsert = None if last is None else UpsertSummary(**counts, removed=len(records) - added + len(gone))
         assert upsert is None or (upsert.adds_up and upsert.after == len(table))
