@@ -1,7 +1,7 @@
 """Looks at an API before a sync is set up: `python -m customer_assets.api probe`.
 
-It requests one or two pages, and prints what they say: names and counts, never a value of any customer. What records
-say is worked out in `responses/survey.py`.
+It requests one or two pages, and two more if changes can be requested. It prints what they say: names and counts, never
+a value of any customer. What records say is worked out in `responses/survey.py`.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from customer_assets.core.models import Page
 
 PAGES = 2
 """The second page shows how pages follow each other."""
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 LIMIT_WORDS = ("limit", "retry-after", "quota")
 NOT_SETTINGS = ("key_variable", "simulator")
@@ -157,6 +160,8 @@ def probe_api(section: Mapping[str, Any], environ: Mapping[str, str]) -> Iterato
         else:
             is_whole = True
         yield from describe(client, probe, is_whole=is_whole)
+    if settings.incremental is not None and any(page.record_count for page in probe.pages):
+        yield from ("", f"changes: {describe_filter(settings, key, environ)}")
 
 
 @contextmanager
@@ -189,6 +194,21 @@ def describe(client: CustomerAPIClient, probe: Probe, *, is_whole: bool) -> Iter
     yield f"limit headers: {'; '.join(limits) or 'none'}"
     yield from ("", "fields of a record:", *(f"  {line}" for line in describe_fields(found)))
     yield from ("", "the mapping:", *(f"  {line}" for line in describe_mapping(found, options.record)))
+
+
+def describe_filter(settings: ApiSettings, key: str, environ: Mapping[str, str]) -> str:
+    """Say whether the API understands how it is asked for changes: all are long ago, and none is tomorrow's."""
+    found = []
+    for since in (LONG_AGO, datetime.now(UTC) + timedelta(days=1)):
+        try:
+            with opened(settings.updated_since(since), key, environ) as (client, _):
+                found.append(bool(client._fetch_page(1)["data"]))  # noqa: SLF001 - specified so
+        except APIError as error:
+            return f"they cannot be requested: {error}"
+    if found == [True, False]:
+        return "they can be requested"
+    problem = "the API ignores the filter" if found[0] else "the API shows none at all"
+    return f"{problem}; check parameter, format and template of incremental"
 
 
 def _cost(first: Page, probe: Probe, options: ApiSettings) -> str:

@@ -216,6 +216,8 @@ def _why_full(plan: CrawlPlan, settings: Incremental, last: SyncState, now: date
     changed = sorted(name for name in {**last.inputs, **plan.inputs} if last.inputs.get(name) != plan.inputs.get(name))
     if changed:
         return f"changed since the last crawl: {', '.join(changed)}"
+    if not last.customers:  # nothing would come again that shows whether the filter works
+        return "no customer is known yet"
     if last.upsert is not None and (reason := _why_doubted(last.upsert, missing_customers)):
         return reason
     if last.full_at - now > CLOCKS_DIFFER:

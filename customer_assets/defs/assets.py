@@ -147,6 +147,11 @@ def _land(
     if plan.settings is not None:
         context.log.info(describe_plan(plan))
     settings = api.settings()
+
+    def shows_changes(since: datetime) -> bool:
+        with api.client(directory.page_store_url, settings=settings.updated_since(since)) as client:
+            return bool(client._fetch_page(1)["data"])  # noqa: SLF001 - specified so; no page but the first is needed
+
     with (
         directory.landing(settings.mapping, api.source) as landing,
         api.client(directory.page_store_url, observer(context), settings.updated_since(plan.since)) as client,
@@ -156,7 +161,7 @@ def _land(
             figures = client.crawl(landing.writer)
         if deletions is not None:
             figures.add_earlier(deletions)
-        if reason := why_unreliable(plan, figures, lambda since: _shows_changes(api, directory, since)):
+        if reason := why_unreliable(plan, figures, shows_changes):
             landing.writer.abort()
             return reason
         if stored is not None:
@@ -176,12 +181,6 @@ def _land_deletions(
         return None
     with api.client(directory.page_store_url, settings=settings) as client:
         return client.crawl(landing.open_deletions(settings.record))
-
-
-def _shows_changes(api: CustomerAPIResource, directory: DataDirectory, since: datetime) -> bool:
-    """Whether the API answers with any customer to a request for what changed since an instant."""
-    with api.client(directory.page_store_url, settings=api.settings().updated_since(since)) as client:
-        return bool(client._fetch_page(1)["data"])  # noqa: SLF001 - specified so, and no page but the first is needed
 
 
 def _clean_customers(sync: Sync) -> dg.AssetsDefinition:

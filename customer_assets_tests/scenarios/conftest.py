@@ -8,12 +8,14 @@ from customer_assets_tests.harness.machines.command_line import sync_environ
 from customer_assets_tests.harness.records.engines import as_of, engine
 from customer_assets_tests.harness.storage.file_operations import store_operations, unflushed
 from customer_assets_tests.harness.storage.interrupted_sync import site, store_site
+from customer_assets_tests.harness.storage.process_store import process_store
 
 __all__ = [
     "as_of",
     "browser",
     "engine",
     "instance",
+    "process_store",
     "resources",
     "serve_api",
     "serve_script",

@@ -22,6 +22,7 @@ from customer_assets.core.errors import PublishError
 from customer_assets.core.models import UpsertSummary
 from customer_assets.storage.parquet import escape_glob
 from customer_assets.storage.private_files import private_file
+from customer_assets.storage.publish import link_or_copy
 
 if TYPE_CHECKING:
     import duckdb
@@ -120,20 +121,28 @@ def upsert(base: Path, changes: Path, target: Path, deleted: Path | None = None)
     with _database(target.parent) as database, private_file(target):
         gone = None if deleted is None else escape_glob(deleted)
         _classify(database, schema, escape_glob(base), escape_glob(changes), gone)
-        columns = ", ".join(f'"{name}"' for name in schema.names)
-        path = str(target).replace("'", "''")
-        # USE_TMP_FILE would write beside the private file and replace it, readable by all.
-        database.execute(f"""
-            COPY (
-                SELECT {columns} FROM base ANTI JOIN leaving USING (id)
-                UNION ALL BY NAME
-                SELECT {columns} FROM incoming SEMI JOIN winners USING (id)
-            ) TO '{path}' (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)
-        """)  # noqa: S608 - names of our own columns, and a path that is escaped
         summary, change = _sum_up(database, base, changes)
+        if summary.added or summary.removed:
+            _write(database, schema, target)
+        else:  # on a quiet day the table is not written again
+            target.unlink()
+            link_or_copy(base, target)
         if pq.read_metadata(target).num_rows != summary.after or not summary.adds_up:
             raise PublishError(str(target), f"the merged table does not add up: {summary!r}")
     return summary, change
+
+
+def _write(database: "duckdb.DuckDBPyConnection", schema: pa.Schema, target: Path) -> None:
+    columns = ", ".join(f'"{name}"' for name in schema.names)
+    path = str(target).replace("'", "''")
+    # USE_TMP_FILE would write beside the private file and replace it, readable by all.
+    database.execute(f"""
+        COPY (
+            SELECT {columns} FROM base ANTI JOIN leaving USING (id)
+            UNION ALL BY NAME
+            SELECT {columns} FROM incoming SEMI JOIN winners USING (id)
+        ) TO '{path}' (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)
+    """)  # noqa: S608 - names of our own columns, and a path that is escaped
 
 
 def merge_rejected(before: Path, changes: Path, target: Path) -> None:

@@ -57,6 +57,7 @@ class ChangingCustomers:
         now: The server's clock.
         shown: What the API shows: each customer's record, by id.
         left: Who left since this was emptied.
+        deleted: Everybody who left, and when.
     """
 
     def __init__(self, dice: random.Random, latest: timedelta, *, is_strict: bool = False) -> None:
@@ -64,6 +65,7 @@ class ChangingCustomers:
         self.now = FIRST_DAY
         self.shown: dict[int, dict[str, Any]] = {}
         self.left: set[int] = set()
+        self.deleted: dict[int, str] = {}
         self._late: list[tuple[datetime, int, dict[str, Any]]] = []
         self._newest = 0
         self._versions = 0
@@ -100,6 +102,7 @@ class ChangingCustomers:
             gone = self.dice.choice(sorted(self.shown))
             del self.shown[gone]
             self.left.add(gone)
+            self.deleted[gone] = written(self.now)
         else:
             self._write(self.dice.choice(sorted(self.shown)))
 
@@ -119,5 +122,5 @@ class ChangingCustomers:
         for _, number, record in due:
             shown = self.shown.get(number)
             is_newer = shown is None or shown["updated_at"] <= record["updated_at"]
-            if number not in self.left and is_newer:
+            if number not in self.deleted and is_newer:
                 self.shown[number] = record

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from customer_assets.api.__main__ import main
+from customer_assets.simulator import SimulatorSettings, running_simulator
 from customer_assets_tests.harness.vendors import VENDORS, Population, VendorAPI
 from customer_assets_tests.harness.vendors.base import ENVIRON, KEY
 from customer_assets_tests.harness.vendors.serve import serve_vendor
@@ -87,3 +88,33 @@ def test_an_api_that_refuses_is_an_error(capsys: pytest.CaptureFixture[str]) -> 
     """With what to do about it."""
     assert probe("stripe", VENDORS["stripe"](Population(3)), CUSTOMER_API_KEY="wrong") == 1
     assert "Check the token (CUSTOMER_API_KEY)." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("incremental", "line"),
+    [
+        ({"parameter": "updated_since"}, "they can be requested"),
+        (
+            {"parameter": "changed_since"},
+            "the API ignores the filter; check parameter, format and template of incremental",
+        ),
+        (
+            {"parameter": "updated_since", "format": "%m", "template": "21{since}-01-01T00:00:00Z"},
+            "the API shows none at all; check parameter, format and template of incremental",
+        ),
+        (
+            {"parameter": "updated_since", "template": "2199-01-01T00:00:00Z#{since}"},
+            "they cannot be requested: The API answered page 1 with HTTP 400",
+        ),
+    ],
+    ids=["right", "another parameter", "another instant", "another format"],
+)
+def test_the_filter_for_changes_is_tried(
+    incremental: dict[str, str], line: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "api.yaml"
+    file.write_text(yaml.safe_dump({"api": {"incremental": incremental}}), encoding="utf-8")
+    with running_simulator(SimulatorSettings(customers=50, changes_per_hour=60)) as simulator:
+        arguments = ["probe", "--config", str(file), "--base-url", simulator.base_url]
+        assert main(arguments, {"CUSTOMER_API_KEY": KEY}) == 0
+    assert f"\nchanges: {line}" in capsys.readouterr().out

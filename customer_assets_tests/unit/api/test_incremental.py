@@ -95,6 +95,7 @@ def test_what_changed_since_the_watermark_is_requested(sync: SyncState) -> None:
             INPUTS,
             "the clock was set back: the last full crawl lies ahead",
         ),
+        (summary(state(customers=0)), INPUTS, "no customer is known yet"),
         (
             summary(state(upsert=UPSERT), missing=2),
             INPUTS,

@@ -34,6 +34,7 @@ def write(path: Path, rows: Sequence[Row], mapping: RecordMapping = DATED) -> Pa
     schema = raw_schema(mapping)
     complete = [{name: each.get(name) for name in schema.names} for each in rows]
     pq.write_table(pa.Table.from_pylist(complete, schema=schema), path)
+    path.chmod(0o600)
     return path
 
 
@@ -229,6 +230,14 @@ def test_deleted_customers_leave_unless_they_are_among_the_changes(
     assert hash_content(base) + change == hash_content(target)
 
 
+def test_a_table_that_nothing_changes_is_not_written_again(tmp_path: Path) -> None:
+    base = write(tmp_path / "base.parquet", [row(1, "a"), row(2, "b", 2)])
+    for number, changes in enumerate(([], [row(1, "a")], [row(2, "c", 1)])):
+        came, target = write(tmp_path / "changes.parquet", changes), tmp_path / f"merged_{number}.parquet"
+        summary, change = upsert(base, came, target)
+        assert (target.read_bytes(), change, summary.after) == (base.read_bytes(), ContentHash(), 2)
+
+
 def test_updates_are_found(tmp_path: Path) -> None:
     dated = write(tmp_path / "dated.parquet", [row(1, "a", 5), row(2, "b", 2), row(3, "c", None), row(4, "d", 1)])
     assert find_updates(dated) == (DAY_0 + timedelta(days=5), 0)
@@ -248,7 +257,8 @@ def test_a_hash_of_another_version_of_duckdb_compares_with_nothing() -> None:
 
 
 def test_a_damaged_table_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
-    base, changes = write(tmp_path / "base.parquet", [row(1, "a")] * 1000), write(tmp_path / "changes.parquet", [])
+    base = write(tmp_path / "base.parquet", [row(1, "a")] * 1000)
+    changes = write(tmp_path / "changes.parquet", [row(2, "b")])
     content = bytearray(base.read_bytes())
     content[4:200] = bytes(196)
     base.write_bytes(content)
