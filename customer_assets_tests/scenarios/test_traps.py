@@ -31,6 +31,7 @@ OAUTH = "unit/api/auth/test_oauth.py"
 PRESETS = "scenarios/test_presets.py"
 INCREMENTAL = "unit/api/test_incremental.py"
 CHANGES = "scenarios/test_incremental.py"
+SLICES = "scenarios/test_slices.py"
 HERE = "scenarios/test_traps.py"
 
 
@@ -109,7 +110,12 @@ TRAPS: dict[int, Trap] = {
         "an error; nothing is published",
         (f"{HERE}::test_16",),
     ),
-    17: Trap("airbyte #43317", "10,000 of one instant loop for ever", "open: slices are not built yet"),
+    17: Trap(
+        "airbyte #43317",
+        "10,000 of one instant loop for ever",
+        "an error names the instant",
+        (f"{SLICES}::test_as_many_of_one_instant",),
+    ),
     18: Trap(
         "airbyte #58666", "a listing that stops early, without an error", "counted as missing", (f"{HERE}::test_18",)
     ),
