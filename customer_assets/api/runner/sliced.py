@@ -392,7 +392,11 @@ class SlicedReader:
         """Open the lanes of a round, and what runs them."""
         health = ApiHealth(CircuitBreaker(self._policy.breaker))
         lanes = Lanes(self._policy, self._limiter, health)
-        endpoint = SlicedEndpoint(lambda lane: self._access.open_endpoint(self._range(lane)))
+
+        def open_slice(lane: int) -> Endpoint:
+            return self._access.open_endpoint(next(part.range for part in self._parts if part.index == lane))
+
+        endpoint = SlicedEndpoint(open_slice)
         return lanes, self._access.open_runner(lanes, endpoint, figures, on_page), health
 
     @property
@@ -404,9 +408,6 @@ class SlicedReader:
     def lanes_at_once(self) -> int:
         """How many slices are read at once."""
         return self._policy.max_concurrency
-
-    def _range(self, lane: int) -> Range:
-        return next(part.range for part in self._parts if part.index == lane)
 
 
 class _Round:
