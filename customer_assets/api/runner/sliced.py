@@ -406,8 +406,8 @@ class SlicedReader:
 
     @property
     def lanes_at_once(self) -> int:
-        """How many slices are read at once."""
-        return self._policy.max_concurrency
+        """How many slices are read at once: more than requests, since some wait before they try a page again."""
+        return 2 * self._policy.max_concurrency
 
 
 class _Round:
