@@ -4,6 +4,7 @@ In virtual time, so that faults, throttling and pauses cost nothing; a few run o
 """
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from dagster.components.core.component_tree import ComponentTree
 from customer_assets.api import CustomerAPIClient
 from customer_assets.apis import load_preset, open_client, preset_names
 from customer_assets.components import CustomerSyncComponent
+from customer_assets.core.record_mapping import ABSENT, follow, parse_path
+from customer_assets_tests.harness.apis.scripted_server import EPOCH
 from customer_assets_tests.harness.vendors import VENDORS, Population, VendorAPI
 from customer_assets_tests.harness.vendors.base import BORN, ENVIRON, KEY, Customer, Faults
 from customer_assets_tests.harness.vendors.serve import serve_vendor
 from customer_assets_tests.harness.vendors.trials import STRICT, Trial
-from customer_assets_tests.harness.vendors.virtual import ids_of, open_vendor_client, preset_overrides
+from customer_assets_tests.harness.vendors.virtual import ids_of, open_vendor_client, preset_overrides, read_changes
 
 SMALL_PAGE = 20
 
@@ -117,6 +120,52 @@ def test_deletions_are_listed(name: str, tmp_path: Path) -> None:
                 assert ids_of(client.fetch_all_customers(), settings.record) == expected
             while not api.population.gone:
                 api.population.on_request()
+
+
+# --- filters --------------------------------------------------------------------------------------------------
+
+INCREMENTAL = [name for name in preset_names() if "incremental" in load_preset(name).api]
+SLICED = [name for name in preset_names() if "slices" in load_preset(name).api]
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_an_incremental_run_reads_what_changed(name: str, tmp_path: Path) -> None:
+    """A full run, then one with a customer who changed and one who joined: the API's own filter returns these two."""
+    api = VENDORS[name](Population(123))
+    with open_vendor_client(name, api, tmp=tmp_path) as (client, _):
+        assert same(ids_of(client.fetch_all_customers(), client.options.record), everybody(api))
+        api.population.change(17, EPOCH + timedelta(hours=1))
+        api.population.join(EPOCH + timedelta(hours=1))
+        changed = read_changes(client, api, EPOCH, tmp_path)
+        expected = [api.key(api.customers[16]), api.key(api.customers[-1])]
+        assert same(ids_of(changed, client.options.record), expected)
+        field = client.options.incremental.field  # type: ignore[union-attr] # all of these have it
+        assert all(follow(record, parse_path(str(field))) is not ABSENT for record in changed), "where the preset says"
+
+
+@pytest.mark.parametrize("name", INCREMENTAL)
+def test_nothing_has_changed(name: str, tmp_path: Path) -> None:
+    """No customers, and no error."""
+    api = VENDORS[name](Population(123))
+    with open_vendor_client(name, api, tmp=tmp_path) as (client, _):
+        assert read_changes(client, api, EPOCH, tmp_path) == []
+
+
+@pytest.mark.parametrize("name", SLICED)
+def test_a_preset_reads_slices(name: str, tmp_path: Path) -> None:
+    """Customers of nine hours, in slices of one; 20 % of the requests fail."""
+    api = VENDORS[name](Population(523), faults=Faults(0.2, seed=1))
+    slices = {"start": "2024-01-01", "step": "1d"}
+    found = read(name, api, tmp_path, **sized(name, SMALL_PAGE), slices=slices)
+    assert same(found, everybody(api))
+    assert len({str(request.query) for request in api.requests}) > 700
+
+
+@pytest.mark.parametrize(("name", "customers"), [("auth0", 1_500), ("commercetools", 15_000)])
+def test_a_listing_beyond_the_window_is_split(name: str, customers: int, tmp_path: Path) -> None:
+    """One line of YAML reads what the API would cut off."""
+    api = VENDORS[name](Population(customers))
+    assert same(read(name, api, tmp_path), everybody(api))
 
 
 # --- over real sockets ----------------------------------------------------------------------------------------

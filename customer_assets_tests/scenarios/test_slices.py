@@ -32,7 +32,7 @@ from customer_assets_tests.harness.machines.page_stores import redis_url
 from customer_assets_tests.harness.simulation.sliced_worlds import HONEST, World
 from customer_assets_tests.harness.vendors.base import Faults, Response, reply
 from customer_assets_tests.harness.vendors.serve import serve_vendor
-from customer_assets_tests.harness.vendors.virtual import VirtualTime
+from customer_assets_tests.harness.vendors.virtual import VirtualTime, VirtualTransport
 
 __all__ = ["redis_url"]
 
@@ -194,9 +194,13 @@ def test_an_incremental_run_takes_one_listing() -> None:
     api = SlicedAPI("cursor", spread(5))
     incremental = {"parameter": "updated_since", "field": "created_at"}
     with open_sliced_client(api, slices=BY_STEP, incremental=incremental) as client:
-        client.options = client.options.updated_since(BORN)
+        changes = dict(client.options.updated_since(BORN))
+    time = VirtualTime()
+    with CustomerAPIClient(
+        api_key=KEY, clock=time, **{**changes, "transport": VirtualTransport(api, time, 0)}
+    ) as client:
         assert ids(client) == [1, 2, 3, 4, 5]
-    assert len(api.requests) == 1
+    assert [request.query.get("updated_since") for request in api.requests] == ["2019-12-31T23:59:59Z"]
 
 
 # --- when it fails -----------------------------------------------------------------------------------------------

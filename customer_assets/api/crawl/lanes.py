@@ -13,7 +13,6 @@ from customer_assets.api.crawl.events import (
     Decision,
     Done,
     FetchPage,
-    GiveUp,
     Outcome,
     PageReceived,
     Snapshot,
@@ -94,7 +93,9 @@ class Lanes:
                 if is_proven:
                     self._crawls[lane] = self._crawls.pop(lane)  # its next turn comes after the others'
                 return replace(action, lane=lane)
-            return self._end(lane, action)
+            self.ended = lane
+            self._past += self._crawls.pop(lane).snapshot()
+            return action
         return WaitUntil(wake_s)
 
     def receive(self, outcome: Outcome, now_s: float) -> Decision:
@@ -105,8 +106,3 @@ class Lanes:
             is_unknown = self.pending or any(crawl.total_pages is None for crawl in self._crawls.values())
             self._limiter.set_remaining(max(left, MANY_PAGES) if is_unknown else left)
         return decision
-
-    def _end(self, lane: int, action: Done | GiveUp) -> Done | GiveUp:
-        self.ended = lane
-        self._past += self._crawls.pop(lane).snapshot()
-        return action

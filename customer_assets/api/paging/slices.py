@@ -204,9 +204,10 @@ class Slices(Settings):
             inner = body
             for step in place.split(".")[1:]:
                 inner = inner.setdefault(step, {})
+        is_query_language = self.parameters.low == self.parameters.high
         for name, value in self._values(part):
             known = inner.get(name)
-            joined = f"{known}{self.join}{value}" if known is not None and self._is_condition else value
+            joined = f"{known}{self.join}{value}" if known is not None and is_query_language else value
             inner[name] = str(joined) if place == "query" else joined
         return {"params": params, "body": body}
 
@@ -229,11 +230,6 @@ class Slices(Settings):
         return 2 * outside > len(found)
 
     # --- bits ------------------------------------------------------------------------------------------
-
-    @property
-    def _is_condition(self) -> bool:
-        """Whether one parameter takes both ends, as a query language's does."""
-        return self.parameters.low == self.parameters.high
 
     @property
     def _unit(self) -> timedelta:

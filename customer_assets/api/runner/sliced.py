@@ -49,6 +49,9 @@ MOST_ROUNDS = 100
 PLAN = 1
 """The number under which the ranges are stored, as a page."""
 
+PLAN_EVERY_S = 60.0
+"""Far less than stored pages are kept, and seldom enough not to matter beside them."""
+
 OpenRunner = Callable[[Lanes, SlicedEndpoint, CrawlStats, Callable[[PageReceived], None]], CrawlRunner]
 
 
@@ -214,7 +217,7 @@ class SlicedReader:
         self._now = datetime.fromtimestamp(self._began_s, UTC)
         self._plan = store.part("slices")
         self._parts: list[_Slice] = []
-        self._next_index = 0
+        self._next_index, self._plan_due_s = 0, 0.0
         self._totals: list[int | None] = []
         self._must_repeat = self._has_read = False
 
@@ -269,8 +272,14 @@ class SlicedReader:
         self._next_index += 1
         return _Slice(self._next_index - 1, part, self._store.part(str(part)))
 
+    def on_slice_end(self) -> None:
+        """Store the ranges once more if it is time."""
+        if self._epoch_s() >= self._plan_due_s:
+            self.save_plan()
+
     def save_plan(self) -> None:
-        """Store the ranges; again and again, so that they do not expire before the pages."""
+        """Store the ranges; again now and then, so that they do not expire before the pages."""
+        self._plan_due_s = self._epoch_s() + PLAN_EVERY_S
         data = write_ranges(part.range for part in self._parts)
         self._plan.put(Page(PLAN, None, None, None, 0, data))
 
@@ -385,6 +394,7 @@ class SlicedReader:
         parts = [self._new_part(each) for each in halves]
         place = self._parts.index(part)
         self._parts[place : place + 1] = parts
+        self.save_plan()
         return parts
 
     def open_round(
@@ -393,7 +403,11 @@ class SlicedReader:
         """Open the lanes of a round, and what runs them."""
         health = ApiHealth(CircuitBreaker(self._policy.breaker))
         lanes = Lanes(self._policy, self._limiter, health)
-        endpoint = SlicedEndpoint(lambda lane: self._access.open_endpoint(self._range(lane)))
+
+        def open_slice(lane: int) -> Endpoint:
+            return self._access.open_endpoint(next(part.range for part in self._parts if part.index == lane))
+
+        endpoint = SlicedEndpoint(open_slice)
         return lanes, self._access.open_runner(lanes, endpoint, figures, on_page), health
 
     @property
@@ -403,11 +417,8 @@ class SlicedReader:
 
     @property
     def lanes_at_once(self) -> int:
-        """How many slices are read at once."""
-        return self._policy.max_concurrency
-
-    def _range(self, lane: int) -> Range:
-        return next(part.range for part in self._parts if part.index == lane)
+        """How many slices are read at once: more than requests, since some wait before they try a page again."""
+        return 2 * self._policy.max_concurrency
 
 
 class _Round:
@@ -474,7 +485,7 @@ class _Round:
         except StopIteration as end:
             self._waiting.extendleft(reversed(end.value))
             del self._steps[lane]
-            self._reader.save_plan()
+            self._reader.on_slice_end()
         else:
             self._current[lane] = step
             self._lanes.start(lane, step.crawl)

@@ -28,16 +28,21 @@ HEADERS = {"x-api-key": "any"}
 Source = Iterable[dict[str, Any]]
 
 
-def rest_api(base_url: str) -> Source:
+PAGINATORS: dict[str, dict[str, Any]] = {
+    "users": {"type": "page_number", "base_page": 1, "total_path": "total_pages"},
+    "cursor": {"type": "cursor", "cursor_path": "next", "cursor_param": "after"},
+    "offset": {"type": "offset", "limit": 100, "total_path": "total"},
+    "number": {"type": "page_number", "base_page": 1, "total_path": None},
+}
+"""By the path of the listing."""
+
+
+def rest_api(base_url: str, listing: str) -> Source:
     """Make the declarative source."""
     source: Source = rest_api_source(
         {
-            "client": {
-                "base_url": f"{base_url}/",
-                "headers": HEADERS,
-                "paginator": {"type": "page_number", "base_page": 1, "total_path": "total_pages"},
-            },
-            "resources": [{"name": "users", "endpoint": {"path": "users", "data_selector": "data"}}],
+            "client": {"base_url": f"{base_url}/", "headers": HEADERS, "paginator": PAGINATORS[listing]},
+            "resources": [{"name": "users", "endpoint": {"path": listing, "data_selector": "data"}}],
         }
     )
     return source
@@ -61,7 +66,8 @@ def fan_out(base_url: str) -> Source:
 
 def crawl(options: dict[str, Any]) -> list[int]:
     """Extract only, or load into Parquet files as well."""
-    source = fan_out(options["base_url"]) if options.get("fan_out") else rest_api(options["base_url"])
+    base_url, listing = options["base_url"], options.get("listing", "users")
+    source = fan_out(base_url) if options.get("fan_out") else rest_api(base_url, listing)
     if "folder" not in options:
         return [record["id"] for record in source]
     pipeline = dlt.pipeline(

@@ -95,7 +95,8 @@ class World:
         figures = client.figures
         lost, invented = before - self.left - set(found), set(found) - set(range(1, self.next_id))
         is_settled = not figures.moved_s and figures.missing_customers == 0
-        can_shift = self.way not in COUNTED and self.left
+        # One who leaves while another joins leaves the total as it was.
+        can_shift = self.left and (self.way not in COUNTED or self.joins)
         problems = {
             "customers came twice": len(found) != len(set(found)),
             f"{len(lost)} lost": lost and is_settled and not can_shift,

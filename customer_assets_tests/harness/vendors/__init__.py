@@ -7,6 +7,7 @@ clamped or refused, faults and throttling look as the vendor's do.
 
 from customer_assets_tests.harness.vendors.base import Customer, Population, Request, Response, VendorAPI
 from customer_assets_tests.harness.vendors.billing import BILLING
+from customer_assets_tests.harness.vendors.filters import FILTERS
 from customer_assets_tests.harness.vendors.identity import IDENTITY
 from customer_assets_tests.harness.vendors.marketing import MARKETING
 from customer_assets_tests.harness.vendors.shops import SHOPS
@@ -14,5 +15,8 @@ from customer_assets_tests.harness.vendors.support import SUPPORT
 
 VENDORS: dict[str, type[VendorAPI]] = {**SHOPS, **BILLING, **MARKETING, **SUPPORT, **IDENTITY}
 """By the name of their preset."""
+
+for _name, _filters in FILTERS.items():
+    VENDORS[_name].filters = _filters
 
 __all__ = ["VENDORS", "Customer", "Population", "Request", "Response", "VendorAPI"]

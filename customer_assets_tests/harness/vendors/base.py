@@ -9,11 +9,13 @@ import base64
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import md5, sha256
 from typing import Any, ClassVar, Protocol
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from customer_assets_tests.harness.vendors.filters import BadFilterError, Filter, matching
 
 KEY = "canary-vendor-key"
 USER, PASSWORD = "canary-user", "canary-password"
@@ -89,9 +91,17 @@ def reply(content: Any, status: int = 200, /, **headers: str) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """One customer; everything about them follows from the number."""
+    """One customer; everything about them follows from the number, but when something happens in a test.
+
+    Attributes:
+        number: Who it is.
+        joined: When they joined; None: one a minute, in the order of their numbers.
+        changed: When they last changed; None: not in that order.
+    """
 
     number: int
+    joined: datetime | None = None
+    changed: datetime | None = None
 
     @property
     def email(self) -> str:
@@ -115,13 +125,13 @@ class Customer:
 
     @property
     def created(self) -> datetime:
-        """When they joined: one a minute, in the order of their numbers."""
-        return BORN + timedelta(minutes=self.number)
+        """When they joined."""
+        return self.joined or BORN + timedelta(minutes=self.number)
 
     @property
     def updated(self) -> datetime:
-        """When they last changed: not in the order of their numbers."""
-        return self.created + timedelta(days=self.number * 7919 % 97)
+        """When they last changed."""
+        return self.changed or self.created + timedelta(days=self.number * 7919 % 97)
 
     @property
     def picture(self) -> str:
@@ -158,6 +168,15 @@ class Population:
         self.stayed = set(self.customers)
         self.gone: list[Customer] = []
         self._joins_at, self._leaves_at, self._asked = joins_at, leaves_at, 0
+
+    def change(self, number: int, instant: datetime) -> None:
+        """Let a customer change."""
+        place = next(place for place, customer in enumerate(self.customers) if customer.number == number)
+        self.customers[place] = replace(self.customers[place], changed=instant)
+
+    def join(self, instant: datetime) -> None:
+        """Let a customer join."""
+        self.customers.append(Customer(self.customers[-1].number + 1, joined=instant, changed=instant))
 
     def on_request(self) -> None:
         """Let a request's time pass."""
@@ -221,10 +240,12 @@ class VendorAPI:
         base_url: Where it is served; absolute links start with it.
         cap: The largest page.
         default_size: The page size where none is asked for.
+        filters: How it is asked for a part of its customers.
     """
 
     cap: ClassVar[int] = 100
     default_size: ClassVar[int] = 10
+    filters: ClassVar[Sequence[Filter]] = ()
     token_path: ClassVar[str] = ""
     path: ClassVar[str] = ""
 
@@ -246,6 +267,7 @@ class VendorAPI:
         )
         self.requests: list[Request] = []
         self.tokens: set[str] = set()
+        self._matching: Sequence[Customer] | None = None
 
     def __call__(self, request: Request) -> Response:
         """Answer a request."""
@@ -260,15 +282,24 @@ class VendorAPI:
         if failure is not None:
             return reply({"error": "server error"}, failure)
         self.population.on_request()
-        if request.path != self.path:
-            return self.elsewhere(request)
-        return self.answer(request)
+        try:
+            others = {**request.headers, **(request.json() if request.body.startswith(b"{") else {})}
+            self._matching = matching(self.filters, self.population.customers, self.asked_of(request), others)
+            return self.answer(request) if request.path == self.path else self.elsewhere(request)
+        except BadFilterError:
+            return reply({"error": "invalid filter"}, 400)
+        finally:
+            self._matching = None
 
     # --- for subclasses --------------------------------------------------------------------------------
 
     def answer(self, request: Request) -> Response:
         """Answer a request for customers that is authorised and within limits."""
         raise NotImplementedError
+
+    def asked_of(self, request: Request) -> Mapping[str, str]:
+        """The parameters that say which customers are asked for; a cursor can carry on those of the first page."""
+        return request.query
 
     def elsewhere(self, request: Request) -> Response:
         """Answer a request for another path."""
@@ -317,8 +348,8 @@ class VendorAPI:
 
     @property
     def customers(self) -> Sequence[Customer]:
-        """The present customers, oldest first."""
-        return self.population.customers
+        """The present customers, oldest first; while a request is answered, those whom it asks for."""
+        return self.population.customers if self._matching is None else self._matching
 
     def records(self, customers: Sequence[Customer]) -> list[Any]:
         """Write customers as this vendor does."""
@@ -339,9 +370,14 @@ def basic(user: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-def seal(number: int) -> str:
-    """Make an opaque cursor."""
-    return base64.urlsafe_b64encode(f"after:{number}".encode()).decode()
+def seal(number: int, query: Mapping[str, str] | None = None) -> str:
+    """Make an opaque cursor, which can carry the first page's parameters on."""
+    return base64.urlsafe_b64encode(f"after:{number}:{urlencode(query or {})}".encode()).decode()
+
+
+def carried(cursor: str) -> dict[str, str]:
+    """The parameters that a cursor carries on."""
+    return dict(parse_qsl(base64.urlsafe_b64decode(cursor.encode()).decode().split(":", 2)[2]))
 
 
 def unseal(cursor: str | None) -> int | None:
@@ -349,7 +385,7 @@ def unseal(cursor: str | None) -> int | None:
     if not cursor:
         return 0
     try:
-        name, _, number = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
+        name, number, _ = base64.urlsafe_b64decode(cursor.encode()).decode().split(":", 2)
         return int(number) if name == "after" else None
     except ValueError:
         return None

@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002 - not every vendor looks at all of a request
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from customer_assets_tests.harness.vendors.base import (
     Response,
     VendorAPI,
     basic,
+    carried,
     iso,
     reply,
     seal,
@@ -34,13 +36,7 @@ class Stripe(VendorAPI):
         size = int(request.query.get("limit", "10"))
         if not 1 <= size <= self.cap or not set(request.query) <= self.allowed:
             return reply({"error": {"type": "invalid_request_error"}}, 400)
-        newest_first = [
-            customer
-            for customer in reversed(self.customers)
-            if float(request.query.get("created[gte]", "0"))
-            <= customer.created.timestamp()
-            < float(request.query.get("created[lt]", "inf"))
-        ]
+        newest_first = list(reversed(self.customers))
         after = request.query.get("starting_after")
         if after is not None:
             number = int(after.removeprefix("cus_"))  # one who left is still a place in the order
@@ -157,6 +153,10 @@ class Recharge(VendorAPI):
     def throttle(self, wait_s: float) -> Response:
         return reply({"errors": "rate limited"}, 429)
 
+    def asked_of(self, request: Request) -> Mapping[str, str]:
+        cursor = request.query.get("cursor", "")
+        return carried(cursor) if unseal(cursor) else request.query
+
     def answer(self, request: Request) -> Response:
         if request.headers.get("x-recharge-version") != "2021-11":
             return reply({"customers": []})
@@ -166,7 +166,7 @@ class Recharge(VendorAPI):
         if number is None:
             return reply({"errors": "bad cursor"}, 422)
         found, more = self.after(number, self.size(request.query.get("limit")))
-        next_cursor = seal(found[-1].number) if more else None
+        next_cursor = seal(found[-1].number, self.asked_of(request)) if more else None
         return reply({"next_cursor": next_cursor, "previous_cursor": None, "customers": self.records(found)})
 
     def record(self, customer: Customer) -> Any:

@@ -2,9 +2,6 @@
 
 # ruff: noqa: ARG002 - not every vendor looks at all of a request
 
-import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,8 +16,6 @@ from customer_assets_tests.harness.vendors.base import (
     seal,
     unseal,
 )
-
-_RANGE = re.compile(r"created_at:\[(\S+) TO (\S+)([\]}])")
 
 
 class Auth0(VendorAPI):
@@ -42,20 +37,12 @@ class Auth0(VendorAPI):
         page, size = int(request.query.get("page", "0")), int(request.query.get("per_page", "50"))
         if (page + 1) * size > self.window or size > self.cap:
             return reply({"statusCode": 400, "errorCode": "invalid_paging"}, 400)
-        matching = self._matching(request.query.get("q", ""))
+        matching = self.customers
         found = matching[page * size : (page + 1) * size]
         if request.query.get("include_totals") != "true":
             return reply(self.records(found))
         counts = {"start": page * size, "limit": size, "length": len(found), "total": len(matching)}
         return reply({**counts, "users": self.records(found)})
-
-    def _matching(self, query: str) -> Sequence[Customer]:
-        asked = _RANGE.search(query)
-        if asked is None:
-            return self.customers
-        start, end = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in asked.group(1, 2))
-        closed = asked[3] == "]"
-        return [each for each in self.customers if start <= each.created < end or (closed and each.created == end)]
 
     def record(self, customer: Customer) -> Any:
         return {
@@ -67,6 +54,7 @@ class Auth0(VendorAPI):
             "picture": customer.picture,
             "last_login": iso(customer.updated),
             "created_at": iso(customer.created),
+            "updated_at": iso(customer.updated),
         }
 
     def key(self, customer: Customer) -> Any:
@@ -104,7 +92,13 @@ class Okta(VendorAPI):
             "firstName": customer.first,
             "lastName": customer.last,
         }
-        return {"id": self.key(customer), "status": "ACTIVE", "lastLogin": iso(customer.updated), "profile": profile}
+        return {
+            "id": self.key(customer),
+            "status": "ACTIVE",
+            "lastLogin": iso(customer.updated),
+            "lastUpdated": iso(customer.updated),
+            "profile": profile,
+        }
 
     def key(self, customer: Customer) -> Any:
         return f"00u{customer.letters(17)}"

@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG002 - not every vendor looks at all of a request
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from customer_assets_tests.harness.vendors.base import (
     Response,
     VendorAPI,
     basic,
+    carried,
     iso,
     reply,
     seal,
@@ -40,6 +42,10 @@ class Shopify(VendorAPI):
             X_Shopify_Shop_Api_Call_Limit="40/40",
         )
 
+    def asked_of(self, request: Request) -> Mapping[str, str]:
+        cursor = request.query.get("page_info", "")
+        return carried(cursor) if unseal(cursor) else request.query
+
     def elsewhere(self, request: Request) -> Response:
         if request.path == "/admin/api/2025-01/customers/count.json":
             return reply({"count": len(self.customers)})
@@ -55,7 +61,7 @@ class Shopify(VendorAPI):
         found, more = self.after(number, size)
         headers = {"X_Shopify_Shop_Api_Call_Limit": "12/40"}
         if more:
-            query = urlencode({"limit": size, "page_info": seal(found[-1].number)})
+            query = urlencode({"limit": size, "page_info": seal(found[-1].number, self.asked_of(request))})
             headers["Link"] = f'<{self.base_url}{self.path}?{query}>; rel="next"'
         return reply({"customers": self.records(found)}, **headers)
 

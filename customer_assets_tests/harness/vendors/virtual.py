@@ -121,6 +121,15 @@ def open_vendor_client(
         yield client, time
 
 
+def read_changes(client: CustomerAPIClient, api: VendorAPI, since: datetime, tmp: Path) -> list[dict[str, Any]]:
+    """Request what changed since an instant, with the settings of a client for everything."""
+    time = VirtualTime()
+    settings = {**dict(client.options.updated_since(since)), "transport": VirtualTransport(api, time, 0)}
+    environ = {**ENVIRON, "XDG_STATE_HOME": str(tmp)}
+    with CustomerAPIClient(api_key="", clock=time, environ=environ, **settings) as changes:
+        return changes.fetch_all_customers()
+
+
 def preset_overrides(name: str, api: VendorAPI, options: dict[str, Any]) -> dict[str, Any]:
     """What a user sets beside the base URL; tokens are issued by the imitation, too."""
     preset = load_preset(name)
