@@ -235,6 +235,11 @@ def defects_by_field(options: CleaningOptions) -> dict[str, nw.Expr]:
     return {name: _defect(name, options) for name in expected}
 
 
+def gaps_by_field(options: CleaningOptions) -> dict[str, nw.Expr]:
+    """Say of each field that has a path, but need not be there, whether it is missing or unusable; never null."""
+    return {name: _defect(name, options) for name in options.mapping.optional_fields}
+
+
 def _defect(name: str, options: CleaningOptions) -> nw.Expr:
     if name == "email":
         return nw.col("email_domain").is_null()

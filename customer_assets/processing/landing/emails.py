@@ -13,9 +13,12 @@ _UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066
 """Zero-width and bidirectional characters, and the soft hyphen: pasted along from web pages, never meant."""
 
 _WRAPPERS_AT_MOST = 4
-_QUOTES = {'"': '"', "'": "'", "“": "”", "”": "”", "„": "“", "‘": "’", "’": "’", "‚": "‘", "«": "»", "»": "«", "‹": "›"}
-"""What people and their word processors put around an address: each opening mark with its closing one."""
-_PUNCTUATION_IN_NAMES = "·׳״་・"
+_QUOTES = {
+    *('""', "''", "\u201c\u201d", "\u201d\u201d", "\u201e\u201c", "\u2018\u2019", "\u2019\u2019", "\u201a\u2018"),
+    *("\u00ab\u00bb", "\u00bb\u00ab", "\u2039\u203a", "\u203a\u2039"),
+}
+"""What people and their word processors put around an address: an opening mark and its closing one."""
+_PUNCTUATION_IN_NAMES = "\u00b7\u05f3\u05f4\u0f0b\u30fb"
 """All the punctuation beyond ASCII that a name can hold, by RFC 5892. UTS 46 by itself takes quotes, too."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
@@ -48,7 +51,7 @@ def _unwrapped(address: str) -> str:
         name, opening, inside = bare[:-1].rpartition("<")
         if bare.endswith(">") and opening and ">" not in name:  # with one before, these are several addresses
             bare = inside.strip()
-        if len(bare) > 1 and _QUOTES.get(bare[0]) == bare[-1]:
+        if len(bare) > 1 and bare[0] + bare[-1] in _QUOTES:
             bare = bare[1:-1].strip()
         if bare[:7].lower() == "mailto:":
             bare = bare[7:].partition("?")[0].strip()
@@ -62,8 +65,9 @@ def _unwrapped(address: str) -> str:
 def canonical_domain(domain: str) -> str | None:
     """Return a domain as UTS 46 has it, in its ASCII form; None if it is not one.
 
-    At least two labels of letters, digits and inner hyphens, and of what people register beside them, such as emoji;
-    63 bytes a label and 253 in all; no address of a machine: `MÜNCHEN.example` → `xn--mnchen-3ya.example`; `x`, `x..org`, `-x.org`, `192.0.2.1`, `[192.0.2.1]` → None.
+    At least two labels of letters, digits and inner hyphens, and of what is registered beside them, such as emoji; 63
+    bytes a label and 253 in all; no address of a machine: `MÜNCHEN.example` → `xn--mnchen-3ya.example`; `x`, `x..org`,
+    `-x.org`, `192.0.2.1`, `[192.0.2.1]` → None.
     """
     if len(domain) > LONGEST_DOMAIN:
         return None

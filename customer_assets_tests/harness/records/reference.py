@@ -316,7 +316,10 @@ def email_domain(email: str | None) -> str | None:
     return domain(name)
 
 
-QUOTES = """"\" '' “” ”” „“ ‘’ ’’ ‚‘ «» »« ‹›""".split()
+QUOTES = {
+    *('""', "''", "\u201c\u201d", "\u201d\u201d", "\u201e\u201c", "\u2018\u2019", "\u2019\u2019", "\u201a\u2018"),
+    *("\xab\xbb", "\xbb\xab", "\u2039\u203a", "\u203a\u2039"),
+}
 
 
 def is_unseen(char: str) -> bool:
@@ -341,7 +344,9 @@ def domain(name: str) -> str | None:
         return None
     for place, label in enumerate(labels):
         if not label.isascii():
-            if any(unicodedata.category(char)[0] == "P" for char in label if char not in "-·׳״་・"):
+            if any(
+                unicodedata.category(char)[0] == "P" for char in label if char not in "-\u00b7\u05f3\u05f4\u0f0b\u30fb"
+            ):
                 return None
             if unicodedata.combining(label[0]) or unicodedata.category(label[0])[0] == "M":
                 return None
@@ -439,7 +444,8 @@ OFFSET = r"( ?Z| ?[+-]\d\d(?::?\d\d)?)?"
 EXTENDED_TIME = re.compile(r"(\d\d)(?::(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?" + OFFSET, re.ASCII)
 BASIC_TIME = re.compile(r"(\d\d)(?:(\d\d)(?:(\d\d)(?:[.,](\d+))?)?)?" + OFFSET, re.ASCII)
 MAIL_DATE = re.compile(
-    r"(?:(?:MON|TUE|WED|THU|FRI|SAT|SUN),? )?(\d{1,2}) ([A-Z]{3}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))?(?: ?([^\s(]\S*)(?: \([^()]*\))?)?",
+    r"(?:(?:MON|TUE|WED|THU|FRI|SAT|SUN),? )?(\d{1,2}) ([A-Z]{3}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))?"
+    r"(?: ?([^\s(]\S*)(?: \([^()]*\))?)?",
     re.ASCII,
 )
 MONTHS = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"

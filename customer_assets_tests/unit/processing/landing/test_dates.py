@@ -73,7 +73,9 @@ def _moment(date: str) -> str | None:
         pytest.param("2026-11-24 UTC", "2026-11-24T00:00:00+00:00", id="a day in UTC"),
         pytest.param("2026-11-24T12:00:00 UTC UTC", None, id="UTC twice"),
         pytest.param("2026-11-24T12:00:00[Europe/Berlin]", None, id="a zone that needs a table"),
-        pytest.param("2026-11-24T12:00:00+01:00[Europe/Berlin]", "2026-11-24T11:00:00+00:00", id="a zone that needs none"),
+        pytest.param(
+            "2026-11-24T12:00:00+01:00[Europe/Berlin]", "2026-11-24T11:00:00+00:00", id="a zone that needs none"
+        ),
         pytest.param("2026-11-24T12:00:00Z[Etc/UTC]", "2026-11-24T12:00:00+00:00", id="a longer name of UTC"),
         pytest.param("20261124120000", "2026-11-24T12:00:00+00:00", id="date and time run together"),
         pytest.param("20261124120000.0Z", "2026-11-24T12:00:00+00:00", id="the same, of a directory"),
