@@ -285,7 +285,7 @@ class CleaningSummary(BaseModel):
     ] = {}
     unsent: Annotated[
         dict[str, int],
-        Field(description="Of these, how many lack a key that need not be there, by field."),
+        Field(description="Of these, how many lack a field that need not be there, by field."),
     ] = {}
     respelled_ids: Annotated[int, Field(ge=0, description="Ids written in more than one way, such as 7 and 007.")] = 0
     changes: Annotated[Changes | None, Field(description="Null before anything was published.")] = None

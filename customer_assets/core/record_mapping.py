@@ -391,6 +391,12 @@ class RecordMapping(_Specification):
         is_replaced = bool(field.replaced_by) and getattr(self, field.replaced_by) is not None
         return Expected.NEVER if is_replaced else field.expected
 
+    @cached_property
+    def optional_fields(self) -> tuple[str, ...]:
+        """The fields that the user gave a path, and whose values need not be there."""
+        sources = {field.name: getattr(self, field.name) for field in RAW_FIELDS} | self.fields
+        return tuple(name for name, source in sources.items() if source is not None and source.expected is False)
+
     def _is_default(self, name: str) -> bool:
         return bool(getattr(self, name) == type(self).model_fields[name].default)
 

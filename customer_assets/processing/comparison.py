@@ -55,5 +55,9 @@ def add_shares(some: Mapping[str, float], more: Mapping[str, float]) -> dict[str
 def unmapped(crawl: CrawlSummary) -> dict[str, str]:
     """Say of each field whose path leads nowhere which keys there are instead; names only."""
     keys = f"the keys there are {', '.join(crawl.keys)}" if crawl.keys else "there is no key that most records have"
-    remedy = "correct the mapping, or set the field to null if the API does not have it"
-    return {name: f"no record looked at has {path}; {keys}; {remedy}" for name, path in crawl.absent_paths.items()}
+    found = {}
+    for name, path in crawl.absent_paths.items():
+        omit = "leave the field out" if name in crawl.mapping.fields else "set the field to null"
+        remedy = f"correct the mapping, or {omit} if the API does not have it"
+        found[name] = f"no record looked at has {path}; {keys}; {remedy}"
+    return found

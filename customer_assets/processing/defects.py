@@ -22,6 +22,7 @@ from customer_assets.processing.rules import (
     CleaningOptions,
     Frame,
     defects_by_field,
+    gaps_by_field,
     generated_fields,
     is_inactive,
     is_undated,
@@ -40,7 +41,7 @@ class DefectCounts:
         records: Records, duplicates included.
         defects: How many have a defect, by field.
         generated: How many have nothing to judge by, so that the field is generated; by field.
-        unsent: How many lack the key of a field that need not be there, by field.
+        unsent: How many lack a field that need not be there, by field.
         inactive: How many were last active too long ago.
         undated: How many have a date of last activity that is unusable or lies ahead.
         respelled_ids: Ids that were written in more than one way, such as `7` and `"007"`.
@@ -59,7 +60,8 @@ def count_defects(raw: Frame, options: CleaningOptions) -> DefectCounts:
     """Count the raw table's defects as the rules see them, in one aggregation."""
     kept = without_excluded(raw, options.mapping)
     defects = defects_by_field(options)
-    counts = {f"_defect_{name}": _how_many(defect) for name, defect in defects.items()}
+    gaps = gaps_by_field(options)
+    counts = {f"_defect_{name}": _how_many(defect) for name, defect in (defects | gaps).items()}
     unsupplied = {f"_unsupplied_{name}": _how_many(~nw.col(f"{source}_supplied")) for name, source in JUDGED_BY.items()}
     dates = {"_inactive": _how_many(is_inactive(options.as_of)), "_undated": _how_many(is_undated(options.as_of))}
     counted = kept.select(_records=nw.len(), **dates, **counts, **unsupplied)
@@ -75,7 +77,8 @@ def count_defects(raw: Frame, options: CleaningOptions) -> DefectCounts:
         inactive=found["_inactive"],
         undated=found["_undated"],
         respelled_ids=_count_respelled_ids(kept, options),
-        unsent={source: found[f"_unsupplied_{name}"] for name, source in JUDGED_BY.items()},
+        unsent={source: found[f"_unsupplied_{name}"] for name, source in JUDGED_BY.items()}
+        | {name: found[f"_defect_{name}"] for name in gaps},
     )
 
 

@@ -115,8 +115,9 @@ class QualityMetrics:
         of_this_crawl: Whether the clean customers were made from the crawl that is on record.
         source: Where the customers come from, without a secret.
         missing: Share of the records in which an expected field is missing or unusable, by field.
-        unsent: Share of the records without the key of a field that need not be there, by field.
+        unsent: Share of the records without a field that need not be there, by field.
         unmapped: Fields whose path is in no record that was looked at, each with what to say about it.
+        optional: Fields that have a path of the user's own, and need not be there.
         last_export: What to compare with; None: nothing was published yet.
         upsert: What became of the records that came, if only changed ones were requested.
     """
@@ -135,6 +136,7 @@ class QualityMetrics:
     missing: Mapping[str, float] = field(default_factory=dict)
     unsent: Mapping[str, float] = field(default_factory=dict)
     unmapped: Mapping[str, str] = field(default_factory=dict)
+    optional: Sequence[str] = ()
     last_export: LastExport | None = None
     upsert: UpsertSummary | None = None
 
@@ -321,6 +323,10 @@ def _no_field_is_lost(figures: QualityMetrics, thresholds: QualityThresholds) ->
     if mostly:
         text = "; ".join(_loss(each, figures) for each in mostly)
         return _verdict(name, Severity.WARN, worst, MOSTLY_MISSING, text)
+    nowhere = [each for each in figures.unmapped if figures.unsent.get(each) == 1 and each in figures.optional]
+    if nowhere:
+        text = "; ".join(_loss(each, figures) for each in nowhere)
+        return _verdict(name, Severity.WARN, 1.0, limit, text)
     text = f"every expected field is there in {1 - worst:.2%} of the records or more"
     return _verdict(name, None, worst, limit, text)
 
@@ -429,6 +435,7 @@ def measure_quality(
         missing=shares(cleaning.defects, cleaning.records),
         unsent=shares(cleaning.unsent, cleaning.records),
         unmapped=unmapped(crawl),
+        optional=cleaning.mapping.optional_fields,
         last_export=None if published is None else last_export(published, cleaning, int(customers)),
         upsert=None if crawl.sync is None else crawl.sync.upsert,
     )

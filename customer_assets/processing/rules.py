@@ -6,6 +6,7 @@ integer arithmetic within 63 bits belong here. Column names that begin with an u
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,7 +40,8 @@ NOBODY_BY = datetime(1900, 1, 1, tzinfo=UTC)
 """No customer was active by then: 0001-01-01 is how .NET writes "never", and 1900-01-01 how spreadsheets do."""
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """How everything else writes "never"."""
-HIGH_ENGAGEMENT_FROM, MEDIUM_ENGAGEMENT_FROM = 0.66, 0.33
+ENGAGEMENT_FROM = (0.66, 0.33)
+"""Of a scaled score: from where it is high, and from where it is medium."""
 JUDGED_BY = {"engagement_level": "engagement_score", "activity_status": "last_active_at"}
 """What a field follows from unless the API has it itself."""
 POINTS_PER_DEFECT, DEFECTS_AT_MOST = 10, 10
@@ -133,15 +135,16 @@ def engagement_level(options: CleaningOptions) -> nw.Expr:
     """Grade the score: 0.66 → `high`, 0.33 → `medium`, 0 → `low`; null, -0.1, 1.1 → `unknown`; not sent → generated."""
     if options.mapping.engagement_level is not None:
         return mapped("engagement_level", options.mapping)
-    score = _scaled_score(options.mapping)
+    score, scale = nw.col("engagement_score"), _scale(options.mapping)
+    high_from, medium_from = (_smallest_reaching(level, scale) for level in ENGAGEMENT_FROM)
     return (
         nw.when(~nw.col("engagement_score_supplied"))
         .then(generated(options, 3, "high", "medium", "low"))
-        .when((score >= HIGH_ENGAGEMENT_FROM) & (score <= 1))
+        .when((score >= high_from) & (score <= scale))
         .then(nw.lit("high"))
-        .when((score >= MEDIUM_ENGAGEMENT_FROM) & (score < HIGH_ENGAGEMENT_FROM))
+        .when((score >= medium_from) & (score < high_from))
         .then(nw.lit("medium"))
-        .when((score >= 0) & (score < MEDIUM_ENGAGEMENT_FROM))
+        .when((score >= 0) & (score < medium_from))
         .then(nw.lit("low"))
         .otherwise(nw.lit(UNKNOWN))
     )
@@ -232,11 +235,16 @@ def defects_by_field(options: CleaningOptions) -> dict[str, nw.Expr]:
     return {name: _defect(name, options) for name in expected}
 
 
+def gaps_by_field(options: CleaningOptions) -> dict[str, nw.Expr]:
+    """Say of each field that has a path, but need not be there, whether it is missing or unusable; never null."""
+    return {name: _defect(name, options) for name in options.mapping.optional_fields}
+
+
 def _defect(name: str, options: CleaningOptions) -> nw.Expr:
     if name == "email":
         return nw.col("email_domain").is_null()
     if name == "engagement_score":
-        graded = _scaled_score(options.mapping).is_between(0, 1).fill_null(value=False)
+        graded = nw.col("engagement_score").is_between(0, _scale(options.mapping)).fill_null(value=False)
         return nw.col("engagement_score_supplied") & ~graded
     if name == "last_active_at":
         return is_undated(options.as_of)
@@ -255,10 +263,22 @@ def is_undated(as_of: datetime) -> nw.Expr:
     return nw.col("last_active_at_supplied") & ~_is_past(as_of)
 
 
-def _scaled_score(mapping: RecordMapping) -> nw.Expr:
-    source = mapping.engagement_score
-    score = nw.col("engagement_score")
-    return score if source is None or source.scale == 1 else score / source.scale
+def _scale(mapping: RecordMapping) -> float:
+    return 1.0 if mapping.engagement_score is None else mapping.engagement_score.scale
+
+
+def _smallest_reaching(level: float, scale: float) -> float:
+    """Return the smallest score that reaches a level once it is divided by its scale: 0.66 of 100 → 66.
+
+    Engines only compare with it. They divide differently: Polars multiplies by the reciprocal, and so 3.3 of 5 would be
+    `high` there and `medium` elsewhere.
+    """
+    score = level * scale
+    while score / scale >= level:
+        score = math.nextafter(score, -math.inf)
+    while score / scale < level:
+        score = math.nextafter(score, math.inf)
+    return score
 
 
 def _is_past(as_of: datetime) -> nw.Expr:

@@ -24,7 +24,9 @@ from customer_assets.core.json_values import (
     score,
 )
 from customer_assets.processing.landing.dates import (
+    LARGEST_COMPACT,
     LAST_US,
+    SMALLEST_COMPACT,
     SMALLEST_EPOCH_MS,
     SMALLEST_EPOCH_S,
     parse_instant,
@@ -247,7 +249,8 @@ def _parsed_dates(column: Column, missing: MissingValues) -> Column:
 def _parsed_epochs(column: Column) -> Column:
     seconds = pc.and_(pc.greater_equal(column, SMALLEST_EPOCH_S), pc.less(column, SMALLEST_EPOCH_MS))
     milliseconds = pc.and_(pc.greater_equal(column, SMALLEST_EPOCH_MS), pc.less_equal(column, LAST_US // 1_000))
-    in_range = pc.if_else(pc.or_(seconds, milliseconds), column, None)
+    compact = pc.and_(pc.greater_equal(column, SMALLEST_COMPACT), pc.less_equal(column, LARGEST_COMPACT))
+    in_range = pc.if_else(pc.and_not(pc.or_(seconds, milliseconds), compact), column, None)
     return pc.multiply(in_range, pc.if_else(seconds, 1_000_000, 1_000))
 
 

@@ -18,20 +18,26 @@ _RFC_2822 = re.compile(
     r"""(?: (?:MON|TUE|WED|THU|FRI|SAT|SUN) ,?\ )?
         (?P<day>[0-9]{1,2}) \  (?P<month>[A-Z]{3}) \  (?P<year>[0-9]{4})
         \  (?P<hour>[0-9]{2}) : (?P<minute>[0-9]{2}) (?: : (?P<second>[0-9]{2}) )?
-        (?: \ ? (?P<zone> Z | UT | [ECMP][SD]T | [+-][0-9]{2}[0-5][0-9] ) )?""",
+        (?: \ ? (?P<zone> Z | UT | [ECMP][SD]T | [+-][0-9]{2}[0-5][0-9] ) (?: \ \([^()]*\) )? )?""",
     re.VERBOSE,
 )
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _AMERICAN_HOURS = {"E": -5, "C": -6, "M": -7, "P": -8}
 """Eastern, Central, Mountain and Pacific Standard Time, of RFC 2822, section 4.3; daylight time is an hour ahead."""
 
+_COMPACT = re.compile(r"\A([0-9]{8})([0-9]{6}(?:[.,][0-9]+)?(?:Z|[+-][0-9]{4})?)\Z")
+"""A date and time run together, as directories and databases write them: 20261124120000Z."""
+
+_ZONE_BESIDE_OFFSET = re.compile(r"(Z|[+-][0-9]{2}:[0-5][0-9])\[[A-Z][A-Z0-9_+/-]*\]\Z")
 _UTC_BY_NAME = re.compile(r"(?: ?(?:UTC|GMT)|\[UTC\])\Z")
 _BLANK_BEFORE_ZONE = re.compile(r" (?=(?:Z|[+-][0-9:]{2,6})$)")
 
 _EPOCH_NUMERAL = re.compile(r"(?P<whole>[0-9]{9,15})(?:\.(?P<fraction>[0-9]*))?")
 SMALLEST_EPOCH_S, SMALLEST_EPOCH_MS = 10**8, 10**11
-"""Nine to eleven digits are seconds, 1973 to 5138; twelve to fifteen are milliseconds, 1973 to 9999. A number below is
-no instant: it may be a day written as 20261124."""
+"""Nine to eleven digits are seconds, 1973 to 5138; twelve, thirteen and fifteen are milliseconds, 1973 to 2286 and 5138
+to 9999. A number below is no instant: it may be a day written as 20261124."""
+SMALLEST_COMPACT, LARGEST_COMPACT = 10**13, 10**14 - 1
+"""Fourteen digits are a date and time, 20261124120000: as text an instant, as a number none."""
 
 LONGEST_DATE = 100
 """Characters."""
@@ -59,13 +65,15 @@ def instant_us(text: str) -> int | None:
     """Read ISO 8601, RFC 2822, or seconds or milliseconds since 1970, as microseconds since 1970; else None.
 
     ISO 8601: calendar and week dates, basic and extended form, `T` or a blank between date and time, `Z` or an offset
-    up to minutes, with or without a blank before it. A trailing ` UTC`, ` GMT` or `[UTC]`, or no offset: UTC. Without a
-    time: midnight. Digits beyond microseconds are dropped. An instant outside the years 1..9999 in UTC is none:
+    up to minutes, with or without a blank before it or a zone's name in brackets after it; date and time run together.
+    A trailing ` UTC`, ` GMT` or `[UTC]`, or no offset: UTC. Without a time: midnight. Digits beyond microseconds are
+    dropped. An instant outside the years 1..9999 in UTC is none:
     `"9999-12-31T23:30:00-01:00"` → None, `"2023-02-29"` → None, `"1764000000"` → 2025-11-24T16:00:00Z.
     """
     if len(text) > LONGEST_DATE:
         return None
-    text = _BLANK_BEFORE_ZONE.sub("", _UTC_BY_NAME.sub("", text.upper()))
+    text = _UTC_BY_NAME.sub("", _ZONE_BESIDE_OFFSET.sub(r"\1", text.upper()))
+    text = _BLANK_BEFORE_ZONE.sub("", _COMPACT.sub(r"\1T\2", text))
     if _ISO_8601.fullmatch(text):
         try:
             return _microseconds(datetime.fromisoformat(text))
@@ -106,7 +114,7 @@ def _epoch_us(text: str) -> int | None:
     if found is None:
         return None
     whole, fraction = int(found["whole"]), found["fraction"] or ""
-    if whole < SMALLEST_EPOCH_S:
+    if whole < SMALLEST_EPOCH_S or SMALLEST_COMPACT <= whole <= LARGEST_COMPACT:
         return None
     digits = 6 if whole < SMALLEST_EPOCH_MS else 3
     instant = whole * 10**digits + int(fraction[:digits].ljust(digits, "0"))

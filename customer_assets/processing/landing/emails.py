@@ -13,6 +13,13 @@ _UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066
 """Zero-width and bidirectional characters, and the soft hyphen: pasted along from web pages, never meant."""
 
 _WRAPPERS_AT_MOST = 4
+_QUOTES = {
+    *('""', "''", "\u201c\u201d", "\u201d\u201d", "\u201e\u201c", "\u2018\u2019", "\u2019\u2019", "\u201a\u2018"),
+    *("\u00ab\u00bb", "\u00bb\u00ab", "\u2039\u203a", "\u203a\u2039"),
+}
+"""What people and their word processors put around an address: an opening mark and its closing one."""
+_PUNCTUATION_IN_NAMES = "\u00b7\u05f3\u05f4\u0f0b\u30fb"
+"""All the punctuation beyond ASCII that a name can hold, by RFC 5892. UTS 46 by itself takes quotes, too."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}")
@@ -41,9 +48,10 @@ def email_domain(text: str | None) -> str | None:
 def _unwrapped(address: str) -> str:
     for _ in range(_WRAPPERS_AT_MOST):
         bare = address.rstrip(" ;,")
-        if bare.endswith(">") and "<" in bare:
-            bare = bare[bare.rindex("<") + 1 : -1].strip()
-        if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
+        name, opening, inside = bare[:-1].rpartition("<")
+        if bare.endswith(">") and opening and ">" not in name:  # with one before, these are several addresses
+            bare = inside.strip()
+        if len(bare) > 1 and bare[0] + bare[-1] in _QUOTES:
             bare = bare[1:-1].strip()
         if bare[:7].lower() == "mailto:":
             bare = bare[7:].partition("?")[0].strip()
@@ -57,8 +65,9 @@ def _unwrapped(address: str) -> str:
 def canonical_domain(domain: str) -> str | None:
     """Return a domain as UTS 46 has it, in its ASCII form; None if it is not one.
 
-    At least two labels of letters, digits and inner hyphens, of at most 63 bytes; 253 bytes in all; no address of a
-    machine: `MÜNCHEN.example` → `xn--mnchen-3ya.example`; `x`, `x..org`, `-x.org`, `192.0.2.1`, `[192.0.2.1]` → None.
+    At least two labels of letters, digits and inner hyphens, and of what is registered beside them, such as emoji; 63
+    bytes a label and 253 in all; no address of a machine: `MÜNCHEN.example` → `xn--mnchen-3ya.example`; `x`, `x..org`,
+    `-x.org`, `192.0.2.1`, `[192.0.2.1]` → None.
     """
     if len(domain) > LONGEST_DOMAIN:
         return None
@@ -77,5 +86,10 @@ def canonical_domain(domain: str) -> str | None:
 
 
 def _ascii_label(label: str) -> str:
-    """Return the label's ASCII form; one that begins with a combining mark has none, and is left to be refused."""
-    return "" if unicodedata.category(label[0]).startswith("M") else f"xn--{label.encode('punycode').decode()}"
+    """Return the label's ASCII form; empty, and thereby refused, if it begins with a mark or holds punctuation."""
+    is_a_name = not unicodedata.category(label[0]).startswith("M") and not any(map(_is_punctuation, label))
+    return f"xn--{label.encode('punycode').decode()}" if is_a_name else ""
+
+
+def _is_punctuation(char: str) -> bool:
+    return not char.isascii() and char not in _PUNCTUATION_IN_NAMES and unicodedata.category(char).startswith("P")

@@ -66,6 +66,11 @@ def _emails() -> tuple[Case, ...]:
         "mailto:ada@firm.example?subject=Hi": "firm.example",
         "MAILTO:ada@Firm.Example": "firm.example",
         '"ada@firm.example"': "firm.example",
+        "“ada@firm.example”": "firm.example",
+        "«ada@firm.example»": "firm.example",
+        "ada@firm.example”": "unknown",
+        "ada@firm.example <ada@firm.example>": "firm.example",
+        "Ada <ada@firm.example>, Bob <bob@other.example>": "unknown",
         "'ada@firm.example'": "firm.example",
         "<mailto:ada@firm.example>": "firm.example",
         " Ada@FIRM.example ": "firm.example",
@@ -154,6 +159,10 @@ def _dates() -> tuple[Case, ...]:
         "2026-11-24 12:00:00 +0000": "active",
         "Tue, 24 Nov 2026 13:00:00 +0100": "active",
         "24 Nov 2026 12:00 GMT": "active",
+        "Tue, 24 Nov 2026 12:00:00 +0000 (UTC)": "active",
+        "2026-11-24T13:00:00+01:00[Europe/Berlin]": "active",
+        "20261124120000": "active",
+        20261124120000: "unknown",
         "Tue, 24 Nov 2026 07:00:00 EST": "active",
         "Tue, 24 Nov 2026 12:00:00 +2500": "unknown",
         1_795_521_600: "active",
@@ -257,6 +266,7 @@ HELP_SCOUT = {
     "fields": {"second_email": {"from": "_embedded.emails[1].value", "pii": True}, "dotted": '["a.b"].c'},
 }
 SCALED = {"engagement_score": {"from": "health", "scale": 100}}
+OF_FIVE = {"engagement_score": {"from": "stars", "scale": 5}}
 UNNAMED = {
     "email": None,
     "first_name": None,
@@ -543,10 +553,21 @@ GROUPS = (
         (
             Case("66", {**ADA, "health": 66}, {"engagement_level": "high", "data_quality_score": 100}),
             Case("33 in a text", {**ADA, "health": "33"}, {"engagement_level": "medium"}),
+            Case("0.66 but for the last bit", {**ADA, "health": 65.99999999999999}, {"engagement_level": "medium"}),
             Case("101", {**ADA, "health": 101}, {"engagement_level": "unknown", "data_quality_score": 90}),
             Case("absent where it is mapped", {**ADA}, {"engagement_level": "unknown", "data_quality_score": 90}),
         ),
         SCALED,
+    ),
+    Group(
+        "scores that engines divide differently",
+        (
+            Case("3.3 of 5", {**ADA, "stars": 3.3}, {"engagement_level": "medium"}),
+            Case("1.65 of 5", {**ADA, "stars": 1.65}, {"engagement_level": "low"}),
+            Case("5 of 5", {**ADA, "stars": 5}, {"engagement_level": "high", "data_quality_score": 100}),
+            Case("5.000000000000001 of 5", {**ADA, "stars": 5.000000000000001}, {"engagement_level": "unknown"}),
+        ),
+        OF_FIVE,
     ),
     Group(
         "no fields at all",

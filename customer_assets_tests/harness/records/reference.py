@@ -305,14 +305,21 @@ def email_domain(email: str | None) -> str | None:
     bare = "".join(char for char in email if not is_unseen(char)).strip()
     for _ in range(4):
         bare = bare.rstrip(" ;,")
-        bare = re.sub(r"\A.*<([^<]*)>\Z", r"\1", bare, flags=re.DOTALL).strip()
-        bare = re.sub(r"""\A(["'])(.*)\1\Z""", r"\2", bare, flags=re.DOTALL).strip()
+        bare = re.sub(r"\A[^>]*<([^<]*)>\Z", r"\1", bare, flags=re.DOTALL).strip()
+        if len(bare) > 1 and bare[0] + bare[-1] in QUOTES:
+            bare = bare[1:-1].strip()
         bare = re.sub(r"\Amailto:([^?]*).*\Z", r"\1", bare, flags=re.DOTALL | re.IGNORECASE).strip()
     local, at, name = bare.rpartition("@")
     outside_quotes = re.sub(r'"(?:[^"\\]|\\.)*"', "", local)
     if not at or not local or len(local.encode()) > 64 or re.search(r"\s", local) or "@" in outside_quotes:
         return None
     return domain(name)
+
+
+QUOTES = {
+    *('""', "''", "\u201c\u201d", "\u201d\u201d", "\u201e\u201c", "\u2018\u2019", "\u2019\u2019", "\u201a\u2018"),
+    *("\xab\xbb", "\xbb\xab", "\u2039\u203a", "\u203a\u2039"),
+}
 
 
 def is_unseen(char: str) -> bool:
@@ -337,6 +344,10 @@ def domain(name: str) -> str | None:
         return None
     for place, label in enumerate(labels):
         if not label.isascii():
+            if any(
+                unicodedata.category(char)[0] == "P" for char in label if char not in "-\u00b7\u05f3\u05f4\u0f0b\u30fb"
+            ):
+                return None
             if unicodedata.combining(label[0]) or unicodedata.category(label[0])[0] == "M":
                 return None
             labels[place] = "xn--" + label.encode("punycode").decode()
@@ -433,7 +444,8 @@ OFFSET = r"( ?Z| ?[+-]\d\d(?::?\d\d)?)?"
 EXTENDED_TIME = re.compile(r"(\d\d)(?::(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?" + OFFSET, re.ASCII)
 BASIC_TIME = re.compile(r"(\d\d)(?:(\d\d)(?:(\d\d)(?:[.,](\d+))?)?)?" + OFFSET, re.ASCII)
 MAIL_DATE = re.compile(
-    r"(?:(?:MON|TUE|WED|THU|FRI|SAT|SUN),? )?(\d{1,2}) ([A-Z]{3}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))?(?: ?(\S+))?",
+    r"(?:(?:MON|TUE|WED|THU|FRI|SAT|SUN),? )?(\d{1,2}) ([A-Z]{3}) (\d{4}) (\d\d):(\d\d)(?::(\d\d))?"
+    r"(?: ?([^\s(]\S*)(?: \([^()]*\))?)?",
     re.ASCII,
 )
 MONTHS = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"
@@ -449,16 +461,19 @@ def instant(value: Any) -> datetime | None:
     date = text(value) or ""
     if len(date) > 100:
         return None
-    date = re.sub(r"( ?UTC| ?GMT|\[UTC\])\Z", "", date.upper())
+    date = re.sub(r"(Z|[+-][0-9]{2}:[0-5][0-9])\[[A-Z][A-Z0-9_+/-]*\]\Z", r"\1", date.upper(), flags=re.ASCII)
+    date = re.sub(r"( ?UTC| ?GMT|\[UTC\])\Z", "", date)
+    if re.match(r"\d{14}(?!\d)", date, re.ASCII):
+        return iso_instant(f"{date[:8]}T{date[8:]}")
     return iso_instant(date) or mail_instant(date) or epoch(date)
 
 
 def epoch(digits: str) -> datetime | None:
-    """Nine to eleven digits are seconds, twelve to fifteen milliseconds."""
+    """Nine to eleven digits are seconds, twelve to fifteen milliseconds; fourteen are a date and time."""
     if not re.fullmatch(r"\d{9,15}(\.\d*)?", digits, re.ASCII):
         return None
     amount = Decimal(digits)
-    if amount < 10**8:
+    if amount < 10**8 or 10**13 <= int(amount) < 10**14:
         return None
     seconds = amount if amount < 10**11 else amount / 1000
     try:

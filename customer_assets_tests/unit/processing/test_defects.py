@@ -75,6 +75,27 @@ def test_defects_by_another_mapping(engine: Engine, as_of: datetime) -> None:
     assert set(found.defects) == {"email", "full_name", "customer_tier", "score"}
 
 
+def test_fields_that_need_not_be_there_are_counted_apart(engine: Engine, as_of: datetime) -> None:
+    """Those of the user's own, each as unusable as any other; not those that a default mapping merely looks for."""
+    options = {
+        "full_name": "name",
+        "avatar": {"from": "photo", "expected": False},
+        "engagement_score": {"from": "score", "scale": 100, "expected": False},
+        "fields": {"spent": {"from": "total", "type": "number"}, "vip": {"type": "boolean", "expected": True}},
+    }
+    records = [
+        {"id": 1, "name": "A", "photo": "u", "score": 50, "total": "1.5", "vip": True},
+        {"id": 2, "name": "B", "photo": None, "score": 101, "total": "EUR 2"},
+        {"id": 3, "name": "C", "last_active_at": "2026-11-01", "total": None, "vip": 2},
+    ]
+    mapping = RecordMapping.model_validate(options)
+    raw = engine.from_arrow(pa.Table.from_batches([landed_objects(records, mapping=mapping)[0]]))
+    found = count_defects(raw, CleaningOptions(as_of, mapping=mapping))
+    assert found.unsent == {"avatar": 2, "engagement_score": 2, "last_active_at": 2, "spent": 2}
+    assert found.defects["vip"] == 2
+    assert set(found.unsent) & set(found.defects) == {"last_active_at"}
+
+
 def test_ids_written_in_several_ways_are_counted_apart(engine: Engine, as_of: datetime) -> None:
     """Their merging may be a mistake: with text ids they would be several customers."""
     records = [{"id": 7}, {"id": "7"}, {"id": "007"}, {"id": 8}, {"id": 8}, {"id": "09"}, {"id": "9 "}]

@@ -155,6 +155,24 @@ def test_a_field_is_compared_with_the_last_export(now: float, unsent: float, sev
         )
 
 
+@pytest.mark.parametrize(
+    ("change", "severity"),
+    [
+        pytest.param({}, Severity.WARN, id="a misspelt path"),
+        pytest.param({"unsent": {"country": 0.99}}, None, id="it is in some record"),
+        pytest.param({"unmapped": {}}, None, id="the key is there, and always null"),
+        pytest.param({"optional": ()}, None, id="nobody asked for it"),
+    ],
+)
+def test_a_path_that_never_occurs_is_named(change: dict[str, Any], severity: Severity | None) -> None:
+    """Even that of a field that need not be there: a warning, and what keys there are."""
+    nowhere = replace(GOOD, unsent={"country": 1.0}, optional=("country",), unmapped={"country": "no record looked at"})
+    verdict = _by_name(replace(nowhere, **change))["no_field_is_lost"]
+    assert verdict.severity == severity
+    if severity:
+        assert verdict.description == "country is missing or unusable in 100.00% of the records: no record looked at"
+
+
 def test_another_source_is_no_baseline() -> None:
     """Neither its customers nor its fields are compared; which source it was is in the sentence."""
     found = _by_name(replace(GOOD, missing={"email": 0.5}, last_export=replace(OTHER, missing={"email": 0.0})))

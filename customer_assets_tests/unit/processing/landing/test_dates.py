@@ -73,6 +73,15 @@ def _moment(date: str) -> str | None:
         pytest.param("2026-11-24 UTC", "2026-11-24T00:00:00+00:00", id="a day in UTC"),
         pytest.param("2026-11-24T12:00:00 UTC UTC", None, id="UTC twice"),
         pytest.param("2026-11-24T12:00:00[Europe/Berlin]", None, id="a zone that needs a table"),
+        pytest.param(
+            "2026-11-24T12:00:00+01:00[Europe/Berlin]", "2026-11-24T11:00:00+00:00", id="a zone that needs none"
+        ),
+        pytest.param("2026-11-24T12:00:00Z[Etc/UTC]", "2026-11-24T12:00:00+00:00", id="a longer name of UTC"),
+        pytest.param("20261124120000", "2026-11-24T12:00:00+00:00", id="date and time run together"),
+        pytest.param("20261124120000.0Z", "2026-11-24T12:00:00+00:00", id="the same, of a directory"),
+        pytest.param("20261324120000", None, id="fourteen digits that are no date"),
+        pytest.param("Tue, 24 Nov 2026 12:00:00 +0000 (UTC)", "2026-11-24T12:00:00+00:00", id="RFC 2822, a comment"),
+        pytest.param("24 Nov 2026 12:00:00 (CET)", None, id="RFC 2822, a comment in the zone's place"),
         pytest.param("Tue, 24 Nov 2026 12:00:00 +0530", "2026-11-24T06:30:00+00:00", id="RFC 2822"),
         pytest.param("tue, 4 nov 2026 12:00 GMT", "2026-11-04T12:00:00+00:00", id="RFC 2822, no seconds"),
         pytest.param("24 Nov 2026 12:00:00", "2026-11-24T12:00:00+00:00", id="RFC 2822, no zone"),

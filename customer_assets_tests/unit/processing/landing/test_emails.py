@@ -42,6 +42,16 @@ from customer_assets_tests.harness.records.dirty import any_email
         ("ada@\u0301x.org", None),
         ("ada@x\u0301.org", "xn--x-xbb.org"),
         ("ada@xn--.org", None),
+        ("“ada@x.org”", "x.org"),
+        ("„ada@x.org“", "x.org"),
+        ("«ada@x.org»", "x.org"),
+        ("\u2018Ada\u2019 <ada@x.org>", "x.org"),
+        ("ada@x.org”", None),
+        ("ada@x.org、", None),
+        ("ada@x\u2019s.org", None),
+        ("ada@col·lecció.cat", "xn--collecci-ioa91d.cat"),
+        ("ada@x.org <ada@x.org>", "x.org"),
+        ("Ada <ada@x.org>, Bob <bob@y.org>", None),
     ],
 )
 def test_email_domain(address: str | None, domain: str | None) -> None:
