@@ -292,7 +292,8 @@ def _summary_report(sync: Sync) -> dg.AssetsDefinition:
                 quality_thresholds.judge(metrics, cleaning.crawl),
             )
         return dg.MaterializeResult(
-            metadata=report_metadata(report, path), data_version=dg.DataVersion(report_version(report))
+            metadata=report_metadata(report, path, data_directory.report_url),
+            data_version=dg.DataVersion(report_version(report)),
         )
 
     return summary_report

@@ -237,8 +237,14 @@ def clean_metadata(figures: QualityMetrics, record: CleaningSummary) -> dict[str
     return numeric({**figures.as_dict(), **defects, **generated, **ids, **_changes(record.changes)})
 
 
-def report_metadata(report: Mapping[str, Any], path: Path) -> dict[str, dg.MetadataValue]:
-    """Show a report, and where it is."""
+def report_metadata(report: Mapping[str, Any], path: Path, url: str = "") -> dict[str, dg.MetadataValue]:
+    """Show a report, and where it is.
+
+    Args:
+        report: A full report.
+        path: Its file.
+        url: Where a web server shows that file's folder; "" if none does.
+    """
     from customer_assets.report.html import picture  # noqa: PLC0415 - Jinja2 is loaded when a report is written
 
     changes = None if report["changes"] is None else Changes.model_validate(report["changes"])
@@ -248,6 +254,7 @@ def report_metadata(report: Mapping[str, Any], path: Path) -> dict[str, dg.Metad
         "page": dg.MetadataValue.path(path.with_suffix(".html")),
         "file": dg.MetadataValue.path(path.with_suffix(".md")),
         "dagster/uri": dg.MetadataValue.text(path.with_suffix(".md").as_uri()),
+        **({"link": dg.MetadataValue.url(f"{url.rstrip('/')}/{path.with_suffix('.html').name}")} if url else {}),
     }
 
 

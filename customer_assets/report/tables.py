@@ -366,7 +366,7 @@ def crawl_facts(report: Mapping[str, Any]) -> dict[str, str]:
         "Pages": formats.number(crawl["pages"]),
         "Requests": formats.number(crawl["requests"]),
         "Retries": formats.number(crawl["retries"]),
-        "Throttled (429)": formats.number(crawl["throttles"]),
+        "Throttled": formats.number(crawl["throttles"]),
         "Duration": formats.duration(crawl["duration_s"]),
     }
 

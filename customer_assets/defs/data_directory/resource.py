@@ -30,6 +30,7 @@ from customer_assets.core.errors import (
 )
 from customer_assets.core.models import CleaningSummary, CrawlSummary
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
+from customer_assets.core.urls import validate_url
 from customer_assets.defs.data_directory.committed import carried_facts
 from customer_assets.defs.data_directory.landing import sum_up
 from customer_assets.defs.run_config import Resource
@@ -71,6 +72,11 @@ class StorageOptions(Settings):
         description="What the customers are published as, beside the document (json): ndjson, parquet.",
         json_schema_extra={"items": {"type": "string", "enum": [*Format]}},
     )
+    report_url: str = Field(
+        default="",
+        description="Where a web server of yours shows the folder export/, such as https://reports.example/customers; "
+        "Dagster then links to the report. Empty: no link.",
+    )
 
     @field_validator("export_formats")
     @classmethod
@@ -90,7 +96,7 @@ class DataDirectory(StorageOptions, Resource):
         """Check what can be checked without opening anything.
 
         Raises:
-            ConfigurationError: The path is not UTF-8, or `lake_url` names no store that can be used.
+            ConfigurationError: The path is not UTF-8, or `lake_url` or `report_url` cannot be used.
         """
         try:
             self.path.encode()
@@ -100,6 +106,8 @@ class DataDirectory(StorageOptions, Resource):
             ) from None
         if self.lake_url:
             check_store(self.lake_url)
+        if self.report_url:
+            validate_url("CUSTOMER_REPORT_URL", self.report_url)
 
     @property
     def layout(self) -> Layout:

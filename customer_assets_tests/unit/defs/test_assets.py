@@ -194,6 +194,8 @@ def test_each_asset_tells_what_happened_in_numbers_and_nothing_of_a_customer(
 ) -> None:
     """Numbers to plot, columns and what they follow from, where the documents are; no value of anybody's."""
     made = resources(serve_api(PlainAPI([customer(number) for number in range(1, 8)])))
+    directory = made["data_directory"]
+    made["data_directory"] = DataDirectory(path=directory.path, report_url="https://reports.example/acme/")
     result = run(made, instance)
     told = {
         event.materialization.asset_key.to_user_string(): event.materialization.metadata
@@ -208,6 +210,7 @@ def test_each_asset_tells_what_happened_in_numbers_and_nothing_of_a_customer(
     assert told["raw_customers"]["records"].value == 7
     assert told["clean_customers"]["mean_quality"].value == 100.0
     assert told["summary_report"]["total_customers"].value == 7
+    assert told["summary_report"]["link"].value == "https://reports.example/acme/summary_report.html"
     everything = str(told) + str(result.get_asset_check_evaluations())
     assert not [trace for trace in ("person1", "First1", "Last1", "cust_001") if trace in everything]
     for check in result.get_asset_check_evaluations():

@@ -195,6 +195,7 @@ def test_times_owners_and_the_executor_reach_their_places() -> None:
         ("CUSTOMER_OWNERS", "ada"),
         ("CUSTOMER_EXECUTOR_CONFIG", "/no/such/file.yaml"),
         ("CUSTOMER_PUSHGATEWAY_URL", "gateway"),
+        ("CUSTOMER_REPORT_URL", "reports"),
         ("CUSTOMER_ALERT_WEBHOOK_URL", "slack"),
     ],
 )

@@ -86,7 +86,7 @@ def test_the_page_shows_what_the_report_holds() -> None:
         "Customer tier generated",
         "Completeness by field",
         "Record is not an object",
-        "Throttled (429)",
+        "Throttled",
     ):
         assert shown in text
 
