@@ -30,12 +30,11 @@ from customer_assets.api.runner.clock import Clock
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.api.runner.crawl_runner import NO_LIMITS, CrawlLimits, CrawlRunner
 from customer_assets.api.runner.endpoint import Endpoint, SlicedEndpoint, count_endpoint
-from customer_assets.api.runner.passes import Listing, ListingReader
+from customer_assets.api.runner.passes import CrawlStep, Listing, ListingReader
 from customer_assets.api.runner.progress import OnProgress, Progress, find_terminal, summary
 from customer_assets.api.runner.sliced import Access, SlicedReader
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError, PageFailedError
-from customer_assets.core.models import Page
 
 logger = logging.getLogger("customer_assets.api")
 
@@ -279,9 +278,9 @@ class CustomerAPIClient:
             parser=parser,
         )
 
-    def _run(self, crawl: Crawl, figures: CrawlStats, on_page: Callable[[Page], None]) -> GiveUp | None:
+    def _run(self, step: CrawlStep) -> GiveUp | None:
         """Run a crawl to its end; return why the pages it held are stale, and raise what else kept it from its end."""
-        runner = self._runner(crawl, self._endpoint, figures, lambda received: on_page(received.page))
+        runner = self._runner(step.crawl, self._endpoint, self.figures, lambda received: step.on_page(received.page))
         end = runner.run(self._open_transport())
         if not isinstance(end, GiveUp):
             return None

@@ -46,9 +46,6 @@ PAGE_IS_GONE = "The API counts this page but does not find it: ask whoever runs 
 
 Ids = tuple[int | str | None, ...]
 
-RunCrawl = Callable[[Crawl, CrawlStats, Callable[[Page], None]], GiveUp | None]
-"""Runs a crawl to its end: returns None, or why the pages that it held are stale; raises for every other end."""
-
 Result = TypeVar("Result")
 
 
@@ -59,12 +56,15 @@ class CrawlStep(NamedTuple):
     on_page: Callable[[Page], None]
 
 
+RunCrawl = Callable[[CrawlStep], GiveUp | None]
+"""Runs a crawl to its end: returns None, or why the pages that it held are stale; raises for every other end."""
+
 Steps = Generator[CrawlStep, GiveUp | None, Result]
 """Yields crawls and is sent what `RunCrawl` returns, or has thrown in what it raises: so whoever runs the crawls can
 run those of several listings side by side."""
 
 
-def drive(steps: Steps[Result], run: Callable[[CrawlStep], GiveUp | None]) -> Result:
+def drive(steps: Steps[Result], run: RunCrawl) -> Result:
     """Run one crawl after the other; return what the steps return."""
     try:
         step = next(steps)
@@ -142,16 +142,12 @@ class ListingReader:
 
     def read(self, sink: PageSink, figures: CrawlStats, run: RunCrawl) -> None:
         """Read every page into a sink, and again if customers moved in the meantime."""
-
-        def run_step(step: CrawlStep) -> GiveUp | None:
-            return run(step.crawl, figures, step.on_page)
-
         fingerprint = None
         for figures.passes in range(1, MAX_PASSES + 1):
-            read = drive(self.read_pass(sink, figures), run_step)
+            read = drive(self.read_pass(sink, figures), run)
             figures.unique_ids, figures.rejected = sink.unique_ids(), sink.rejected_records()
             same = sink.fingerprint() == fingerprint
-            consistency = drive(self.assess(read, sink, figures, is_repeatable=same), run_step)
+            consistency = drive(self.assess(read, sink, figures, is_repeatable=same), run)
             is_shifted = not consistency.is_final
             is_settled = same and read.totals.totals_stable  # a third pass would read the same pages again
             if not is_shifted or is_settled or read.is_paused:
