@@ -134,11 +134,11 @@ def test_runs_take_turns_at_every_operation(
         assert ids in expected
         seen.add(tuple(ids))
 
-    def sync(number: int) -> None:  # DuckDB's threads do not survive a fork
+    def work(number: int) -> None:  # DuckDB's threads do not survive a fork
         with closing(PlainSync(directory, syncs[number].records)) as own:
             own.run()
 
-    works, dice = [partial(sync, 0), partial(sync, 1)], random.Random(seed)
+    works, dice = [partial(work, 0), partial(work, 1)], random.Random(seed)
     if store == "processes":
         names = file_operations.interleave_processes(tmp_path, works, dice, look)
         assert set(names) <= {None, "SupersededError", "QualityGateError"}
