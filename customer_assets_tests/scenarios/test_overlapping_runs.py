@@ -1,9 +1,12 @@
 """Two runs on one data directory at once: nobody meant it, and nothing breaks."""
 
+import os
 import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -26,7 +29,8 @@ Resources = Callable[..., dict[str, Any]]
 
 CUSTOMERS = 3_000
 SEEDS = (1, 2)
-INTERLEAVINGS = 10
+INTERLEAVINGS = int(os.environ.get("INTERLEAVINGS", "10"))
+"""By hand: `INTERLEAVINGS=250 pytest customer_assets_tests/scenarios/test_overlapping_runs.py -k turns`."""
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -101,25 +105,48 @@ def test_two_threads_load_an_asset_at_once(serve_api: Serve, resources: Resource
         assert pq.read_table(directory.layout.local_lake / f"{name}.parquet").num_rows == 7
 
 
-@pytest.mark.parametrize("seed", range(INTERLEAVINGS))
-@pytest.mark.parametrize("store", ["directory", "memory"])
+@pytest.mark.parametrize(
+    ("store", "seed"),
+    [
+        (store, seed)
+        for store in ("directory", "memory", "processes")
+        for seed in range(INTERLEAVINGS if store != "processes" else max(INTERLEAVINGS // 5, 2))
+    ],
+)
 def test_runs_take_turns_at_every_operation(
     tmp_path: Path,
     store_operations: None,  # noqa: ARG001 - it reports the store's operations
+    unflushed: None,  # noqa: ARG001 - nobody cuts the power
     store: str,
     seed: int,
 ) -> None:
-    """As the dice fall: whatever each reads is one version, and what is published in the end is one run's."""
+    """As the dice fall: whatever anybody reads at any instant is one run's, and so is what is left in the end."""
     lake = f"memory://lake-{time.monotonic_ns()}" if store == "memory" else ""
     directory = DataDirectory(path=str(tmp_path / "data"), lake_url=lake)
     worlds = [(1, 2, 3), (1, 2, 4, 5), (6,)]
+    expected = [sorted(f"cust_{number:03}" for number in ids) for ids in worlds]
     syncs = [PlainSync(directory, [customer(number) for number in ids]) for ids in worlds]
     syncs[2].run()
-    errors = file_operations.interleave(tmp_path, [syncs[0].run, syncs[1].run], random.Random(seed))
-    for error in errors:
-        assert error is None or isinstance(error, SupersededError | QualityGateError), error
-    expected = [sorted(f"cust_{number:03}" for number in ids) for ids in worlds]
-    assert exported_ids(directory) in expected
+    seen = set()
+
+    def look() -> None:
+        ids = exported_ids(directory)
+        assert ids in expected
+        seen.add(tuple(ids))
+
+    def work(number: int) -> None:  # DuckDB's threads do not survive a fork
+        with closing(PlainSync(directory, syncs[number].records)) as own:
+            own.run()
+
+    works, dice = [partial(work, 0), partial(work, 1)], random.Random(seed)
+    if store == "processes":
+        names = file_operations.interleave_processes(tmp_path, works, dice, look)
+        assert set(names) <= {None, "SupersededError", "QualityGateError"}
+    else:
+        for error in file_operations.interleave(tmp_path, works, dice, look):
+            assert error is None or isinstance(error, SupersededError | QualityGateError), error
+    look()
+    assert len(seen) > 1
     for table, facts in ((directory.raw, "landed"), (directory.clean, "records")):
         version, file = table.fetch()
         assert pq.read_metadata(file).num_rows == getattr(version.facts, facts)

@@ -105,7 +105,7 @@ class AiohttpTransport:
         if response.status not in GOOD_STATUSES:
             await _drain(response)
             return b""
-        body = BodyDecoder(response.headers.get("content-encoding", ""), self._settings.max_body_bytes)
+        body = BodyDecoder(", ".join(response.headers.getall("content-encoding", ())), self._settings.max_body_bytes)
         async for chunk in response.content.iter_any():
             body.add(chunk)
         return body.finish()

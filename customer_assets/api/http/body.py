@@ -6,8 +6,20 @@ from customer_assets.api.http.base import TransportError
 from customer_assets.core.metrics import FailureCause
 
 GZIP = 16 + zlib.MAX_WBITS
-WINDOW_BITS = {"": None, "identity": None, "gzip": GZIP, "x-gzip": GZIP, "deflate": zlib.MAX_WBITS}
-"""zlib's `wbits` for each content coding that we understand; None: not compressed."""
+WINDOW_BITS = {"gzip": GZIP, "x-gzip": GZIP, "deflate": zlib.MAX_WBITS}
+"""zlib's `wbits` for each content coding that we understand."""
+
+CHARACTER_SETS = ("utf-8", "utf8", "iso-8859-1", "us-ascii")
+NO_CODINGS = {"", "identity", "none", "null", "8bit", "binary", "json", "text", *CHARACTER_SETS}
+"""What servers put into Content-Encoding for a body that is not compressed; a character set does not belong there."""
+
+GZIP_MEMBER = b"\x1f"
+"""Begins each member of a gzip file. Whatever else follows one is not part of the body: programs ignore it."""
+
+RAW_DEFLATE = -zlib.MAX_WBITS
+"""Some servers leave out the head that `deflate` has (RFC 9110, 8.4.1.2)."""
+
+HEAD_BYTES = 2
 
 MAX_MEMBERS = 100
 """A gzip file can consist of several members; thousands of empty ones only serve to cost time."""
@@ -25,14 +37,15 @@ class BodyDecoder:
     """
 
     def __init__(self, content_encoding: str, max_bytes: int) -> None:
-        coding = content_encoding.strip().lower()
-        if coding not in WINDOW_BITS:
+        named = [name.strip() for name in content_encoding.lower().split(",")]
+        codings = [name for name in named if name not in NO_CODINGS]
+        if len(codings) > 1 or not set(codings) <= WINDOW_BITS.keys():
             raise TransportError(FailureCause.BAD_BODY, "the body is packed in a way that was not asked for")
         self._max_bytes = max_bytes
         self._chunks: list[bytes] = []
         self._received = self._size = 0
-        self._members = 1
-        self._window_bits = WINDOW_BITS[coding]
+        self._members, self._head, self._is_over = 1, b"", False
+        self._window_bits = WINDOW_BITS[codings[0]] if codings else None
         self._decompressor = None if self._window_bits is None else zlib.decompressobj(self._window_bits)
 
     def add(self, chunk: bytes) -> None:
@@ -47,6 +60,12 @@ class BodyDecoder:
         if self._decompressor is None:
             self._append(chunk)
             return
+        if self._window_bits == zlib.MAX_WBITS and self._size == 0 and len(self._head) < HEAD_BYTES:
+            chunk = self._head = self._head + chunk
+            if len(chunk) < HEAD_BYTES:
+                return
+            if not _is_zlib(chunk):
+                self._decompressor = zlib.decompressobj(RAW_DEFLATE)
         try:
             self._decompress(chunk)
         except zlib.error:
@@ -65,10 +84,13 @@ class BodyDecoder:
     def _decompress(self, chunk: bytes) -> None:
         while chunk and self._decompressor is not None:
             if self._decompressor.eof:
+                self._is_over = self._is_over or self._window_bits != GZIP or not chunk.startswith(GZIP_MEMBER)
+                if self._is_over:
+                    return
                 self._members += 1
                 if self._members > MAX_MEMBERS:
                     raise TransportError(FailureCause.BAD_BODY, "the body is packed in too many parts")
-                self._decompressor = zlib.decompressobj(self._window_bits or GZIP)
+                self._decompressor = zlib.decompressobj(GZIP)
             self._append(self._decompressor.decompress(chunk, self._max_bytes - self._size + 1))
             chunk = self._decompressor.unused_data
 
@@ -80,3 +102,8 @@ class BodyDecoder:
 
     def _too_large(self) -> TransportError:
         return TransportError(FailureCause.BAD_BODY, f"the body exceeds max_body_bytes, {self._max_bytes}")
+
+
+def _is_zlib(head: bytes) -> bool:
+    """Whether a body begins as RFC 1950 has it: the method, and a check of the first two bytes."""
+    return head[0] & 0x0F == zlib.DEFLATED and int.from_bytes(head[:HEAD_BYTES], "big") % 31 == 0

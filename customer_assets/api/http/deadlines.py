@@ -9,6 +9,7 @@ import queue
 import socket
 import threading
 import time
+from http import HTTPStatus
 from math import inf
 from typing import Any
 
@@ -21,6 +22,8 @@ from urllib3.util.connection import allowed_gai_family, create_connection
 from customer_assets.core.urls import is_address
 
 BUFFER_BYTES = 2**16
+
+CONTINUE, SWITCHING_PROTOCOLS, OK = HTTPStatus.CONTINUE, HTTPStatus.SWITCHING_PROTOCOLS, HTTPStatus.OK
 
 
 class _TimedReader(io.RawIOBase):
@@ -53,6 +56,14 @@ class _TimedResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as http.client has them
         super().__init__(sock, *args, **kwargs)
         self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock), BUFFER_BYTES)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Pass over interim responses (RFC 9110, 15.2): `http.client` knows only 100, and takes 103 for the answer."""
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc] # the stubs leave it out
+            if not CONTINUE < status < OK or status == SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
 
 
 def look_up(host: str, port: int, timeout_s: float) -> list[tuple[str, int]]:

@@ -24,6 +24,7 @@ from customer_assets.api.responses.answer import (
     missing_part,
     parse_count,
 )
+from customer_assets.api.responses.charsets import to_utf8
 from customer_assets.api.responses.diagnosis import Diagnosis
 from customer_assets.api.responses.rate_limit_headers import is_throttled, parse_rate_limit_headers
 from customer_assets.core.json_values import read_json
@@ -99,7 +100,7 @@ class PageParser:
         return PageReceived(page, response.latency_s, hints)
 
     def _page(self, response: RawResponse, fetch: FetchPage, url: str) -> Page:
-        content = response.body.removeprefix(codecs.BOM_UTF8)
+        content = to_utf8(response.body, response.headers.get("content-type", "")).removeprefix(codecs.BOM_UTF8)
         try:
             body = self._decoder.decode(content)
         except NotJSONError:

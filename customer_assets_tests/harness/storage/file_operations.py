@@ -295,11 +295,20 @@ def pause_at(folder: Path, number: int, work: Callable[[], object], meanwhile: C
     return errors
 
 
-def interleave(folder: Path, works: Sequence[Callable[[], object]], dice: random.Random) -> list[Exception | None]:
-    """Do several pieces of work on threads that take turns at every operation, at random; return their errors."""
+def interleave(
+    folder: Path, works: Sequence[Callable[[], object]], dice: random.Random, look: Callable[[], object] = lambda: None
+) -> list[Exception | None]:
+    """Do several pieces of work on threads that take turns at every operation, at random; return their errors.
+
+    Args:
+        folder: Operations below it count.
+        works: What to do.
+        dice: Choose whose turn it is.
+        look: Called before each turn, while all of them wait: what a reader sees at that instant.
+    """
     errors: list[Exception | None] = [None] * len(works)
-    arrived: queue.Queue[tuple[int, bool]] = queue.Queue()
     turns = [threading.Event() for _ in works]
+    arrived: queue.Queue[tuple[int, bool]] = queue.Queue()
 
     def run(worker: int) -> None:
         def act(_: int, __: str) -> None:
@@ -318,10 +327,101 @@ def interleave(folder: Path, works: Sequence[Callable[[], object]], dice: random
     threads = [threading.Thread(target=run, args=(worker,)) for worker in range(len(works))]
     for thread in threads:
         thread.start()
+    _take_turns(len(works), dice, arrived, lambda worker: turns[worker].set(), look)
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    return errors
+
+
+def interleave_processes(
+    folder: Path, works: Sequence[Callable[[], object]], dice: random.Random, look: Callable[[], object] = lambda: None
+) -> list[str | None]:
+    """The same in processes; return the names of their errors."""
+    errors: list[str | None] = [None] * len(works)
+    arrived: queue.Queue[tuple[int, bool]] = queue.Queue()
+    children = [_Child.start(folder, work) for work in works]
+
+    def listen(worker: int) -> None:
+        while (word := children[worker].hear()) == TURN:
+            arrived.put((worker, True))
+        errors[worker] = word or None
+        arrived.put((worker, False))
+
+    threads = [threading.Thread(target=listen, args=(worker,)) for worker in range(len(works))]
+    for thread in threads:
+        thread.start()
+    _take_turns(len(works), dice, arrived, lambda worker: children[worker].go_on(), look)
+    for thread, child in zip(threads, children, strict=True):
+        thread.join(PATIENCE_S)
+        child.close()
+    return errors
+
+
+TURN = "waits for its turn"
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A process that waits at each of its file operations until it is told to go on."""
+
+    process: int
+    words: int
+    orders: int
+
+    @classmethod
+    def start(cls, folder: Path, work: Callable[[], object]) -> "_Child":
+        words, says = os.pipe()
+        hears, orders = os.pipe()
+        process = os.fork()
+        if process:
+            os.close(says)
+            os.close(hears)
+            return cls(process, words, orders)
+        error = ""
+        try:  # nothing of this process may go on in the child, whatever happens
+
+            def act(_: int, __: str) -> None:
+                os.write(says, f"{TURN}\n".encode())
+                os.read(hears, 1)
+
+            with watched(folder, act):
+                work()
+        except BaseException as caught:  # noqa: BLE001 - the test judges it
+            error = type(caught).__name__
+        finally:
+            os.write(says, f"{error}\n".encode())
+            os._exit(0)
+
+    def hear(self) -> str:
+        """Its next word: `TURN`, or at its end the name of its error, blank if there was none."""
+        word = b""
+        while not word.endswith(b"\n"):
+            letter = os.read(self.words, 1)
+            if not letter:
+                return "killed"
+            word += letter
+        return word.decode().rstrip("\n")
+
+    def go_on(self) -> None:
+        os.write(self.orders, b".")
+
+    def close(self) -> None:
+        os.waitpid(self.process, 0)
+        os.close(self.words)
+        os.close(self.orders)
+
+
+def _take_turns(
+    workers: int,
+    dice: random.Random,
+    arrived: "queue.Queue[tuple[int, bool]]",
+    go_on: Callable[[int], object],
+    look: Callable[[], object],
+) -> None:
     waiting: list[int] = []
-    running, ended = len(works), 0
-    while ended < len(works):
-        while running and (len(waiting) + ended < len(works)):
+    running, ended = workers, 0
+    while ended < workers:
+        while running and (len(waiting) + ended < workers):
             try:
                 worker, goes_on = arrived.get(timeout=BLOCKED_AFTER_S if waiting else PATIENCE_S)
             except queue.Empty:
@@ -332,9 +432,7 @@ def interleave(folder: Path, works: Sequence[Callable[[], object]], dice: random
             else:
                 ended += 1
         if waiting:
+            look()
             chosen = waiting.pop(dice.randrange(len(waiting)))
             running += 1
-            turns[chosen].set()
-    for thread in threads:
-        thread.join(PATIENCE_S)
-    return errors
+            go_on(chosen)
