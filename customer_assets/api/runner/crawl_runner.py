@@ -207,7 +207,7 @@ class CrawlRunner:
         self._stats.add_outcome(outcome)
         if isinstance(outcome, RequestFailed):
             self.last_failure = outcome
-            self._progress.on_decision(decision, outcome.detail)
+            self._progress.on_decision(decision, outcome.detail, outcome.lane)
             return
         if isinstance(decision, Accepted):
             self._stats.bytes += len(outcome.page.data)

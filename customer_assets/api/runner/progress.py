@@ -51,9 +51,10 @@ class Progress:
         self._logged = self._drawn = 0
         self.records = 0
 
-    def on_decision(self, decision: Decision, detail: str = "") -> None:
-        """Log a request that has to be repeated, and in a few words why."""
-        sentence = _sentence(decision, f" ({detail})" if detail else "")
+    def on_decision(self, decision: Decision, detail: str = "", lane: int = 0) -> None:
+        """Log a request that has to be repeated, and in a few words why; from the second slice on, also of which."""
+        place = f" of slice {lane + 1}" if lane else ""
+        sentence = _sentence(decision, place, f" ({detail})" if detail else "")
         if sentence:
             self._logged += 1
             level = logging.WARNING if self._logged <= MAX_WARNINGS else logging.DEBUG
@@ -139,15 +140,15 @@ def _count(count: int, unit: str, units: str = "") -> str:
     return f"{count} {unit if count == 1 else units or unit + 's'}"
 
 
-def _sentence(decision: Decision, why: str) -> str:
+def _sentence(decision: Decision, place: str, why: str) -> str:
     match decision:
         case RetryScheduled(page, attempt, cause, wait_s):
-            return f"page {page}, attempt {attempt}: {cause.value}{why}; again in {wait_s:g} s"
+            return f"page {page}{place}, attempt {attempt}: {cause.value}{why}; again in {wait_s:g} s"
         case Requeued(page, next_round, cause):
-            return f"page {page}: {cause.value}{why}, retries spent; again at the end, in round {next_round}"
+            return f"page {page}{place}: {cause.value}{why}, retries spent; again at the end, in round {next_round}"
         case Throttled(page, wait_s):
-            return f"page {page}: throttled; nothing is sent for {wait_s:g} s"
+            return f"page {page}{place}: throttled; nothing is sent for {wait_s:g} s"
         case Abandoned(page, cause):
-            return f"page {page}: {cause.value}{why}; given up"
+            return f"page {page}{place}: {cause.value}{why}; given up"
         case _:
             return ""

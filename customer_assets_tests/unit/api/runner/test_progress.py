@@ -54,6 +54,13 @@ def test_each_retry_is_told_with_its_instant(
     assert [record.message for record in caplog.records] == [f"2026-01-01T00:00:00.000+00:00 {sentence}"]
 
 
+def test_pages_of_slices_are_told_apart(caplog: pytest.LogCaptureFixture) -> None:
+    """Each slice counts its own."""
+    progress().on_decision(Abandoned(7, FailureCause.REFUSED), "HTTP 403", lane=2)
+    (record,) = caplog.records
+    assert record.message.endswith("page 7 of slice 3: refused (HTTP 403); given up")
+
+
 def test_a_page_that_came_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
     """Quiet."""
     progress().on_decision(Accepted(1))
