@@ -78,10 +78,11 @@ def read_api_file(path: str) -> dict[str, Any]:
     """Read the `api:` section of a YAML file, unchecked.
 
     Raises:
-        ConfigurationError: There is no such file, or it has no such section.
+        ConfigurationError: There is no such file, it has no such section, or a key is in it twice.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark is not None else ""
@@ -91,7 +92,32 @@ def read_api_file(path: str) -> dict[str, Any]:
     section = content.get("api") if isinstance(content, dict) else None
     if not isinstance(section, dict):
         raise ConfigurationError("config", f"{path} has no section api:", "Write the section as in a component's YAML.")
+    if (repeated := repeated_key(text)) is not None:
+        key, line = repeated
+        raise ConfigurationError(
+            "config", f"{path}, line {line} has {key!r} for the second time", "Leave one of them out."
+        )
     return section
+
+
+def repeated_key(text: str) -> tuple[str, int] | None:
+    """Find a key of a YAML text that is in one mapping twice, and its second line: YAML silently keeps the last."""
+    nodes, looked_at = list(yaml.compose_all(text, Loader=yaml.SafeLoader)), set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in looked_at:  # an alias
+            continue
+        looked_at.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if str(key.value) in seen:
+                    return str(key.value), key.start_mark.line + 1
+                seen.add(str(key.value))
+                nodes.append(value)
+    return None
 
 
 def apply_preset(name: str, values: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:

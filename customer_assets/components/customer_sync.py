@@ -8,6 +8,7 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import BaseModel, Field
 
+from customer_assets.api.presets import repeated_key
 from customer_assets.components.attributes import Api, Monitoring, Schedule, Thresholds
 from customer_assets.components.scaffolder import CustomerSyncScaffolder
 from customer_assets.components.templates import refuse_unset_variables
@@ -73,6 +74,7 @@ class CustomerSyncComponent(ProcessingOptions, StorageOptions, SyncOptions, dg.C
         Raises:
             ConfigurationError: An attribute cannot be used; names it.
         """
+        self._refuse_repeated_keys(context.path / "defs.yaml")
         resources = self.resources(context.project_root)
         for name, resource in resources.items():
             with self._naming_attributes("api." if name == "customer_api" else ""):
@@ -127,6 +129,15 @@ class CustomerSyncComponent(ProcessingOptions, StorageOptions, SyncOptions, dg.C
         values = api.resource_values()
         has_key = api.is_real and api.key_variable
         return CustomerAPIResource(**values, api_key=dg.EnvVar(api.key_variable) if has_key else "")
+
+    def _refuse_repeated_keys(self, file: Path) -> None:
+        """Look at the YAML itself: of two fields of one name, Dagster hands over the last."""
+        repeated = repeated_key(file.read_text(encoding="utf-8")) if file.is_file() else None
+        if repeated is not None:
+            key, line = repeated
+            raise ConfigurationError(
+                f"{self.name}: {key}", f"{file}, line {line} has it for the second time", "Leave one of them out."
+            )
 
     def _naming_attributes(self, section: str = "") -> AbstractContextManager[None]:
         """Let errors name attributes: `CUSTOMER_ENGINE` becomes `acme: engine`."""

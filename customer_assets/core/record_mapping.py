@@ -295,6 +295,16 @@ class RecordMapping(_Specification):
                 raise ValueError(f"{name}: {unknown[0]!r} is not one of {', '.join(allowed)}")
         return self
 
+    @model_validator(mode="after")
+    def no_meaning_is_given_in_vain(self) -> Self:
+        """Refuse a meaning of what counts as missing: it would never be looked up."""
+        for name in BUSINESS_FIELDS:
+            source: CategorySource | None = getattr(self, name)
+            vain = [] if source is None else [code for code in source.values or {} if code in self.missing]
+            if vain:
+                raise ValueError(f"{name}: {vain[0]!r} counts as missing; list the other words in missing_values")
+        return self
+
     @cached_property
     def digest(self) -> str:
         """The hash of what differs from the default mapping."""

@@ -106,19 +106,20 @@ class DataExporter:
         Args:
             customers: What `process_customers` or `to_arrow` returned, or a frame of clean customers: of narwhals,
                 Arrow, pandas or Polars.
-            output_file: Where the document is published.
+            output_file: Where the document is published; a leading `~` is the home directory.
             kept: Keeps what the document holds, for the next run to compare with.
             succession: Refuses to replace a document of newer customers.
             formats: Further files to publish beside the document: `ndjson`, `parquet`. All are complete before the
                 first is put in place; the document is the last.
 
         Raises:
+            TypeError: A text or a mapping was given in place of a list of customers.
             InvalidCustomerError: An element of the list is not a clean customer.
             ConfigurationError: The frame's columns are not those of the mapping, or a format is unknown.
             PublishError: A file cannot be written; the one before it is unchanged.
             SupersededError: Newer customers are published already.
         """
-        frame, paths = self._frame(customers), paths_of(Path(output_file), formats)
+        frame, paths = self._frame(customers), paths_of(Path(output_file).expanduser(), formats)
         bands = quality_bands(frame)
         with ExitStack() as publishing:
             temporaries = {form: publishing.enter_context(atomic_write(at, succession)) for form, at in paths.items()}
@@ -184,6 +185,11 @@ class DataExporter:
             self._validate_columns(table.lazy())
             schema = clean_schema(self._mapping)
             return self._engine.from_arrow(table.to_arrow().select(schema.names).cast(schema))
+        if isinstance(customers, str | bytes | bytearray | Mapping):
+            raise TypeError(
+                f"DataExporter takes a list or a frame of clean customers, not {type(customers).__name__}. "
+                "Give it what process_customers or to_arrow returned."
+            )
         model = clean_customer_model(self._mapping.clean_fields)
         rows = [
             _valid_row(index, customer, model)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from customer_assets.core.fields import BUSINESS_FIELDS
 from customer_assets.core.models import ENOUGH_TO_JUDGE, Changes, CleaningSummary, CrawlSummary
 from customer_assets.core.record_mapping import DEFAULT_RECORD
-from customer_assets.processing.comparison import shares
+from customer_assets.processing.comparison import add_shares, shares
 from customer_assets.processing.rules import (
     JUDGED_BY,
     RULES_VERSION,
@@ -54,6 +54,11 @@ class DefectCounts:
     undated: int
     respelled_ids: int = 0
     unsent: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> dict[str, float]:
+        """The share of the records that lack a field, whether it need be there or not, by field."""
+        return add_shares(shares(self.defects, self.records), shares(self.unsent, self.records))
 
 
 def count_defects(raw: Frame, options: CleaningOptions) -> DefectCounts:
@@ -101,11 +106,10 @@ def lost_fields(changed: Frame, stored: Frame, options: CleaningOptions) -> dict
     incremental crawls keep only when most of its records have changed.
     """
     came = count_defects(changed, options)
-    nearly_all = {each: share for each, share in shares(came.defects, came.records).items() if share >= NEARLY_ALL}
+    nearly_all = {each: share for each, share in came.missing.items() if share >= NEARLY_ALL}
     if came.records < ENOUGH_TO_JUDGE or not nearly_all:
         return {}
-    there = count_defects(stored, options)
-    before = shares(there.defects, there.records)
+    before = count_defects(stored, options).missing
     return {each: share for each, share in nearly_all.items() if before.get(each, 1.0) <= MOST}
 
 

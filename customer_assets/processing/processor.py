@@ -18,8 +18,6 @@ from customer_assets.processing.landing.batches import landed_objects
 from customer_assets.processing.rules import POSITION, CleaningOptions, Frame, clean_customers, clean_with_position
 from customer_assets.processing.schemas import clean_schema, raw_schema
 
-_NOT_RECORDS = (str, bytes, bytearray, Mapping)
-
 _logger = logging.getLogger(__name__)
 
 
@@ -136,9 +134,9 @@ def rejection_summary(counts: Mapping[str, int]) -> str:
 
 def _validate_records(records: object) -> None:
     frame = nw.from_native(records, pass_through=True, allow_series=True)
-    if isinstance(records, str | bytes | bytearray | Mapping) or isinstance(
-        frame, nw.DataFrame | nw.LazyFrame | nw.Series
-    ):
+    is_frame = isinstance(frame, nw.DataFrame | nw.LazyFrame | nw.Series)
+    is_array = hasattr(records, "__arrow_c_array__") or hasattr(records, "__array__")
+    if is_frame or is_array or isinstance(records, str | bytes | bytearray | memoryview | Mapping):
         raise TypeError(
             f"process_customers takes a list of records, not {type(records).__name__}. "
             "Give it a list of dicts; for a frame of the raw table, call process()."

@@ -32,7 +32,7 @@ CHECK_DESCRIPTIONS: Mapping[str, str] = {
     "mean_quality_meets_threshold": "The mean quality score reaches the target; below the floor nothing is published.",
     "low_quality_share_within_limit": f"The share of customers that score below {MEDIUM_FROM} is within its limit.",
     "rejected_share_within_limit": "The share of records without a usable id is within its limit.",
-    "no_field_is_lost": "No expected field is missing from nearly all records, or from many more than last time.",
+    "no_field_is_lost": "No expected field is missing from nearly all records, and none from many more than last time.",
     "no_mass_deletion": "Few enough customers of the last export are gone.",
     "source_is_the_same": "The customers come from where those of the last export came from.",
     "customer_id_is_unique": "Each customer is there once.",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 _SAME_AGAIN = (
     "Another run fetches the same records: correct them at the source. To publish these all the same, set {} for one "
-    "run of this check and customer_export; nothing is fetched then."
+    "run of this check, customer_export and summary_report; nothing is fetched then."
 )
 REMEDIES: Mapping[str, str] = {
     "every_customer_was_fetched": "Run the job again: customers may have moved while their pages were read. If the "
@@ -18,7 +18,7 @@ REMEDIES: Mapping[str, str] = {
     "no_mass_deletion": "See whether a filter, a tenant or a key with fewer rights hides customers. "
     + _SAME_AGAIN.format("max_gone_share"),
     "source_is_the_same": "Set CUSTOMER_API_BASE_URL. If the other source is meant, set allow_other_source for one run "
-    "of this check and customer_export; nothing is fetched then.",
+    "of this check, customer_export and summary_report; nothing is fetched then.",
     "customer_id_is_unique": "Materialise clean_customers again; nothing is fetched for that. If it stays, report a "
     "bug.",
     "every_record_is_accounted_for": "Materialise what the description names, or everything. If it stays, report a "

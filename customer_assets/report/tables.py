@@ -15,7 +15,7 @@ from customer_assets.report import formats
 from customer_assets.report.aggregates import BREAKDOWNS, FEWEST_PER_VALUE, OTHER
 from customer_assets.report.formats import pluralize, sentence, words
 
-NOTHING_BEFORE = "Nothing was published before, so there is nothing to compare with yet."
+NOTHING_BEFORE = "Nothing was published before that these customers can be compared with."
 
 TITLES: Mapping[str, str] = {
     "engagement_levels": "Engagement",

@@ -137,6 +137,8 @@ def test_settings_are_merged_in_depth() -> None:
         ("api: [", r"line \d+ cannot be read"),
         ("api: x", "has no section api:"),
         ("", "has no section api:"),
+        ("api:\n  record:\n    fields: {a: x,\n      a: y}", "line 4 has 'a' for the second time"),
+        ("api: {path: &p [x], params: *p, path: y}", "line 1 has 'path' for the second time"),
     ],
 )
 def test_a_file_without_an_api_is_refused(text: str, message: str, tmp_path: Path) -> None:

@@ -143,6 +143,16 @@ api:
     assert component.api.record["fields"]["spent"]["from"] == "total"
 
 
+def test_two_fields_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """YAML keeps the last of them, and Dagster hands over no other: the file itself is looked at."""
+    text = "name: a\napi:\n  record:\n    fields:\n      plan: tier\n      plan: {type: number}\n"
+    monkeypatch.chdir(tmp_path)
+    built(text)
+    (tmp_path / "defs.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"^a: plan: .*defs\.yaml, line 6 has it for the second time"):
+        built(text)
+
+
 def test_an_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """By itself, and by the place that needs it; a default is no mistake."""
     monkeypatch.delenv("ACME_HOST", raising=False)

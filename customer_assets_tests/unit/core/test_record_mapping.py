@@ -157,6 +157,7 @@ def test_our_own_names_change_nothing(record: Any) -> None:
         pytest.param("{customer_tier: {from: a, values: {}}}", r"^customer_tier\.values\n", id="an empty map"),
         pytest.param("{customer_tier: {from: a, values: {a: ' '}}}", "it is blank", id="a blank word"),
         pytest.param("{customer_tier: {from: a, values: {a: b, ' a': c}}}", "same once trimmed", id="one value twice"),
+        pytest.param("{customer_tier: {from: a, values: {n/a: b}}}", "'n/a' counts as missing", id="a map of nothing"),
         pytest.param("{customer_tier: {from: a, bands: {b: 1, c: 1}}}", "begin at the same number", id="equal bands"),
         pytest.param("{customer_tier: {from: a, bands: {b: .nan}}}", r"^customer_tier\.bands\.b\n", id="NaN"),
         pytest.param("{engagement_level: {from: a, values: {a: huge}}}", "'huge' is not one of high", id="a level"),

@@ -133,6 +133,23 @@ def test_what_is_no_clean_customer_is_refused(
     assert not (tmp_path / "out.json").exists()
 
 
+@pytest.mark.parametrize("customers", ["text", b"[]", clean_customer(1), None])
+def test_what_is_no_list_of_customers_is_refused(exporter: DataExporter, tmp_path: Path, customers: Any) -> None:
+    """By its type, not as the first of a list of wrong customers; nothing is written."""
+    with pytest.raises(TypeError):
+        exporter.export_customers(customers, tmp_path / "out.json")
+    with pytest.raises(TypeError):
+        exporter.generate_summary_report(customers)
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_tilde_is_the_home_directory(exporter: DataExporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the document and of the formats beside it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    exporter.export_customers([clean_customer(1)], "~/out.json", formats=["ndjson"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.ndjson"]
+
+
 def test_any_mapping_is_a_customer(exporter: DataExporter, tmp_path: Path) -> None:
     """As the signature says."""
     customers = [MappingProxyType(clean_customer(2**63 - 1)), UserDict(clean_customer(-(2**63)))]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from customer_assets.core.record_mapping import RecordMapping
-from customer_assets.processing.defects import clean_version, count_defects, rejected_by_reason
+from customer_assets.processing.defects import clean_version, count_defects, lost_fields, rejected_by_reason
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.landing.batches import landed_objects, quarantine_batch
 from customer_assets.processing.landing.writer import LandingWriter
@@ -94,6 +94,20 @@ def test_fields_that_need_not_be_there_are_counted_apart(engine: Engine, as_of: 
     assert found.unsent == {"avatar": 2, "engagement_score": 2, "last_active_at": 2, "spent": 2}
     assert found.defects["vip"] == 2
     assert set(found.unsent) & set(found.defects) == {"last_active_at"}
+
+
+def test_changed_records_that_lost_a_field_are_noticed(engine: Engine, as_of: datetime) -> None:
+    """Whether the field need be there or not, but not if most of the stored ones lack it, too, or if few changed."""
+    mapping = RecordMapping.model_validate({"fields": {"plan": {}, "note": {}}})
+    stored = [{"id": number, "email": "a@x.org", "plan": "basic"} for number in range(300)]
+    changed = [{"id": number, "first_name": "A"} for number in range(100)]
+    frames = [
+        engine.from_arrow(pa.Table.from_batches([landed_objects(records, mapping=mapping)[0]]))
+        for records in (changed, changed[:99], stored)
+    ]
+    options = CleaningOptions(as_of, mapping=mapping)
+    assert lost_fields(frames[0], frames[2], options) == {"email": 1.0, "plan": 1.0}
+    assert lost_fields(frames[1], frames[2], options) == {}
 
 
 def test_ids_written_in_several_ways_are_counted_apart(engine: Engine, as_of: datetime) -> None:
