@@ -124,13 +124,13 @@ def _remedy(verdict: CheckResult) -> dict[str, dg.MetadataValue]:
 
 def api_metadata(crawl: CrawlSummary) -> dict[str, dg.MetadataValue]:
     """Return what a crawl found out about the API: how many customers it counts, if it does."""
-    return {} if crawl.total is None else {"customers": dg.MetadataValue.int(crawl.total)}
+    return numeric({"customers": crawl.total if crawl.total_is_of_all else None})
 
 
 def quarantine_metadata(crawl: CrawlSummary) -> dict[str, dg.MetadataValue]:
     """Return how many of a crawl's records cannot be used, and why."""
-    reasons = {f"rejected_{code}": dg.MetadataValue.int(count) for code, count in crawl.rejected_by_reason.items()}
-    return {"dagster/row_count": dg.MetadataValue.int(crawl.rejected), **reasons}
+    reasons = {f"rejected_{code}": count for code, count in crawl.rejected_by_reason.items()}
+    return numeric({"dagster/row_count": crawl.rejected, **reasons})
 
 
 def crawl_metadata(figures: CrawlStats) -> dict[str, dg.MetadataValue]:
