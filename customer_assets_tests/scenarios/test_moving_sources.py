@@ -62,6 +62,7 @@ def test_a_field_that_changes_by_itself_is_no_move() -> None:
         assert client.figures.pages_from_store == 4
 
 
+@pytest.mark.timeout(300 + WORLDS // 20)
 @pytest.mark.parametrize("chunk", range(5))
 def test_no_world_is_green_and_wrong(chunk: int) -> None:
     """Any listing, in any order, interrupted anywhere, changed in any way before it is resumed."""
