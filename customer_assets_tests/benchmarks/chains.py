@@ -90,7 +90,11 @@ def serve(port: int, load: Load) -> None:
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """A contender that has ended leaves its connections open."""
+
+    with Server(("127.0.0.1", port), Handler) as server:
         server.serve_forever()
 
 
