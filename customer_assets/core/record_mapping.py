@@ -35,6 +35,9 @@ Path = tuple[str | int, ...]
 ABSENT = object()
 """What `follow` returns where a key, or an element of a list, is not there."""
 
+FILTER = "exclude.field"
+"""Names the filter's path beside those of fields; no field is called so."""
+
 MOST_EXTRA_FIELDS = 500
 """Planning a query takes DuckDB seconds from there on; PostgreSQL's tables, the narrowest, hold 1,600 columns."""
 

@@ -84,8 +84,18 @@ class ParquetIOManager(dg.UPathIOManager):
             frame = self._scan(table.name, table.file, [file], COLUMNS[table.name])
             return with_committed(frame, version.facts)
 
-    def dump_to_path(self, context: dg.OutputContext, obj: nw.LazyFrame, path: UPath) -> None:  # noqa: ARG002
-        """Compute the frame and publish it at `path`."""
+    def dump_to_path(self, context: dg.OutputContext, obj: object, path: UPath) -> None:
+        """Compute the frame and publish it at `path`.
+
+        Raises:
+            Failure: It is no lazy frame.
+        """
+        if not isinstance(obj, nw.LazyFrame):
+            raise dg.Failure(
+                f"{context.asset_key.to_user_string()} returned a {type(obj).__name__}, and this IO manager keeps lazy "
+                f"frames of narwhals on {self.engine.name}. Return one, or give the asset another io_manager_key.",
+                allow_retries=False,
+            )
         staged = self._staged_file(path.name)
         try:
             with as_dagster_failures():

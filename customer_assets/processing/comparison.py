@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from customer_assets.core.models import CleaningSummary, CrawlSummary
+from customer_assets.core.record_mapping import FILTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def unmapped(crawl: CrawlSummary) -> dict[str, str]:
     keys = f"the keys there are {', '.join(crawl.keys)}" if crawl.keys else "there is no key that most records have"
     found = {}
     for name, path in crawl.absent_paths.items():
-        omit = "leave the field out" if name in crawl.mapping.fields else "set the field to null"
+        omit = "leave it out" if name in crawl.mapping.fields or name == FILTER else "set the field to null"
         remedy = f"correct the mapping, or {omit} if the API does not have it"
         found[name] = f"no record looked at has {path}; {keys}; {remedy}"
     return found

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from customer_assets.core.configuration import SettingError, Settings
 from customer_assets.core.models import SIMULATOR, CleaningSummary, CrawlSummary, UpsertSummary
+from customer_assets.core.record_mapping import FILTER
 from customer_assets.processing.comparison import LastExport, add_shares, last_export, shares, unmapped
 from customer_assets.processing.remedies import MADE_FROM_ANOTHER_CRAWL, NOTHING_TO_COMPARE, apart
 from customer_assets.processing.rules import Frame
@@ -266,6 +267,8 @@ def _accounted_for(figures: QualityMetrics) -> CheckResult:
     counts = f"{figures.landed} landed; {figures.clean} clean, {figures.merged} merged, {figures.rejected} rejected"
     if figures.excluded:
         counts += f", {figures.excluded} excluded"
+    elif FILTER in figures.unmapped:
+        counts += f", 0 excluded: {figures.unmapped[FILTER]}"
     in_lake = figures.in_lake + figures.rejected
     if in_lake != figures.landed:
         lake = f"the raw lake holds {figures.in_lake} of them: materialise raw_customers"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from customer_assets.core.json_values import read_json
-from customer_assets.core.record_mapping import ABSENT, Path, RecordMapping, follow
+from customer_assets.core.record_mapping import ABSENT, FILTER, Path, RecordMapping, follow, parse_path
 
 RECORDS_AT_MOST, KEYS_AT_MOST, DEPTH_AT_MOST = 100, 40, 3
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
@@ -21,7 +21,7 @@ class PageSample:
     """How a mapping fits the records of a page.
 
     Attributes:
-        absent_paths: The paths that no record has, by field.
+        absent_paths: The paths that no record has, by field; `FILTER` is that of `exclude`.
         keys: The paths of the values that at least half of the records have, in the order in which they come.
     """
 
@@ -44,6 +44,9 @@ def sample_page(data: bytes, mapping: RecordMapping) -> PageSample:
         if column.path and not any(_occurs(column.path, record) for record in records):
             source = mapping.fields.get(column.name) or getattr(mapping, column.name)
             absent[column.name] = source.path or column.name
+    filtered = mapping.exclude
+    if filtered is not None and not any(_occurs(parse_path(filtered.field), record) for record in records):
+        absent[FILTER] = filtered.field
     found = Counter(key for record in records for key in _keys(record))
     keys = [key for key, count in found.items() if 2 * count >= len(records)]
     return PageSample(absent, tuple(keys[:KEYS_AT_MOST]))

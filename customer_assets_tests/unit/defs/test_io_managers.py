@@ -18,10 +18,11 @@ from upath import UPath
 from customer_assets.core.errors import ConfigurationError, PublishError
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.settings import build_resources
+from customer_assets.defs.sync import DEFAULT_SYNC
 from customer_assets.storage.object_store import open_store
 from customer_assets.storage.publish import publish_to
 from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer
-from customer_assets_tests.harness.job_runs import export_of, run
+from customer_assets_tests.harness.job_runs import export_of, failure_of, run
 from customer_assets_tests.harness.machines import services
 from customer_assets_tests.harness.storage.tables import cleaning
 
@@ -117,6 +118,22 @@ def test_frames_may_be_kept_in_another_directory(serve_api: Serve, resources: Re
     """A mounted disk, say."""
     api = serve_api(PlainAPI([customer(number) for number in range(1, 8)]))
     keeps_frames_at(str(tmp_path / "mount"), resources(api, CUSTOMER_LAKE_URL=str(tmp_path / "mount")))
+
+
+@pytest.mark.parametrize("value", [[1], None, pa.table({"a": [1]})], ids=["a list", "nothing", "an Arrow table"])
+def test_what_is_no_lazy_frame_is_refused_by_its_type(
+    serve_api: Serve, resources: Resources, instance: dg.DagsterInstance, value: Any
+) -> None:
+    """With what to return, or to set; at once, and with nothing written."""
+    made = resources(serve_api(PlainAPI([])))
+
+    @dg.asset(io_manager_key=DEFAULT_SYNC.io_manager)
+    def mine() -> Any:
+        return value
+
+    failure = failure_of(dg.materialize([mine], resources=made, instance=instance, raise_on_error=False))
+    assert f"mine returned a {type(value).__name__}, and this IO manager keeps lazy frames" in failure
+    assert not list(made["data_directory"].layout.local_lake.glob("mine*"))
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from customer_assets.core.record_mapping import RecordMapping
+from customer_assets.core.record_mapping import FILTER, RecordMapping
 from customer_assets.processing.landing.sample import PageSample, sample_page
 
 RECORDS = [
@@ -26,6 +26,16 @@ def test_a_mistyped_path_is_found() -> None:
         },
         keys=("id", "contact.email", "contact.phones[0].no", "avatar"),
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "absent"), [("avatar", {}), ("statu", {FILTER: "statu"}), ("contact.phones[0].no", {})]
+)
+def test_a_mistyped_path_of_the_filter_is_found(path: str, absent: dict[str, str]) -> None:
+    """It would drop nothing, and deleted customers would be published."""
+    mapping = RecordMapping.model_validate({"exclude": {"field": path, "values": ["deleted"]}})
+    found = sample_page(json.dumps(RECORDS).encode(), mapping).absent_paths
+    assert {name: each for name, each in found.items() if name == FILTER} == absent
 
 
 @pytest.mark.parametrize("data", [b"", b"[", b"{}", b"[1, null]", b"[" * 5_000, b"\xff"])
