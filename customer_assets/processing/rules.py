@@ -358,7 +358,7 @@ def generated(options: CleaningOptions, modulus: int, *values: str) -> nw.Expr:
     The modulus is a multiple of the number of values. Fields with different moduli among 3, 9, 27 (base 3) and 2, 8 are
     independent of each other: each looks at a digit of its own, and powers of 2 and 3 share no factor.
     """
-    if not options.generate:
+    if not generated_fields(options):  # then there is no `_hash_bucket`, and no record lacks what a field follows from
         return nw.lit(UNKNOWN)
     digit, step = nw.col("_hash_bucket") % modulus, modulus // len(values)
     chosen = nw.lit(values[-1])

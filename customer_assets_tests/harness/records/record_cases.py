@@ -266,6 +266,13 @@ HELP_SCOUT = {
     "fields": {"second_email": {"from": "_embedded.emails[1].value", "pii": True}, "dotted": '["a.b"].c'},
 }
 SCALED = {"engagement_score": {"from": "health", "scale": 100}}
+EVERYTHING = {
+    "engagement_score": {"from": "stars", "scale": 5},
+    "last_active_at": "seen",
+    "acquisition_channel": "via",
+    "market_segment": "region",
+    "customer_tier": "plan",
+}
 OF_FIVE = {"engagement_score": {"from": "stars", "scale": 5}}
 UNNAMED = {
     "email": None,
@@ -568,6 +575,28 @@ GROUPS = (
             Case("5.000000000000001 of 5", {**ADA, "stars": 5.000000000000001}, {"engagement_level": "unknown"}),
         ),
         OF_FIVE,
+    ),
+    Group(
+        "nothing is left to generate",
+        (
+            Case(
+                "all there",
+                {**ADA, "stars": 5, "seen": "2026-11-01", "via": "web", "region": "EU", "plan": "basic"},
+                {
+                    "engagement_level": "high",
+                    "activity_status": "active",
+                    "acquisition_channel": "web",
+                    "market_segment": "EU",
+                    "customer_tier": "basic",
+                },
+            ),
+            Case(
+                "nothing there",
+                {**ADA},
+                {"engagement_level": "unknown", "activity_status": "unknown", "customer_tier": "unknown"},
+            ),
+        ),
+        EVERYTHING,
     ),
     Group(
         "no fields at all",
