@@ -8,13 +8,13 @@ once more: those that were complete from the store, without a request.
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from customer_assets.api.crawl.consistency import MAX_PASSES, Consistency, PageSink
 from customer_assets.api.crawl.events import GiveUp, PageReceived
-from customer_assets.api.crawl.extent import NOTHING_FOLLOWS, Numbering
+from customer_assets.api.crawl.extent import NOTHING_FOLLOWS
 from customer_assets.api.crawl.lanes import Lanes
 from customer_assets.api.crawl.pace.circuit_breaker import CircuitBreaker
 from customer_assets.api.crawl.pace.health import ApiHealth
@@ -23,11 +23,10 @@ from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.http.base import Transport
 from customer_assets.api.page_store.best_effort import BestEffortStore
 from customer_assets.api.paging.slices import Range, Slices, read_ranges, write_ranges
-from customer_assets.api.responses.parser import records
-from customer_assets.api.runner.collector import IdCounter, page_ids
 from customer_assets.api.runner.crawl_runner import CrawlRunner
 from customer_assets.api.runner.endpoint import Endpoint, SlicedEndpoint
 from customer_assets.api.runner.passes import PAGE_IS_GONE, CrawlStep, Listing, ListingReader, Pass, Steps
+from customer_assets.api.runner.slice_sink import Slice, SliceSink, WindowReachedError
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import (
     APIError,
@@ -36,12 +35,9 @@ from customer_assets.core.errors import (
     IncompleteCrawlError,
     RequestRefusedError,
 )
-from customer_assets.core.models import Page, Repetition
+from customer_assets.core.models import Page
 
 logger = logging.getLogger("customer_assets.api")
-
-SLICE_PAGES = 10**10
-"""Added to the numbers of the second slice's pages, twice to the third's: a sink wants different ones."""
 
 MOST_ROUNDS = 100
 """So often all slices are handed to the sink, whatever happens: far more than customers who move can cause."""
@@ -53,117 +49,6 @@ PLAN_EVERY_S = 60.0
 """Far less than stored pages are kept, and seldom enough not to matter beside them."""
 
 OpenRunner = Callable[[Lanes, SlicedEndpoint, CrawlStats, Callable[[PageReceived], None]], CrawlRunner]
-
-
-class WindowReachedError(Exception):
-    """A slice holds as many customers as the API lists at once, so there can be more."""
-
-
-@dataclass(eq=False)
-class _Slice:
-    """One slice, as far as it has been read.
-
-    Attributes:
-        index: Its lane.
-        range: What it covers.
-        store: Its stored pages.
-        figures: What its last pass amounts to.
-        passes: How often it was read.
-        fingerprint: What its last pass read, if customers moved meanwhile.
-        must_repeat: Whether it has to be read again.
-    """
-
-    index: int
-    range: Range
-    store: BestEffortStore
-    figures: CrawlStats = field(default_factory=CrawlStats)
-    passes: int = 0
-    fingerprint: str | None = None
-    must_repeat: bool = True
-
-
-class _SliceSink:
-    """Hands the pages of a slice on, and counts them apart from the others'.
-
-    Args:
-        sink: Receives the pages, under numbers of their own.
-        part: The slice.
-        listing: What a record looks like.
-        slices: Which records belong into a range.
-        window: Customers that the API lists at once.
-
-    Attributes:
-        is_dirty: Whether the sink holds pages that no longer count.
-        total: Customers in this slice, by the latest answer.
-    """
-
-    def __init__(self, sink: PageSink, part: _Slice, listing: Listing, slices: Slices, window: int | None) -> None:
-        self._sink, self._part, self._listing, self._slices, self._window = sink, part, listing, slices, window
-        self._is_counted = listing.paging.numbering is not Numbering.CHAIN or listing.total_is != "none"
-        self._added = self._records = self._largest = 0
-        self._ids = IdCounter()
-        self.is_dirty = False
-        self.total: int | None = None
-
-    def start_pass(self) -> None:
-        """Forget this slice's pages; the sink cannot."""
-        self.is_dirty = self.is_dirty or self._added > 0
-        self._records, self._ids = 0, IdCounter()
-
-    def add(self, page: Page) -> None:
-        """Take one page.
-
-        Raises:
-            WindowReachedError: The slice holds as many customers as the API lists at once.
-            ConfigurationError: The API ignores the range that it is asked for.
-        """
-        self._records += page.record_count
-        self._largest = max(self._largest, page.record_count)
-        self.total = page.total
-        if self._reaches_window(page):
-            self.is_dirty = self._added > 0
-            raise WindowReachedError
-        if page.number == 1 and self._slices.is_ignored(self._part.range, records(page)):
-            raise ConfigurationError(
-                "slices.parameters",
-                f"the API returns customers outside of the range that it is asked for ({self._slices.over})",
-                "Name the parameters that restrict the listing, and how they are written, or leave slices out.",
-            )
-        if self._is_counted:
-            self._ids.add(page, page_ids(page, self._listing.record))
-        self._sink.add(replace(page, number=page.number + self._part.index * SLICE_PAGES))
-        self._added += 1
-
-    def is_beyond_window(self, number: int) -> bool:
-        """Whether a page that was refused reaches beyond the window."""
-        size = max(self._largest, self._listing.paging.size or 0)
-        position = number - 1 if self._listing.paging.numbering is Numbering.RECORDS else (number - 1) * size
-        return self._window is not None and position + size > self._window
-
-    def unique_ids(self) -> int:
-        """Distinct customers of this slice."""
-        return self._ids.unique_ids()
-
-    def rejected_records(self) -> int:
-        """Records without a usable id."""
-        return self._ids.rejected_records()
-
-    def fingerprint(self) -> str:
-        """A hash of the pages that does not depend on their order."""
-        return self._ids.fingerprint()
-
-    def repetition(self, most: int) -> Repetition:
-        """How customers repeat over the pages."""
-        return self._ids.repetition(most)
-
-    def _reaches_window(self, page: Page) -> bool:
-        if self._window is None:
-            return False
-        if page.total is not None and self._listing.total_is != "none":
-            return page.total >= self._window
-        is_chain = self._listing.paging.numbering is Numbering.CHAIN
-        is_end = page.next_cursor is None if is_chain else page.has_more is False
-        return self._records >= self._window and not is_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +101,7 @@ class SlicedReader:
         self._epoch_s, self._began_s = epoch_s, epoch_s()
         self._now = datetime.fromtimestamp(self._began_s, UTC)
         self._plan = store.part("slices")
-        self._parts: list[_Slice] = []
+        self._parts: list[Slice] = []
         self._next_index, self._plan_due_s = 0, 0.0
         self._totals: list[int | None] = []
         self._must_repeat = self._has_read = False
@@ -268,9 +153,9 @@ class SlicedReader:
         if len(ranges) > 1:
             logger.info("The customers are read in %d slices.", len(ranges))
 
-    def _new_part(self, part: Range) -> _Slice:
+    def _new_part(self, part: Range) -> Slice:
         self._next_index += 1
-        return _Slice(self._next_index - 1, part, self._store.part(str(part)))
+        return Slice(self._next_index - 1, part, self._store.part(str(part)))
 
     def on_slice_end(self) -> None:
         """Store the ranges once more if it is time."""
@@ -338,9 +223,9 @@ class SlicedReader:
 
     # --- one slice -------------------------------------------------------------------------------------
 
-    def read_slice(self, part: _Slice, sink: PageSink, health: ApiHealth) -> Steps[list[_Slice]]:
+    def read_slice(self, part: Slice, sink: PageSink, health: ApiHealth) -> Steps[list[Slice]]:
         """Read one slice; return those that it was split into, if it was."""
-        counted = _SliceSink(sink, part, self._listing, self._slices, self._window)
+        counted = SliceSink(sink, part, self._listing, self._slices, self._window)
         reader = ListingReader(
             self._listing, self._policy, self._limiter, part.store, epoch_s=self._epoch_s, health=health
         )
@@ -369,16 +254,16 @@ class SlicedReader:
                 raise RequestRefusedError(HTTPStatus.NOT_FOUND, read.not_found, PAGE_IS_GONE)
         return []
 
-    def _is_settled(self, part: _Slice, read: Pass, *, is_same: bool) -> bool:
+    def _is_settled(self, part: Slice, read: Pass, *, is_same: bool) -> bool:
         """Whether reading a slice again would not show more."""
         return (is_same and read.totals.totals_stable) or read.is_paused or part.passes >= MAX_PASSES
 
-    def _repeat(self, part: _Slice, counted: _SliceSink, consistency: Consistency) -> None:
+    def _repeat(self, part: Slice, counted: SliceSink, consistency: Consistency) -> None:
         logger.warning("Customers %s: %s; reading them again.", self._slices.describe(part.range), consistency.value)
         part.fingerprint, self._must_repeat = counted.fingerprint(), True
         part.store.set_ttl(0)
 
-    def _split(self, part: _Slice, counted: _SliceSink) -> list[_Slice]:
+    def _split(self, part: Slice, counted: SliceSink) -> list[Slice]:
         halves = self._slices.split(part.range, self._now)
         if halves is None:
             raise IncompleteCrawlError(
@@ -411,7 +296,7 @@ class SlicedReader:
         return lanes, self._access.open_runner(lanes, endpoint, figures, on_page), health
 
     @property
-    def parts(self) -> list[_Slice]:
+    def parts(self) -> list[Slice]:
         """All slices, in the order of their ranges."""
         return self._parts
 
@@ -434,7 +319,7 @@ class _Round:
         self._reader, self._sink = reader, sink
         self._lanes, self._runner, self._health = reader.open_round(figures, self._on_page)
         self._waiting = deque(reader.parts)
-        self._steps: dict[int, Steps[list[_Slice]]] = {}
+        self._steps: dict[int, Steps[list[Slice]]] = {}
         self._current: dict[int, CrawlStep] = {}
         self._full: set[int] = set()
 
@@ -459,7 +344,7 @@ class _Round:
         finally:
             self._runner.finish()
 
-    def _open(self, part: _Slice) -> None:
+    def _open(self, part: Slice) -> None:
         steps = self._steps[part.index] = self._reader.read_slice(part, self._sink, self._health)
         self._take_step(part.index, lambda: next(steps))
 
