@@ -33,6 +33,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
 
     Raises:
         ConfigurationError: A setting cannot be used, or there is no setting or resource of that name.
+        TypeError: A resource is of another kind than its key stands for.
     """
     given = {name: str(value) for name, value in overrides.items() if name.isupper()}
     objects = {name: value for name, value in overrides.items() if name not in given}
@@ -42,7 +43,10 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
     environ = {**os.environ, **given}
 
     resources = {**settings.build_resources(environ), **objects}
-    for resource in objects.values():
+    for name, resource in objects.items():
+        kind = settings.RESOURCES.get(name, object)
+        if not isinstance(resource, kind):
+            raise TypeError(f"{name} takes a {kind.__name__}, not {type(resource).__name__}.")
         if isinstance(resource, Resource):
             resource.check()
     timing, options = from_environ(Timing, environ), from_environ(SyncOptions, environ)

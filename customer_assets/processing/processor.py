@@ -36,6 +36,7 @@ class CustomerDataProcessor:
 
     Raises:
         ConfigurationError: `as_of` has no time zone.
+        TypeError: `as_of` is no instant, or `mapping` no mapping of records.
     """
 
     def __init__(
@@ -50,6 +51,10 @@ class CustomerDataProcessor:
         spill_dir: Path | str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        if not isinstance(as_of, datetime | None):
+            raise TypeError(f"as_of takes a datetime with a time zone, not {type(as_of).__name__}.")
+        if not isinstance(mapping, RecordMapping):
+            raise TypeError(f"mapping takes a RecordMapping, not {type(mapping).__name__}.")
         if as_of is not None and as_of.utcoffset() is None:
             problem = f"{as_of.isoformat()} has no time zone, so it is not an instant"  # engines would disagree on it
             raise ConfigurationError("as_of", problem, "Give it one, such as datetime(2026, 1, 31, tzinfo=UTC).")

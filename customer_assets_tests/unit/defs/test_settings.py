@@ -212,6 +212,12 @@ def test_an_unknown_override_is_refused(name: str, nearest: str) -> None:
         build_definitions(**{name: object()})
 
 
+def test_a_resource_of_another_kind_is_refused() -> None:
+    """By its key, with the kind that belongs there."""
+    with pytest.raises(TypeError, match=r"^customer_api takes a CustomerAPIResource, not str"):
+        build_definitions(customer_api="https://api.example.com")
+
+
 def test_a_variable_that_nothing_reads_is_warned_about_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -226,6 +226,15 @@ def test_what_is_not_a_list_of_records_is_refused(as_of: datetime, records: Any)
         CustomerDataProcessor(as_of=as_of).process_customers(records)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("as_of", "2026-01-31T00:00:00Z"), ("as_of", 0), ("mapping", {"id": "id"})]
+)
+def test_an_argument_of_another_type_is_named(name: str, value: Any) -> None:
+    """It says what the argument takes."""
+    with pytest.raises(TypeError, match=f"^{name} takes a .*, not {type(value).__name__}"):
+        CustomerDataProcessor(**{name: value})
+
+
 def test_any_iterable_of_records_will_do(as_of: datetime) -> None:
     """A generator, a tuple."""
     processor = CustomerDataProcessor(as_of=as_of)
