@@ -77,6 +77,7 @@ class Extent:
         self.problem: str | None = None
         self._total_pages: int | None = None
         self._per_page: int | None = None
+        self._largest_at, self._is_size_echoed = 0, False
         self._largest = 0
         self._probe: int | None = None
         self._has_probed = False
@@ -114,7 +115,10 @@ class Extent:
         if page.total_pages is not None and self._is_count_believed:
             self._total_pages = page.total_pages
         self._per_page = page.per_page or self._per_page
-        self._largest = max(self._largest, page.record_count)
+        if page.record_count > self._largest:
+            self._largest, self._largest_at = page.record_count, page.number
+        elif page.record_count == self._largest and page.number != self._largest_at:
+            self._is_size_echoed = True  # two pages have this size and none has more, whatever `per_page` says
         if self.numbering is Numbering.CHAIN:
             return self._observe_chain(page)
         self._observe_doubt(page)
@@ -132,7 +136,7 @@ class Extent:
             return False
         if self.numbering is Numbering.RECORDS:
             return page.record_count == 0 and page.number <= self.last  # other gaps are requested by their own offset
-        expected = self._largest if page.per_page is None else page.per_page
+        expected = self._largest if page.per_page is None or self._is_size_echoed else page.per_page
         return page.record_count < expected and page.number < self.last
 
     def refuse(self, number: int, status: int | None) -> bool:

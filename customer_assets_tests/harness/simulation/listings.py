@@ -27,6 +27,7 @@ class Listing:
         clamp: The largest page that the API gives.
         varies: A page can be shorter than asked, although more follow.
         beyond: What comes for a page beyond the end.
+        echoes: Pages say the size that was asked for, although they are smaller.
         trails: A chain's last record is followed by one more cursor, which leads to an empty page.
     """
 
@@ -37,6 +38,7 @@ class Listing:
     varies: bool = False
     beyond: Beyond = "empty"
     trails: bool = False
+    echoes: bool = False
 
     @property
     def size(self) -> int:
@@ -65,7 +67,7 @@ class Listing:
         """The page with these records."""
         ends = start + count >= records
         counts: dict[str, tuple[int | None, int | None, int | None]] = {
-            "pages": (self.size, records, ceil(records / self.size)),
+            "pages": (self.asked if self.echoes else self.size, records, ceil(records / self.size)),
             "total": (None, records, None),
             "one page's total": (None, count, None),
         }

@@ -1346,6 +1346,16 @@ def test_a_good_api_sees_one_request_a_page(pages: int, concurrency: int) -> Non
     assert witness.peak_in_flight <= concurrency
 
 
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_a_page_size_that_is_cut_but_echoed_costs_one_request(concurrency: int) -> None:
+    """The first page looks short, and is requested again; the second one has that size, too."""
+    listing = Listing(asked=100, clamp=50, echoes=True)
+    policy = CrawlPolicy(max_concurrency=concurrency)
+    witness = visit(World(pages=((0.0, 60),), listing=listing, policy=policy))  # 600 records
+    assert witness.end == Done(12)
+    assert witness.requests == 13
+
+
 @pytest.mark.parametrize("chunk", range(6))
 def test_random_worlds_break_no_law(chunk: int) -> None:
     """Five hundred at a time: limits, faults, outages, lies, crashes, in any mixture."""
