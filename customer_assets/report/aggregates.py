@@ -140,8 +140,9 @@ def _domains(customers: Frame, total: int) -> dict[str, int]:
 
 def _shared_domains(customers: Frame, domains: Sequence[str]) -> list[str]:
     """Return those of the domains at which enough different people are: the ids of one person have one name."""
-    theirs = customers.filter(nw.col("email_domain").is_in(domains)).group_by("email_domain")
-    people = theirs.agg(people=nw.col("full_name").str.to_lowercase().n_unique())
+    theirs = customers.filter(nw.col("email_domain").is_in(domains))
+    named = theirs.select("email_domain", name=nw.col("full_name").str.to_lowercase())
+    people = named.group_by("email_domain").agg(people=nw.col("name").n_unique())
     shared = people.filter(nw.col("people") >= FEWEST_PER_VALUE).select("email_domain")
     return [name for (name,) in shared.collect().iter_rows()]
 
