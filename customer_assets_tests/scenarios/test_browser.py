@@ -22,7 +22,7 @@ __all__ = ["browser"]
 
 Serve = Callable[[PlainAPI], PlainAPI]
 
-WINDOW = ViewportSize(width=1440, height=900)
+WINDOW = ViewportSize(width=1920, height=1080)
 """The lineage shows counts and states only in a window at least this wide."""
 
 START_S = 180
@@ -46,7 +46,8 @@ def test_a_newcomer_walks_through_the_ui(browser: Browser, serve_api: Serve, tmp
     spoilt = serve_api(
         PlainAPI([customer(n, email=None, first_name="", last_name=" ", avatar=None) for n in range(1, 13)])
     )
-    with dagster_dev(tmp_path, CUSTOMER_API_KEY=KEY) as address, opened(browser, address) as page:
+    keys = {"CUSTOMER_API_KEY": "another", "SPOILT_KEY": KEY, "CUSTOMER_API_RUN_KEYS": f"SPOILT_KEY={spoilt.url}"}
+    with dagster_dev(tmp_path, **keys) as address, opened(browser, address) as page:
         page.get_by_role("button", name="Skip").click()
         materialize_all(page)
         for name, figures in SHOWN.items():
@@ -176,7 +177,7 @@ def open_published_report(page: Page, file: Path) -> None:
 
 
 def sync_from(page: Page, address: str, base_url: str) -> None:
-    """Materialize all from the launchpad with another API; the launchpad must not show the key."""
+    """Materialize all from the launchpad with another API and its own key; the launchpad must not show a key."""
     page.goto(f"{address}/asset-groups")
     page.locator("button:right-of(:text('Materialize all'))").first.click()
     page.get_by_text("Open launchpad").click()
@@ -186,7 +187,9 @@ def sync_from(page: Page, address: str, base_url: str) -> None:
     config = str(editor.evaluate("each => each.CodeMirror.getValue()"))
     assert KEY not in config
     edited = config.replace('base_url: ""', f"base_url: {base_url}")
-    assert edited != config
+    edited = edited.replace("key_variable: CUSTOMER_API_KEY", "key_variable: SPOILT_KEY")
+    assert "SPOILT_KEY" in edited
+    assert base_url in edited
     editor.evaluate("(each, text) => each.CodeMirror.setValue(text)", edited)
     launchpad.get_by_role("button", name=re.compile("Materialize$")).click()
     expect(page).to_have_url(re.compile("/runs/"))
