@@ -9,6 +9,10 @@ import signal
 import hypothesis
 import pytest
 
+from customer_assets_tests.harness.storage.file_operations import unflushed
+
+__all__ = ["unflushed"]
+
 # A machine that does much else can take a second for what takes a millisecond. That is no finding.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
@@ -23,13 +27,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ.setdefault(
     "PYSPARK_SUBMIT_ARGS", "--driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' pyspark-shell"
 )
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flush nothing: only a power cut would show the difference. Programs that tests start do flush."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr(os, "fdatasync", lambda _: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

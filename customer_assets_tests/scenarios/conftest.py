@@ -6,7 +6,7 @@ from customer_assets_tests.harness.job_runs import instance
 from customer_assets_tests.harness.machines.chromium import browser
 from customer_assets_tests.harness.machines.command_line import sync_environ
 from customer_assets_tests.harness.records.engines import as_of, engine
-from customer_assets_tests.harness.storage.file_operations import store_operations, unflushed
+from customer_assets_tests.harness.storage.file_operations import store_operations
 from customer_assets_tests.harness.storage.interrupted_sync import site, store_site
 from customer_assets_tests.harness.storage.process_store import process_store
 
@@ -23,5 +23,4 @@ __all__ = [
     "store_operations",
     "store_site",
     "sync_environ",
-    "unflushed",
 ]

@@ -116,7 +116,6 @@ def test_two_threads_load_an_asset_at_once(serve_api: Serve, resources: Resource
 def test_runs_take_turns_at_every_operation(
     tmp_path: Path,
     store_operations: None,  # noqa: ARG001 - it reports the store's operations
-    unflushed: None,  # noqa: ARG001 - nobody cuts the power
     store: str,
     seed: int,
 ) -> None:

@@ -1,7 +1,7 @@
 """Every file operation of a piece of work: traced, and the n-th one made to fail, to kill, to wait or to take turns.
 
-Python reports its file operations as audit events, so nothing has to be patched but `fsync`, which it does not report;
-operations of the object store in memory are reported by `store_operations`. An operation is reported just before it
+Python reports its file operations as audit events, but not `fsync`: `report_flush` stands in for it in all tests.
+Operations of the object store in memory are reported by `store_operations`. An operation is reported just before it
 happens. Only threads that are watched count, and only what they do below one directory.
 """
 
@@ -118,24 +118,18 @@ def _install() -> None:
         return
     _installed.append(True)
     sys.addaudithook(_audit)
-    fsync: Callable[[Any], None] = os.fsync
-
-    def audited(descriptor: Any) -> None:
-        _report_flush(descriptor)
-        fsync(descriptor)
-
-    os.fsync = audited  # type: ignore[assignment] # it takes whatever fsync does
 
 
-def _report_flush(descriptor: Any) -> None:
-    _audit("fsync", (Path(f"/proc/self/fd/{descriptor}").readlink(),))
+def report_flush(descriptor: Any) -> None:
+    """Stand in for `fsync`: report it as an operation, and do nothing."""
+    if threading.get_ident() in _watched:
+        _audit("fsync", (Path(f"/proc/self/fd/{descriptor}").readlink(),))
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def unflushed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Report that a file is flushed, as an operation like any other."""
-    _install()
-    monkeypatch.setattr(os, "fsync", _report_flush)
+    """Flush nothing in any test: only a power cut would show the difference. Programs that tests start do flush."""
+    monkeypatch.setattr(os, "fsync", report_flush)
     monkeypatch.setattr(os, "fdatasync", lambda _: None)
 
 

@@ -108,12 +108,12 @@ def captured_log() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, unflushed: None) -> Site:  # noqa: ARG001 - it spares the disk
+def site(tmp_path: Path) -> Site:
     """A data directory with a good export, on this disk."""
     return Site(tmp_path / "data")
 
 
 @pytest.fixture
-def store_site(tmp_path: Path, store_operations: None, unflushed: None) -> Site:  # noqa: ARG001 - they patch
+def store_site(tmp_path: Path, store_operations: None) -> Site:  # noqa: ARG001 - it patches
     """One whose lake is in an object store."""
     return Site(tmp_path / "data", f"memory://lake-{time.monotonic_ns()}")
