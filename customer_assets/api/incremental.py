@@ -43,7 +43,7 @@ SINCE = "{since}"
 
 
 class DeletionList(Settings):
-    """Where the API lists who was deleted, apart from its customers. What is left out is as for the customers."""
+    """Where the API lists who was deleted, apart from its customers. What is left out is set as for the customers."""
 
     path: str = Field(pattern="^/", description="Where it is, below the base URL, such as /customers/deleted.")
     params: dict[str, str] = Field(default={}, description="Its fixed query parameters.")
@@ -112,7 +112,7 @@ class Incremental(Settings):
     def value(self, since: datetime) -> str | int:
         """Write an instant as the API wants it, rounded down.
 
-        It is one unit earlier (a second, or what the format can tell apart), so that nothing is lost where the API
+        It is one unit earlier (a second, or what the format can express), so that nothing is lost where the API
         compares with `>` and not with `>=`.
         """
         found = write_instant(since - resolution(self.format), self.format)

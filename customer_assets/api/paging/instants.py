@@ -26,7 +26,7 @@ def parse_duration(value: object) -> object:
     """Read a duration: `90s`, `10m`, `36h`, `7d`, or a timedelta.
 
     Raises:
-        SettingError: It is none.
+        SettingError: It is not a duration, or out of range.
     """
     if isinstance(value, timedelta):
         length = value
@@ -61,14 +61,14 @@ InstantFormat = Annotated[str, AfterValidator(validate_format)]
 
 
 def resolution(form: str) -> timedelta:
-    """The shortest time that a format tells apart; no less than a second."""
+    """The shortest time that a format can express, but at least a second."""
     if form in ("iso8601", "epoch", "epoch_ms"):
         return timedelta(seconds=1)
     return next((length for mark, length in _FINEST.items() if mark in form), timedelta(days=1))
 
 
 def write_instant(instant: datetime, form: str) -> str | int:
-    """Write an instant in UTC, rounded down to what the format tells apart."""
+    """Write an instant in UTC, rounded down to what the format can express."""
     instant = instant.astimezone(UTC)
     if form == "epoch":
         return int(instant.timestamp())

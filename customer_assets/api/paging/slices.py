@@ -1,6 +1,6 @@
 """Slices: a listing read as several, side by side, each over a range of creation times or ids. Pure.
 
-Here stands how a range is requested, which ranges a crawl begins with, and how one is split. Reading them belongs in
+How a range is requested, which ranges a crawl begins with and how one is split belong here; reading them belongs in
 `runner/sliced.py`.
 """
 
@@ -49,7 +49,7 @@ TOLERANCE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Range:
-    """A half-open range of ids, or of instants in units of what their format tells apart; None: open."""
+    """A half-open range of ids, or of instants in the smallest units of their format; None: open."""
 
     low: int | None = None
     high: int | None = None
