@@ -127,7 +127,7 @@ def contenders(listing: str, pages: int) -> Iterator[tuple[str, str, dict[str, A
     if listing == "cursor":
         for slices in (8, 32):
             step = -(-pages * SIZE // slices)
-            ranges = {"format": "number", "start": 0, "step": step, "end": step * (slices - 1) + 1}
+            ranges = {"format": "number", "start": 0, "step": step, "end": pages * SIZE}
             sliced = {"slices": {"parameters": {"from": "id_from", "to": "id_to"}, **ranges}}
             yield f"ours, {slices} slices", "ours", {"client": {**OURS[listing], **sliced}}
     yield "dlt rest_api", "with_dlt", {"listing": listing}

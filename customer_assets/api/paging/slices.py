@@ -10,6 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -108,7 +109,7 @@ class Slices(Settings):
     )
     step: Duration | Annotated[int, Field(gt=0)] | None = Field(
         default=None,
-        description="How long a slice is: 30d; 100000 for ids. Empty: one slice, split where it reaches the window.",
+        description="Its length at most: 30d; 100000 for ids. Empty: one slice, split where it reaches the window.",
     )
     end: Annotated[int, Field(gt=0)] | None = Field(
         default=None, description="For ids: where the last slice begins. For instants it is where the crawl began."
@@ -153,8 +154,12 @@ class Slices(Settings):
 
     # --- which ranges ----------------------------------------------------------------------------------
 
-    def first_ranges(self, now: datetime) -> list[Range]:
+    def first_ranges(self, now: datetime, least: int = 1) -> list[Range]:
         """The ranges that a crawl begins with: the first and the last are open, so that nobody falls between them.
+
+        Args:
+            now: When the crawl began.
+            least: Fewer are halved until there are this many, so that those who are done early have something to do.
 
         Raises:
             SettingError: There are too many.
@@ -162,10 +167,15 @@ class Slices(Settings):
         if self.step is None:
             return [Range()]
         step = self.step if isinstance(self.step, int) else max(self.step // self._unit, 1)
-        start, end = self._origin, self._end(now)
+        start, end = self._origin, max(self._end(now), self._origin + 1)
         if (end - start) / step >= MOST_SLICES:
             raise SettingError(f"there would be more than {MOST_SLICES} slices", "Choose a longer step.", field="step")
-        ends = list(range(start, max(end, start + 1), step))
+        ends = list(range(start, end, step))
+        while len(ends) + 1 < least:
+            halves = sorted({*ends, *((low + high) // 2 for low, high in pairwise([*ends, end]))})
+            if halves == ends:
+                break
+            ends = halves
         return [Range(low, high) for low, high in zip([None, *ends], [*ends, None], strict=True)]
 
     def split(self, whole: Range, now: datetime) -> tuple[Range, Range] | None:

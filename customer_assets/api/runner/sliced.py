@@ -109,7 +109,7 @@ class SlicedReader:
     def read(self, sink: PageSink, figures: CrawlStats, transport: Transport) -> None:
         """Read every page into a sink, and a slice again if customers moved meanwhile."""
         stored = self._plan.pages([PLAN]).get(PLAN)
-        self._begin(self._slices.first_ranges(self._now) if stored is None else read_ranges(stored.data))
+        self._begin(self._first_ranges() if stored is None else read_ranges(stored.data))
         self._totals = [self._count(figures)]
         for figures.passes in range(1, MAX_PASSES + 1):
             try:
@@ -121,7 +121,7 @@ class SlicedReader:
                 logger.warning("The stored pages are those of a crawl that had ended; reading all pages again.")
                 stored = None
                 self._drop(0)
-                self._begin(self._slices.first_ranges(self._now))
+                self._begin(self._first_ranges())
                 self._settle(sink, figures, transport)
             self._totals.append(self._count(figures))
             figures.missing_customers = self._outside(figures)
@@ -146,6 +146,9 @@ class SlicedReader:
             figures.unique_ids, figures.rejected = sink.unique_ids(), sink.rejected_records()
             if not self._must_repeat:
                 return
+
+    def _first_ranges(self) -> list[Range]:
+        return self._slices.first_ranges(self._now, self.lanes_at_once)
 
     def _begin(self, ranges: list[Range]) -> None:
         self._parts = [self._new_part(each) for each in ranges]

@@ -61,6 +61,21 @@ def test_ranges_of_ids_end_where_they_are_set_to() -> None:
     ]
 
 
+def test_few_ranges_are_halved() -> None:
+    """A lane that is done early takes another; the ends stay where they were."""
+    assert by_id(step=100, end=250).first_ranges(NOW, 5) == [
+        Range(None, 0),
+        *(Range(low, low + 50) for low in (0, 50, 100, 150)),
+        Range(200, 225),
+        Range(225, None),
+    ]
+
+
+def test_ranges_of_one_id_are_not_halved() -> None:
+    """However many are wanted."""
+    assert len(by_id(step=2, end=5).first_ranges(NOW, 100)) == len(range(5)) + 1
+
+
 def test_a_start_in_the_future_leaves_two_ranges() -> None:
     """Both open."""
     assert len(by_time(start="2030-01-01", step="1d").first_ranges(NOW)) == 2
