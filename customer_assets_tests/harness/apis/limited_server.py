@@ -85,9 +85,8 @@ class LimitedAPI(asyncio.Protocol):
         latency_s = LATENCY_S * self._dice.lognormvariate(0.0, 0.25)
         if self._dice.random() < FAULT_RATE:
             return latency_s, _response(self._dice.choice((500, 502)), b"{}")
-        records = [
-            {"id": page * PAGE_SIZE + place, "email": f"{page}.{place}@example.org"} for place in range(PAGE_SIZE)
-        ]
+        places = range(PAGE_SIZE if page <= PAGES else 0)
+        records = [{"id": page * PAGE_SIZE + place, "email": f"{page}.{place}@example.org"} for place in places]
         body = {"page": page, "per_page": PAGE_SIZE, "total": PAGES * PAGE_SIZE, "total_pages": PAGES, "data": records}
         return latency_s, _response(200, json.dumps(body).encode())
 
