@@ -6,7 +6,7 @@ from typing import Any
 from customer_assets.api.responses.parser import records
 from customer_assets.core.json_values import parse_id
 from customer_assets.core.models import Page, Repetition
-from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping, record_mapper
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping, follow, record_mapper
 
 COUNTED_FIELDS = ("email", "first_name", "last_name", "avatar")
 """The more of these a record has, the more complete it is."""
@@ -111,9 +111,8 @@ class CustomerCollector:
 
 def page_ids(page: Page, mapping: RecordMapping = DEFAULT_RECORD) -> tuple[int | str | None, ...]:
     """The ids of a page's records, in order; None for a record without a usable one."""
-    mapped = map(record_mapper(mapping), records(page))
-    found = (known.get("id") if isinstance(known, dict) else None for known in mapped)
-    return tuple(parse_id(each, mapping.id_type, mapping.missing) for each in found)
+    path, id_type, missing = mapping.id_path, mapping.id_type, mapping.missing
+    return tuple(parse_id(follow(record, path), id_type, missing) for record in records(page))
 
 
 def missing_fields(record: dict[str, Any]) -> int:
