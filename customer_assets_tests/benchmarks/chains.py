@@ -1,11 +1,11 @@
-"""How fast listings are read that page by cursor, by offset, or by number without a total; beside dlt's `rest_api`.
+"""How fast listings are read that page by cursor, by offset, or by number without a total; beside dlt and Airbyte.
 
     python -m customer_assets_tests.benchmarks.chains [--pages 1000] [--latency-ms 100] [--only cursor offset number]
 
 1,000 pages of 100 customers, 100 ms a request, 5 % answered 500, and each contender in a process of its own against a
 server of its own. The floor is a request after the other, failures and the first wait of one second after each of them
-included: nobody who goes from page to page can be faster. dlt comes from the environment that `benchmarks.crawl`
-installs. Contenders of one listing run one after the other.
+included: nobody who goes from page to page can be faster. The rivals come from environments of their own, made
+when they are first needed. Contenders of one listing run one after the other.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from customer_assets_tests.benchmarks.crawl import interpreter
 from customer_assets_tests.harness.machines.services import free_port, respond, wait_for_port
 
 SIZE = 100
+SLICES = 8
 LONGEST_S = 600.0
 FIRST_WAIT_S = 1.0
 CURSOR = {"type": "cursor", "from": "next", "parameter": "after", "size_parameter": "limit", "size": SIZE}
@@ -123,14 +124,17 @@ def run(script: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def contenders(listing: str, pages: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Who reads a listing: name, script, options."""
+    end, step = pages * SIZE, -(-pages * SIZE // SLICES)
     yield "ours", "ours", {"client": OURS[listing]}
     if listing == "cursor":
-        for slices in (8, 32):
-            step = -(-pages * SIZE // slices)
-            ranges = {"format": "number", "start": 0, "step": step, "end": pages * SIZE}
-            sliced = {"slices": {"parameters": {"from": "id_from", "to": "id_to"}, **ranges}}
-            yield f"ours, {slices} slices", "ours", {"client": {**OURS[listing], **sliced}}
-    yield "dlt rest_api", "with_dlt", {"listing": listing}
+        ranges = {"format": "number", "start": 0, "step": step, "end": end}
+        sliced = {"slices": {"parameters": {"from": "id_from", "to": "id_to"}, **ranges}}
+        yield f"ours, {SLICES} slices", "ours", {"client": {**OURS[listing], **sliced}}
+    yield "dlt", "with_dlt", {"listing": listing}
+    yield "Airbyte", "with_airbyte", {"listing": listing}
+    if listing == "cursor":
+        parts = [f"{low}-{min(low + step, end)}" for low in range(0, end, step)]
+        yield f"Airbyte, {SLICES} slices", "with_airbyte", {"listing": listing, "ranges": parts}
 
 
 def main() -> None:
@@ -140,7 +144,7 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=100.0)
     parser.add_argument("--faults", type=float, default=0.05)
     parser.add_argument("--only", nargs="+", choices=list(OURS), default=list(OURS), help="listings")
-    parser.add_argument("--without-dlt", action="store_true")
+    parser.add_argument("--without-rivals", action="store_true")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     load = Load(chosen.pages, chosen.latency_ms / 1_000, chosen.faults)
@@ -150,13 +154,13 @@ def main() -> None:
     print(f"floor: {load.floor_s:.1f} s in sequence, {load.floor_s / 8:.1f} s in eight lanes", flush=True)
     for listing in chosen.only:
         for name, script, options in contenders(listing, chosen.pages):
-            if script == "with_dlt" and chosen.without_dlt:
+            if script != "ours" and chosen.without_rivals:
                 continue
             with serving(load) as url:
                 found = run(script, {"base_url": url, **options})
             seconds, complete = found["seconds"], found["customers"] == chosen.pages * SIZE
             print(
-                f"{listing:7} {name:16} {seconds:6.1f} s  {seconds / load.floor_s:5.2f} x floor  "
+                f"{listing:7} {name:17} {seconds:6.1f} s  {seconds / load.floor_s:5.2f} x floor  "
                 f"{8 * seconds / load.floor_s:5.2f} x an eighth  {'complete' if complete else found}",
                 flush=True,
             )

@@ -27,7 +27,7 @@ import requests
 from customer_assets_tests.benchmarks import crawler_baselines
 from customer_assets_tests.harness.machines.services import free_port
 
-REQUIREMENTS = Path(crawler_baselines.__file__).with_name("requirements.txt")
+BASELINES = Path(crawler_baselines.__file__).parent
 LONGEST_S = 300.0
 FAULTS, LATENCY_MS, RATE, BURST = 0.2, 50, 100, 20
 SHORT_WAITS_S = tuple(min(0.05 * 2**retry, 30.0) for retry in range(10))
@@ -103,14 +103,15 @@ def scenarios(pages: int | None) -> dict[str, Scenario]:
 
 
 def interpreter(script: str) -> str:
-    """Return the interpreter that runs a script. dlt's is created if it does not exist."""
-    if script != "with_dlt":
+    """Return the interpreter that runs a script; a rival's is created if it does not exist."""
+    requirements = BASELINES / f"{script}.txt"
+    if not requirements.exists():
         return sys.executable
-    home = Path.home() / ".cache" / "customer_assets_benchmarks" / "dlt"
+    home = Path.home() / ".cache" / "customer_assets_benchmarks" / script.removeprefix("with_")
     python = home / "bin" / "python"
     if not python.exists():
         venv.create(home, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", REQUIREMENTS], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
     return str(python)
 
 
