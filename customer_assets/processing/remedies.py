@@ -30,7 +30,7 @@ NOTHING_TO_COMPARE = "there is no earlier export of this source to compare with"
 MADE_FROM_ANOTHER_CRAWL = "clean_customers were made from an earlier crawl: materialise clean_customers"
 
 MOST_DIGITS = 15
-"""How many digits a float can tell apart."""
+"""How many digits a float holds."""
 
 
 def apart(value: float, limit: float) -> str:

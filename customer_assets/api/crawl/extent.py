@@ -43,7 +43,7 @@ class Extent:
     Args:
         numbering: What a page's number means.
         page_size: The page size that requests ask for; None: the API's own.
-        is_total_exact: Whether totals are exact, so that they tell the last page.
+        is_total_exact: Whether totals are exact, so that the last page follows from them.
         is_count_believed: Whether the number of pages says which one is the last; a count can be capped.
         max_pages: More pages than this are not believed.
         max_growth: Neither is growth beyond this many times the first answer's pages.

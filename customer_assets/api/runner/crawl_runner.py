@@ -84,7 +84,7 @@ class CrawlRunner:
         crawl: Decides what to request; or several of them, side by side.
         endpoint: Makes requests and reads responses.
         credentials: Authenticate requests.
-        clock: Tells the time and waits.
+        clock: Shows the time and waits.
         stats: Counts.
         progress: Logs.
         on_page: Receives each accepted page, once.

@@ -278,7 +278,7 @@ class ListingReader:
                 beyond += self._width(page)
 
     def assess(self, read: Pass, sink: PageSink, figures: CrawlStats, *, is_repeatable: bool) -> Steps[Consistency]:
-        """What a pass amounts to; pages are read again if that can tell."""
+        """What a pass amounts to; pages are read again if that can settle it."""
         totals, found = read.totals, (figures.unique_ids, figures.rejected)
         consistency = assess(totals, *found, is_repeatable=is_repeatable, verify=self._paging.verify)
         if read.not_found is not None and totals.total is None and not is_repeatable:

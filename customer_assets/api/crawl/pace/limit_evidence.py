@@ -1,6 +1,6 @@
 """What refusals say about an API's limit: a rate for each kind of limiter, and which kinds agree. Pure arithmetic.
 
-A refusal means that the limiter had just run out. How many requests it had accepted by then tells its rate, but only
+A refusal means that the limiter had just run out. How many requests it had accepted by then shows its rate, but only
 once its kind is known: a token bucket also hands out what it had saved up, a window forgets what is older than itself.
 So every kind makes its own estimate at each refusal. The right kind makes the same one every time, whatever the pace
 was; the others contradict themselves. How fast to go is decided in `rate_estimator.py`.

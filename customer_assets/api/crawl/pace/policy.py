@@ -69,7 +69,7 @@ class PacePolicy:
     refusal costs its `Retry-After`, mostly a second, and each percent below the limit costs a percent of the time.
 
     Attributes:
-        opening_share: Share of the allowed concurrency to start with: approached from below, the limit is told best.
+        opening_share: Share of the allowed concurrency to start with: the limit is found best from below.
         opening_growth: Growth a second before the first refusal.
         short_crawl_s: In a crawl that ends this soon a refusal costs more than a faster pace gains.
         short_crawl_growth: Growth a second in such a crawl.
