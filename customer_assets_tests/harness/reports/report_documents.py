@@ -34,7 +34,7 @@ INCREMENTAL = SyncState(
 """What an incremental crawl notes: five records came, and eight rows were kept as they were."""
 
 
-CHANGED_SEGMENTS = {
+CHANGED_SEGMENTS: dict[str, dict[str, SegmentChanges]] = {
     "market_segment": {"EU-Central": SegmentChanges(added=3, changed=1, gone=1), "APAC": SegmentChanges(changed=1)}
 }
 
@@ -69,7 +69,7 @@ def report_of(
     source: str = SIMULATOR,
     generated_at: datetime = NOW,
     sync: SyncState | None = None,
-    by_segment: Mapping[str, Mapping[str, SegmentChanges]] = CHANGED_SEGMENTS,
+    by_segment: dict[str, dict[str, SegmentChanges]] = CHANGED_SEGMENTS,
 ) -> dict[str, Any]:
     """Put a report together, as if two more records were rejected, and five customers new or changed."""
     total = int(sums["total_customers"])

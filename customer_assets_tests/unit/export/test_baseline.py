@@ -123,10 +123,10 @@ def test_the_counts_by_segment_are_those_of_a_loop(
         }.items()
     }
     engine, folder = open_engine("duckdb"), tmp_path_factory.mktemp("kept")
-    rows = [
+    earlier, later = (
         [clean_customer(number, "Ada", market_segment=segment) for number, segment in each] for each in (before, now)
-    ]
-    changes = found(engine, *rows, folder)
+    )
+    changes = found(engine, earlier, later, folder)
     for name, counted in expected.items():
         by_value = changes.by_segment.get("market_segment", {})
         assert {value: getattr(each, name) for value, each in by_value.items() if getattr(each, name)} == counted
