@@ -38,6 +38,8 @@ class PlainFormatter(logging.Formatter):
         event = facts.get("dagster_event")
         if event is not None and event.is_step_failure:
             message = f"{message}\n{event.step_failure_data.error.to_string()}"
+        if event is not None and event.is_step_up_for_retry:
+            message = f"failed; tried again in {event.step_retry_data.seconds_to_wait or 0:.0f} s"
         if "\n  " in message and event is None:
             return f"\n{message}"
         message = OWN_TIME.sub("", message)
@@ -46,13 +48,13 @@ class PlainFormatter(logging.Formatter):
 
 
 def is_worth_printing(record: logging.LogRecord) -> bool:
-    """Drop Dagster's events, but keep a failure that the summary cannot explain: a bug, whose traceback helps."""
+    """Drop Dagster's events but for two: a retry, which is waited for, and a failure that the summary cannot explain."""
     facts = getattr(record, "dagster_meta", {})
     event = facts.get("dagster_event")
     if event is None:
         return not str(facts.get("orig_message", "")).startswith(SKIPPED)
     if not event.is_step_failure:
-        return False
+        return bool(event.is_step_up_for_retry)
     failed = explain_failure(event)
     is_explained = failed.error == RED_CHECK or (failed.message and not failed.message.startswith(BUG))
     return not is_explained

@@ -39,7 +39,7 @@ def test_the_summary_stands_alone() -> None:
     [
         ({"orig_message": "12 records"}, True),
         ({"orig_message": "Dependencies for step clean_customers failed: …"}, False),
-        ({"dagster_event": SimpleNamespace(is_step_failure=False)}, False),
+        ({"dagster_event": SimpleNamespace(is_step_failure=False, is_step_up_for_retry=False)}, False),
     ],
 )
 def test_events_and_skipped_steps_are_not_printed(facts: dict[str, Any], *, expected: bool) -> None:
@@ -70,6 +70,24 @@ def test_only_a_bug_comes_with_its_traceback(error: Exception, *, expected: bool
     failed = record("fail failed", dagster_event=event)
     assert is_worth_printing(failed) is expected
     assert "Traceback" in PlainFormatter().format(failed) or "Stack Trace" in PlainFormatter().format(failed)
+
+
+def test_a_retry_says_how_long_it_waits() -> None:
+    """Half a minute of silence looks as if the program hung."""
+
+    @dg.op(retry_policy=dg.RetryPolicy(max_retries=1, delay=0.01))
+    def fail() -> None:
+        raise ConnectionError
+
+    @dg.job(logger_defs={"plain": plain_logger})
+    def failing() -> None:
+        fail()
+
+    events = failing.execute_in_process(raise_on_error=False).all_events
+    (event,) = (each for each in events if each.is_step_up_for_retry)
+    retried = record("", step_key="fail", dagster_event=event)
+    assert is_worth_printing(retried)
+    assert PlainFormatter().format(retried)[8:] == "  fail  failed; tried again in 0 s"
 
 
 def test_a_logger_prints_to_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
