@@ -48,7 +48,7 @@ class PlainFormatter(logging.Formatter):
 
 
 def is_worth_printing(record: logging.LogRecord) -> bool:
-    """Drop Dagster's events but for two: a retry, which is waited for, and a failure that the summary cannot explain."""
+    """Drop Dagster's events, but keep a retry, and a failure that the summary cannot explain: a bug has a traceback."""
     facts = getattr(record, "dagster_meta", {})
     event = facts.get("dagster_event")
     if event is None:
