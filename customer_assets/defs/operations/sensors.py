@@ -93,7 +93,7 @@ def overdue_export_sensor(
         event = next_event(watch, age, datetime.fromtimestamp(now_s, UTC))
         if event is None:
             reason = (
-                "The alert was sent; the export is still overdue." if watch.alert_is_open else "The export is current."
+                "The alert was sent; the export is still overdue." if watch.alert_is_open else "No export is overdue."
             )
             return dg.SensorResult(skip_reason=reason, cursor=watch.model_dump_json())
         run = None if latest is None else context.instance.get_run_by_id(latest.run_id)

@@ -69,22 +69,22 @@ def publish(instance: dg.DagsterInstance, *, meanwhile: Callable[[], object] = b
 def test_an_export_is_current_until_it_is_overdue(daemon: Daemon, hook: Webhook) -> None:
     """One alert, however often the sensor looks; one recovery."""
     publish(daemon.instance)
-    assert daemon.look(hook.url) == "The export is current."
+    assert daemon.look(hook.url) == "No export is overdue."
     daemon.now_s += 3 * HOUR
     assert daemon.look(hook.url) == "Sent customer_export_stale."
     assert daemon.look(hook.url) == "The alert was sent; the export is still overdue."
     daemon.now_s -= 3 * HOUR  # as if another export had been published meanwhile
     assert daemon.look(hook.url) == "Sent customer_export_recovered."
-    assert daemon.look(hook.url) == "The export is current."
+    assert daemon.look(hook.url) == "No export is overdue."
     assert [sent["event"] for sent in hook.payloads] == ["customer_export_stale", "customer_export_recovered"]
     assert {(sent["job"], sent["asset"]) for sent in hook.payloads} == {("acme_job", "acme/customer_export")}
 
 
 def test_a_sync_that_never_published_is_overdue_from_when_the_watch_began(daemon: Daemon, hook: Webhook) -> None:
     """As after an installation whose schedule nobody switched on."""
-    assert daemon.look(hook.url) == "The export is current."
+    assert daemon.look(hook.url) == "No export is overdue."
     daemon.now_s += HOUR
-    assert daemon.look(hook.url) == "The export is current."
+    assert daemon.look(hook.url) == "No export is overdue."
     daemon.now_s += 2 * HOUR
     assert daemon.look(hook.url) == "Sent customer_export_stale."
     (sent,) = hook.payloads
@@ -96,7 +96,7 @@ def test_a_recovery_that_the_run_itself_sent_is_not_sent_twice(daemon: Daemon, h
     daemon.cursor = '{"since_s": 0.0, "alert_is_open": true}'
     publish(daemon.instance, alert="recovered")
     assert daemon.look(hook.url) == "The run itself sent that it recovered."
-    assert daemon.look(hook.url) == "The export is current."
+    assert daemon.look(hook.url) == "No export is overdue."
     assert hook.payloads == []
 
 
