@@ -54,7 +54,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
         notifier = from_environ(MonitoringOptions, environ).build_notifier()
     executor = options.open_executor()
     keep_days = from_environ(RetentionOptions, environ).keep_runs_days
-    deletion = build_deletion_schedule(build_deletion_job(keep_days), keep_days, timing.timezone)
+    deletions = [build_deletion_schedule(build_deletion_job(keep_days), timing.timezone)] if keep_days else []
     return dg.Definitions.merge(
         build_sync_definitions(
             replace(DEFAULT_SYNC, timing=timing, owners=tuple(options.owners)),
@@ -66,8 +66,8 @@ def build_definitions(**overrides: Any) -> dg.Definitions:  # noqa: ANN401 - res
             watch_all_jobs=True,
         ),
         dg.Definitions(
-            jobs=[deletion.job],
-            schedules=[deletion],
+            jobs=[deletion.job for deletion in deletions],
+            schedules=deletions,
             executor=with_notifications(executor, notifier),
             loggers=LOGGERS,
         ),

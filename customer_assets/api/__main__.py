@@ -100,9 +100,13 @@ class Probe:
         return ""
 
 
-def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """Probe an API; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m customer_assets.api", description=__doc__)
+def main(
+    arguments: list[str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    program: str = "python -m customer_assets.api",
+) -> int:
+    """Probe an API; return the exit code. `program` is the command that the help shows."""
+    parser = argparse.ArgumentParser(prog=program, description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     probe = commands.add_parser("probe", help="request one or two pages, and describe them")
     probe.add_argument("--preset", help="a known API; `python -m customer_assets.apis` lists them")

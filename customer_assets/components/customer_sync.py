@@ -31,13 +31,13 @@ _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 class CustomerSyncComponent(ProcessingOptions, StorageOptions, SyncOptions, dg.Component, dg.Resolvable, dg.Model):
     """Sync the customers of a paginated REST API: fetch, clean, check, export and report them.
 
-    Its four assets, ten checks, job, schedule, sensor, resources and pool are named after `name`, so that one project
+    Its four assets, ten checks, job, schedule, sensors, resources and pool are named after `name`, so that one project
     can hold several. Text may hold templates such as `{{ env.ACME_URL }}`.
     """
 
     name: str = Field(
         pattern="^[A-Za-z][A-Za-z0-9_]*$",
-        description="The assets' key prefix and group; begins the names of job, schedule, sensor, resources and pool.",
+        description="The assets' key prefix and group; begins the names of job, schedule, sensors, resources and pool.",
     )
     api: Api = Field(default=Api(), description="Where customers come from. Empty: the embedded simulator.")
     thresholds: Thresholds = Field(default=Thresholds(), description="What the data must reach to be published.")

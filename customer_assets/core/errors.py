@@ -105,14 +105,15 @@ class IncompleteCrawlError(APIError):
     def __init__(self, missing_pages: Sequence[int], pages_total: int | None, reason: str) -> None:
         """List the missing pages, the total and why the crawl gave up."""
         self.missing_pages, self.pages_total, self.reason = tuple(missing_pages), pages_total, reason
-        total = "an unknown number of" if pages_total is None else str(pages_total)
         at_least = "At least " if len(missing_pages) >= MAX_PAGES_KEPT else ""
+        count = len(self.missing_pages)
+        counted = f"{count} of {pages_total} pages" if pages_total else "1 page" if count == 1 else f"{count} pages"
         listed = ", ".join(str(page) for page in missing_pages[:MAX_PAGES_LISTED])
         if len(missing_pages) > MAX_PAGES_LISTED:
             listed += f" and {len(missing_pages) - MAX_PAGES_LISTED} more"
         super().__init__(
-            f"{at_least}{len(self.missing_pages)} of {total} pages are missing ({listed}): {reason}. "
-            "The pages already read are kept; run again to request only the missing ones."
+            f"{at_least}{counted} {'is' if count == 1 else 'are'} missing ({listed}): {reason}. "
+            "Pages that were read are kept: run again to request only the others."
         )
 
 

@@ -259,6 +259,16 @@ class CrawlSummary(BaseModel):
     duration_s: float = 0.0
 
 
+class SegmentChanges(BaseModel):
+    """What changed among the customers with one value of a business field."""
+
+    model_config = ConfigDict(frozen=True)
+
+    added: Annotated[int, Field(ge=0, description="Customers added with this value.")] = 0
+    changed: Annotated[int, Field(ge=0, description="Changed customers who have this value now.")] = 0
+    gone: Annotated[int, Field(ge=0, description="Customers who had this value and are gone.")] = 0
+
+
 class Changes(BaseModel):
     """Differences between the clean customers and the last published export, matched by customer id."""
 
@@ -269,6 +279,10 @@ class Changes(BaseModel):
     changed: Annotated[int, Field(ge=0, description="Customers that were, and differ in any field.")]
     gone: Annotated[int, Field(ge=0, description="Customers that were in it and no longer exist.")]
     unchanged: Annotated[int, Field(ge=0, description="Customers that were in it exactly as they are now.")]
+    by_segment: Annotated[
+        dict[str, dict[str, SegmentChanges]],
+        Field(description="The same by business field and value; only fields whose vocabulary is known."),
+    ] = {}
 
 
 class CleaningSummary(BaseModel):

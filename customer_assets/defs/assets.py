@@ -38,7 +38,7 @@ from customer_assets.processing.rules import RULES_VERSION
 from customer_assets.report.document import report_version
 
 EXPORT_VERSION = f"1, rules {RULES_VERSION}"
-REPORT_VERSION = f"3, rules {RULES_VERSION}"
+REPORT_VERSION = f"4, rules {RULES_VERSION}"
 """Dagster marks an asset as stale when its code version changes: other rules change even what people read."""
 PERSONAL_DATA = {"pii": "true"}
 
@@ -69,7 +69,7 @@ def build_external_assets(sync: Sync, source: str, quarantine: str) -> list[dg.A
             owners=sync.owners,
             kinds={"api"},
             tags=PERSONAL_DATA,
-            description=f"The customers in {source}, which other people change. Each sync observes what it counts.",
+            description=f"Where the customers come from: {source}. Each sync observes how many customers it counts.",
         ),
         dg.AssetSpec(
             sync.key(QUARANTINE),
@@ -79,8 +79,8 @@ def build_external_assets(sync: Sync, source: str, quarantine: str) -> list[dg.A
             kinds={"parquet"},
             tags=PERSONAL_DATA,
             description=(
-                "The records that cannot be used, each with its page, its position and the reason: "
-                f"{quarantine}. Written together with raw_customers."
+                "Records that cannot be used, each with its page, position and reason. Written together with "
+                f"raw_customers, to {quarantine}."
             ),
         ),
     ]
@@ -106,9 +106,9 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
         data_directory: DataDirectory,
         processing: ProcessingResource,
     ) -> dg.MaterializeResult[nw.LazyFrame]:
-        """Customers as the API handed them over, typed and trimmed.
+        """Customers as the API sent them, typed and trimmed.
 
-        One row per record that has a usable id; the others are in the quarantine, each with its reason.
+        One row per record with a usable id. The others are in the quarantine, each with its reason.
         """
         with as_dagster_failures():
             plan, stored = data_directory.plan_crawl(
@@ -198,7 +198,7 @@ def _clean_customers(sync: Sync) -> dg.AssetsDefinition:
     def clean_customers(
         raw_customers: nw.LazyFrame, data_directory: DataDirectory, processing: ProcessingResource
     ) -> dg.MaterializeResult[nw.LazyFrame]:
-        """Customers fit for analytics: one row each, by the same rules on every engine, with a data quality score."""
+        """Clean customers: one row each, with a data quality score. The rules give the same result on every engine."""
         with as_dagster_failures(), data_directory.new_file("clean_customers.parquet") as staged:
             engine, crawl = processing.open_engine(), data_directory.crawl_summary(raw_customers)
             processor = processing.processor(processing.instant(), crawl.mapping)
@@ -238,9 +238,9 @@ def _customer_export(sync: Sync) -> dg.AssetsDefinition:
         processing: ProcessingResource,
         quality_thresholds: ThresholdsResource,
     ) -> dg.MaterializeResult[None]:
-        """The published document: all customers by name, headed by counts. Data that fails the gate is never in it.
+        """The published document: all customers, and their counts. Data that fails the quality gate is not published.
 
-        The gate stands here as well as in the checks, because checks guard only the run they are part of.
+        The export evaluates the gate itself, because Dagster's checks guard only the run that they are part of.
         """
         with as_dagster_failures():
             crawl = data_directory.crawl_summary(raw_customers)
@@ -278,9 +278,9 @@ def _summary_report(sync: Sync) -> dg.AssetsDefinition:
         processing: ProcessingResource,
         quality_thresholds: ThresholdsResource,
     ) -> dg.MaterializeResult[None]:
-        """What the customers look like in numbers, and what changed: as HTML, Markdown and JSON; no personal data.
+        """The customers in numbers, and what changed since the last export, as HTML, Markdown and JSON. No names.
 
-        On customers that the gate holds back, a report of another name says that they are not published, and why.
+        If the gate holds customers back, a report under another name says so, and why.
         """
         with as_dagster_failures():
             cleaning = data_directory.cleaning_summary(clean_customers)

@@ -1,4 +1,4 @@
-"""A sync, put together: its assets, checks, job, schedule, sensor and resources, under its names.
+"""A sync, put together: its assets, checks, job, schedule, sensors and resources, under its names.
 
 This project and the component both build their definitions here. What a part does stands in its own file.
 """
@@ -18,7 +18,7 @@ from customer_assets.defs.checks import build_checks
 from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.io_managers import build_io_manager
 from customer_assets.defs.operations.notifications import Notifier, with_notifications
-from customer_assets.defs.operations.sensors import failed_run_sensor
+from customer_assets.defs.operations.sensors import failed_run_sensor, overdue_export_sensor
 from customer_assets.defs.run_config import CONSOLE_LOGGING, with_configured_defaults
 from customer_assets.defs.sync import Sync
 
@@ -63,7 +63,10 @@ def build_sync_definitions(
         asset_checks=build_checks(sync),
         jobs=[schedule.job],
         schedules=[schedule],
-        sensors=[failed_run_sensor(sync.sensor, notifier, None if watch_all_jobs else [schedule.job])],
+        sensors=[
+            failed_run_sensor(sync.sensor, notifier, None if watch_all_jobs else [schedule.job]),
+            overdue_export_sensor(sync, notifier),
+        ],
         resources={sync.resource(name): resource for name, resource in configured.items()},
     )
 

@@ -7,7 +7,7 @@ Add here what two syncs in one project must not share. What is built of it stand
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
@@ -82,6 +82,16 @@ class Timing(Settings):
         """The age at which a sync was missed."""
         return timedelta(hours=self.missed_after_hours)
 
+    def next_ticks(self, after: datetime) -> tuple[datetime, datetime]:
+        """Return when the schedule fires next, and when after that."""
+        after += timedelta(seconds=1)  # a tick at that very instant is not the next one
+        windows = dg.TimeWindowPartitionsDefinition(
+            start=after, cron_schedule=self.cron, timezone=self.timezone, fmt="%Y-%m-%dT%H:%M:%S%z"
+        )
+        window = windows.get_next_partition_window(after, respect_bounds=False)
+        assert window is not None  # noqa: S101 - a window is only missing where bounds are respected
+        return window.start, window.end
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sync:
@@ -94,6 +104,7 @@ class Sync:
         job: The name of its job.
         schedule: The name of its schedule.
         sensor: The name of the sensor that reports its failed runs.
+        age_sensor: The name of the sensor that reports an overdue export.
         pool: The pool that limits how many of its crawls run at once.
         owners: The owners of its assets.
         engine: What cleans its customers.
@@ -106,6 +117,7 @@ class Sync:
     job: str = "customer_sync_job"
     schedule: str = "daily_customer_sync"
     sensor: str = "notify_failed_runs"
+    age_sensor: str = "notify_overdue_export"
     pool: str = "customer_api"
     owners: tuple[str, ...] = ("team:data-engineering",)
     engine: str = "duckdb"
@@ -121,6 +133,7 @@ class Sync:
             job=f"{name}_job",
             schedule=f"{name}_schedule",
             sensor=f"{name}_notify_failed_runs",
+            age_sensor=f"{name}_notify_overdue_export",
             pool=f"{name}_api",
             **more,
         )

@@ -5,7 +5,10 @@ Where the file is kept belongs in `defs/data_directory/`; how fields are packed,
 
 import hashlib
 import logging
-from collections.abc import Callable
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from customer_assets.core.fields import CLEAN_FIELDS, Field, Kind, names_of
-from customer_assets.core.models import Changes
+from customer_assets.core.models import Changes, SegmentChanges
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.export.background_writer import ParquetSink
-from customer_assets.export.json_lines import PACKED, LineFormat
+from customer_assets.export.json_lines import PACKED, SCORES, LineFormat
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.rules import Frame
 from customer_assets.processing.schemas import schema_of
@@ -33,6 +36,9 @@ _BLANKS: dict[Kind, Any] = {
 }
 """In place of null, which no join finds equal to null; a mask says where."""
 _BITS_OF_A_MASK = 62
+
+_SEGMENTS = nw.col(PACKED) // SCORES
+"""What is packed, without the score: a number for each combination of segments."""
 
 
 def kept_schema(mapping: RecordMapping = DEFAULT_RECORD) -> pa.Schema:
@@ -93,29 +99,92 @@ def changes_since(
 
     None if there was none, or none that can be compared: that must not stop a sync, and is logged.
     """
-    if last_export is None:
+    compared = None if last_export is None else _compare(last_export, customers, engine, mapping)
+    if compared is None:
         return None
+    return (
+        compared.changes.model_copy(update={"by_segment": compared.by_segment()})
+        if compared.has_changes
+        else compared.changes
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Customers matched with those of the last export.
+
+    Attributes:
+        changes: How many were added, changed and gone, in all.
+        others: By a number for the segments they are in and one for those they were in (null: they are new), how many
+            customers differ, as added and changed.
+        now, before: All customers, packed.
+        format: How they are packed.
+    """
+
+    changes: Changes
+    others: Mapping[tuple[int | None, int | None], tuple[int, int]]
+    now: Frame
+    before: Frame
+    format: LineFormat
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether any customer differs."""
+        return bool(self.changes.added or self.changes.changed or self.changes.gone)
+
+    def by_segment(self) -> dict[str, dict[str, SegmentChanges]]:
+        """Count by business field and value. Nobody is looked up for that: the gone follow from the other counts."""
+        gone = Counter(_count_by_segments(self.before))
+        gone.subtract(_count_by_segments(self.now))
+        added, changed = Counter[int | None](), Counter[int | None]()
+        for (segments, earlier), (new, different) in self.others.items():
+            added[segments] += new
+            changed[segments] += different
+            gone[segments] += new + different
+            gone[earlier] -= different
+        counts: dict[str, dict[str, Counter[str]]] = {}
+        for name, found in {"added": added, "changed": changed, "gone": gone}.items():
+            for segments, count in found.items():
+                if count and segments is not None:
+                    for field, value in self.format.unpack_segments(segments).items():
+                        counts.setdefault(field, {}).setdefault(value, Counter())[name] += count
+        return {
+            field: {value: SegmentChanges(**each) for value, each in values.items()} for field, values in counts.items()
+        }
+
+
+def _compare(last_export: Path, customers: Frame, engine: Engine, mapping: RecordMapping) -> _Comparison | None:
+    """Match customers with those of the last export; None, and a warning, if that cannot be read."""
     try:
         since, rows = _read_header(last_export, mapping)
     except (OSError, ValueError) as error:
         _logger.warning("Cannot compare with the last export's customers: %s.", type(error).__name__)
         return None
-    plain = LineFormat(mapping.clean_fields).plain
-    before = _without_nulls(engine.scan(last_export), plain)
-    now = _without_nulls(LineFormat(mapping.clean_fields).pack(customers), plain)
+    line_format = LineFormat(mapping.clean_fields)
+    before = _without_nulls(engine.scan(last_export), line_format.plain)
+    now = _without_nulls(line_format.pack(customers), line_format.plain)
     # Most customers are just as they were: they leave at once, and only the others are looked up by their id.
-    others = now.join(before, on=now.collect_schema().names(), how="anti").select("customer_id")
-    known = before.select("customer_id", known=nw.col("customer_id"))
-    counted = others.join(known, on="customer_id", how="left").select(others=nw.len(), changed=nw.col("known").count())
-    other, changed = (int(count or 0) for count in counted.collect().row(0))
-    unchanged = _rows(customers) - other
-    return Changes(
-        since=since,
-        added=other - changed,
-        changed=changed,
-        gone=rows - unchanged - changed,
-        unchanged=unchanged,
-    )
+    others = now.join(before, on=now.collect_schema().names(), how="anti").select("customer_id", segments=_SEGMENTS)
+    known = before.select("customer_id", known=nw.col("customer_id"), earlier=_SEGMENTS)
+    matched = others.join(known, on="customer_id", how="left").group_by("segments", "earlier")
+    counted = matched.agg(others=nw.len(), changed=nw.col("known").count()).collect()
+    by_segments = {
+        (_integer(segments), _integer(earlier)): (int(other) - int(changed), int(changed))
+        for segments, earlier, other, changed in counted.select("segments", "earlier", "others", "changed").iter_rows()
+    }
+    added, changed = (sum(counts) for counts in zip(*by_segments.values(), strict=True)) if by_segments else (0, 0)
+    unchanged = _rows(customers) - added - changed
+    totals = Changes(since=since, added=added, changed=changed, gone=rows - unchanged - changed, unchanged=unchanged)
+    return _Comparison(totals, by_segments, now, before, line_format)
+
+
+def _count_by_segments(packed: Frame) -> dict[int | None, int]:
+    counted = packed.select(segments=_SEGMENTS).group_by("segments").agg(customers=nw.len()).collect()
+    return {_integer(segments): int(count) for segments, count in counted.select("segments", "customers").iter_rows()}
+
+
+def _integer(number: float | None) -> int | None:
+    return None if number is None or math.isnan(number) else int(number)
 
 
 def _without_nulls(packed: Frame, plain: tuple[Field, ...]) -> Frame:
@@ -144,8 +213,8 @@ def matching_digest(
     """
     if _rows(customers.select("customer_id").unique()) != _rows(customers):  # one twice may hide one gone
         return None
-    changes = changes_since(last_export, customers, engine, mapping)
-    if changes is None or changes.added or changes.changed or changes.gone:
+    compared = _compare(last_export, customers, engine, mapping)
+    if compared is None or compared.has_changes:
         return None
     with pq.ParquetFile(last_export) as file:
         digest = (file.metadata.metadata or {}).get(DIGEST)

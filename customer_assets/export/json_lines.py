@@ -85,10 +85,14 @@ class LineFormat:
 
     def unpack(self, number: int) -> dict[str, str | int]:
         """Return the fields that `pack` put into a number, in the export's order."""
-        fields: dict[str, str | int] = {
-            name: values[number // self._stride(name) % len(values)] for name, values in self._vocabularies.items()
+        return {**self.unpack_segments(number // SCORES), SCORE: number % SCORES}
+
+    def unpack_segments(self, number: int) -> dict[str, str]:
+        """Return the same from a number without the score: only the fields of few values."""
+        return {
+            name: values[number * SCORES // self._stride(name) % len(values)]
+            for name, values in self._vocabularies.items()
         }
-        return {**fields, SCORE: number % SCORES}
 
     @property
     def exported_schema(self) -> pa.Schema:

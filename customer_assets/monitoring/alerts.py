@@ -3,7 +3,7 @@
 Sending it belongs in `webhook.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,11 +38,7 @@ def alert(report: RunReport, *, environment: str = "", dagster_url: str = "") ->
     event = _event(report)
     if event is None:
         return None
-    run_url = ""
-    if dagster_url:
-        parts = urlsplit(dagster_url)
-        host = parts.netloc.rpartition("@")[2]  # without the user and password that the setting can hold
-        run_url = f"{parts.scheme}://{host}{parts.path.rstrip('/')}/runs/{report.run_id}"
+    run_url = dagster_link(dagster_url, f"runs/{report.run_id}")
     last_export_at = None if report.last_export_at_s is None else datetime.fromtimestamp(report.last_export_at_s, UTC)
     return {
         "text": _text(report, event, environment, run_url, last_export_at),
@@ -54,7 +50,7 @@ def alert(report: RunReport, *, environment: str = "", dagster_url: str = "") ->
         "runbook": RUNBOOKS.get(event, ""),
         "outcome": report.outcome.value,
         "duration_seconds": round(report.duration_s, 3),
-        "last_export_at": None if last_export_at is None else last_export_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "last_export_at": None if last_export_at is None else zulu(last_export_at),
         "failed_checks": [
             {
                 "asset": check.asset,
@@ -83,18 +79,38 @@ def _event(report: RunReport) -> str | None:
 
 def _text(report: RunReport, event: str, environment: str, run_url: str, last_export_at: datetime | None) -> str:
     verb = {FAILED: "failed", CHECK_FAILED: "ended with failed checks", RECOVERED: "has recovered"}[event]
-    lines = [f"{f'[{environment}] ' if environment else ''}{report.job} {verb} (run {report.run_id})."]
+    lines = [f"{report.job} {verb} (run {report.run_id})."]
     lines += _list([f"• check {check.name} on {check.asset}: {check.description}" for check in report.failed_checks])
     lines += _list([f"• step {step.step}: {_shorten(step.message) or step.error}" for step in report.failed_steps])
     if event == FAILED and last_export_at is not None:
-        published = f"{last_export_at.day} {last_export_at:%B %Y, %H:%M} UTC"
-        lines.append(f"The export of {published} stays in place.")
-    if run_url:
-        lines.append(f"Run: {run_url}")
-    if event in RUNBOOKS:
-        lines.append(f"What to do: {RUNBOOKS[event]}")
+        lines.append(f"The export of {written_instant(last_export_at)} stays in place.")
+    return compose_text(lines, environment, {"Run": run_url, "What to do": RUNBOOKS.get(event, "")})
+
+
+def compose_text(lines: Sequence[str], environment: str, links: Mapping[str, str]) -> str:
+    """Put a message together: the environment, what happened, and the links that there are."""
+    head = f"[{environment}] " if environment else ""
+    text = head + "\n".join([*lines, *(f"{label}: {target}" for label, target in links.items() if target)])
     # Slack's control characters: https://api.slack.com/reference/surfaces/formatting#escaping
-    return "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def dagster_link(dagster_url: str, path: str) -> str:
+    """Link a page of the webserver, without the user and password that the setting can hold; "" without a webserver."""
+    parts = urlsplit(dagster_url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path.rstrip('/')}/{path}" if dagster_url else ""
+
+
+def written_instant(when: datetime) -> str:
+    """Write an instant for people: `25 November 2026, 03:00 UTC`."""
+    utc = when.astimezone(UTC)
+    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
+
+
+def zulu(when: datetime) -> str:
+    """Write an instant for machines: `2026-11-25T03:00:07Z`."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _list(lines: Sequence[str]) -> list[str]:

@@ -10,11 +10,13 @@ from typing import Any
 import narwhals as nw
 import pyarrow as pa
 
+from customer_assets.core.configuration import rename_fields, variables
 from customer_assets.core.errors import ConfigurationError
 from customer_assets.core.models import REJECTIONS, RejectedRecord
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.landing.batches import landed_objects
+from customer_assets.processing.options import ProcessingOptions
 from customer_assets.processing.rules import POSITION, CleaningOptions, Frame, clean_customers, clean_with_position
 from customer_assets.processing.schemas import clean_schema, raw_schema
 
@@ -76,9 +78,15 @@ class CustomerDataProcessor:
 
     @property
     def engine(self) -> Engine:
-        """The engine, opened when first asked for."""
+        """The engine, opened when first asked for.
+
+        Raises:
+            ConfigurationError: It cannot be opened; names the argument.
+        """
         if isinstance(self._engine, str):
-            self._engine = open_engine(self._engine, memory_limit=self._memory_limit, spill_dir=self._spill_dir)
+            arguments = variables(ProcessingOptions)
+            with rename_fields(lambda field: arguments.get(field, field)):
+                self._engine = open_engine(self._engine, memory_limit=self._memory_limit, spill_dir=self._spill_dir)
         return self._engine
 
     @property

@@ -36,8 +36,8 @@ CHECK_DESCRIPTIONS: Mapping[str, str] = {
     "no_field_is_lost": "No expected field is missing from nearly all records, and none from many more than last time.",
     "no_mass_deletion": "Few enough customers of the last export are gone.",
     "source_is_the_same": "The customers come from where those of the last export came from.",
-    "customer_id_is_unique": "Each customer is there once.",
-    "every_record_is_accounted_for": "Each record of this very crawl is a clean customer, was merged into one, was "
+    "customer_id_is_unique": "Each customer appears once.",
+    "every_record_is_accounted_for": "Every record of the crawl became a clean customer, was merged into one, was "
     "excluded by the filter, or was rejected.",
 }
 """The checks by name, and the claim that each makes."""

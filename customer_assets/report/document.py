@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from customer_assets.core.models import CleaningSummary, CrawlSummary
+from customer_assets.core.models import Changes, CleaningSummary, CrawlSummary
+from customer_assets.report.aggregates import BREAKDOWNS
 from customer_assets.report.history import compare, extend_history
 
 SCHEMA_FILE = "summary_report.schema.json"
@@ -75,7 +76,7 @@ def build_report(
         "rejected_by_reason": dict(crawl.rejected_by_reason),
         "defects": dict(clean.defects),
         "crawl": {**crawl.model_dump(include=CRAWL_FACTS), **_incremental(crawl)},
-        "changes": None if clean.changes is None else clean.changes.model_dump(),
+        "changes": None if clean.changes is None else _changes(clean.changes),
     }
     earlier = previous.get("history") if isinstance(previous, dict) else None
     return {
@@ -98,6 +99,13 @@ def _incremental(crawl: CrawlSummary) -> dict[str, Any]:
         return {}
     counts = upsert.model_dump(include={"received", "added", "replaced", "unchanged", "deleted"})
     return {"incremental": {**counts, "kept": upsert.kept, "total_is_of_all": crawl.total_is_of_all}}
+
+
+def _changes(changes: Changes) -> dict[str, Any]:
+    """Say what changed; by segment under the names that the report gives its breakdowns."""
+    found = changes.model_dump()
+    by_segment = {title: found["by_segment"].get(column, {}) for title, column in BREAKDOWNS.items()}
+    return {**found, "by_segment": {title: segments for title, segments in by_segment.items() if segments}}
 
 
 def _check(verdict: Mapping[str, Any]) -> dict[str, Any]:

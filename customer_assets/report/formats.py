@@ -23,12 +23,12 @@ def score(value: float | None) -> str:
     return number(value, 1)
 
 
-def difference(value: float | None, digits: int = 0) -> str:
-    """Write a difference with its sign: 3 → `+3`, -3 → `−3`; one that rounds to 0 → `no change`; None → ``."""
+def difference(value: float | None, digits: int = 0, none: str = "no change") -> str:
+    """Write a difference with its sign: 3 → `+3`, -3 → `−3`; one that rounds to 0 → `none`; None → ``."""
     if value is None:
         return ""
     if not round(value, digits):
-        return "no change"
+        return none
     return f"{'+' if value > 0 else ''}{number(value, digits)}"
 
 

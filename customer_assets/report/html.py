@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from customer_assets.report import charts, formats, tables
+from customer_assets.report import charts, comparisons, formats, tables
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -40,9 +40,9 @@ def _context(report: Mapping[str, Any]) -> dict[str, Any]:
         "report": report,
         "headline": tables.headline(report),
         "origin": tables.origin(report),
-        "changes": tables.changes(report),
+        "changes": comparisons.changes(report),
         "verdict": tables.verdict(report),
-        "trends": tables.trends(report),
+        "trends": comparisons.trends(report),
         "quality": tables.quality_table(report),
         "scores": scores,
         "columns": charts.columns(scores.rows[::-1]),
@@ -51,7 +51,8 @@ def _context(report: Mapping[str, Any]) -> dict[str, Any]:
         "extra_fields": tables.extra_field_tables(report),
         "records": tables.record_tables(report),
         "fields": tables.field_tables(report),
-        "change_table": tables.change_table(report),
+        "change_table": comparisons.change_table(report),
+        "segment_changes": comparisons.segment_change_tables(report),
         "crawl": tables.crawl_facts(report),
     }
 
@@ -76,7 +77,7 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         bottom=charts.PLOT_BOTTOM,
-        delta=tables.delta,
+        delta=comparisons.delta,
         height=charts.CHART_HEIGHT,
         line_height=charts.LINE_HEIGHT,
         stack=charts.stack,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from customer_assets.report import formats, tables
+from customer_assets.report import comparisons, formats, tables
 from customer_assets.report.tables import Table, Verdict
 
 BAR_WIDTH = 20
@@ -24,8 +24,15 @@ def markdown(report: Mapping[str, Any]) -> str:
     if verdict := tables.verdict(report):
         blocks.append(_verdict(verdict))
     if "changes" in report:
-        blocks.append(f"{tables.changes(report)}\n")
-    if trends := tables.trends(report):
+        blocks.append(f"{comparisons.changes(report)}\n")
+    if changed := comparisons.segment_change_tables(report):
+        rows = [
+            [f"{table.title}: {_plain(row.label)}", row.added, row.changed, row.gone]
+            for table in changed
+            for row in table.rows
+        ]
+        blocks.append(_grid("Change by segment", ["", "added", "changed", "gone"], rows))
+    if trends := comparisons.trends(report):
         rows = [[trend.title, _sparkline(trend.values), trend.written[0], trend.written[-1]] for trend in trends]
         blocks.append(_grid(f"The last {len(trends[0].values)} runs", ["", "course", "first", "last"], rows))
     blocks += map(_table, [tables.quality_table(report), *tables.sections(report)])

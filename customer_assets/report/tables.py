@@ -15,7 +15,7 @@ from customer_assets.report import formats
 from customer_assets.report.aggregates import BREAKDOWNS, FEWEST_PER_VALUE, OTHER
 from customer_assets.report.formats import pluralize, sentence, words
 
-NOTHING_BEFORE = "Nothing was published before that these customers can be compared with."
+PARTLY_GENERATED = "partly generated"
 
 TITLES: Mapping[str, str] = {
     "engagement_levels": "Engagement",
@@ -37,13 +37,6 @@ REASON_LABELS: Mapping[str, str] = {
     "not_an_object": "Record is not an object",
     "unreadable": "Record is not JSON",
 }
-TRENDS: Mapping[str, tuple[str, int]] = {
-    "total_customers": ("Customers", 0),
-    "mean_score": ("Mean data quality", 1),
-    "low_quality": ("Low quality", 0),
-    "rejected": ("Records rejected", 0),
-}
-"""The figures whose course is drawn, with their titles and decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +113,6 @@ class Verdict:
     checks: tuple[Check, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Trend:
-    """The course of one figure.
-
-    Attributes:
-        title: What it is.
-        values: One per run, the latest last; None where a run has none.
-        written: The same as text.
-    """
-
-    title: str
-    values: tuple[float | None, ...]
-    written: tuple[str, ...]
-
-
 def headline(report: Mapping[str, Any]) -> str:
     """Say how many customers there are and how good their data is: `12 customers, mean data quality 98.3 of 100`."""
     total = report["total_customers"]
@@ -185,39 +163,6 @@ def origin(report: Mapping[str, Any]) -> str:
     return f"Source: {source}" if source else ""
 
 
-def changes(report: Mapping[str, Any]) -> str:
-    """Say what differs from the last published export."""
-    found = report.get("changes")
-    if found is None:
-        return NOTHING_BEFORE
-    parts = (f"{found[name]:,} {name}" for name in ("added", "changed", "gone", "unchanged"))
-    return f"Since the export of {formats.instant(found['since'])}: {', '.join(parts)}."
-
-
-def change_table(report: Mapping[str, Any]) -> Table | None:
-    """Count what changed; None if there is nothing to compare with."""
-    found = report.get("changes")
-    if found is None:
-        return None
-    names = ("added", "changed", "gone", "unchanged")
-    return table("Change since the last export", "customers", {name: found[name] for name in names})
-
-
-def trends(report: Mapping[str, Any]) -> list[Trend]:
-    """Follow the main figures over the last runs; nothing before the second run."""
-    history = report.get("history", ())
-    if len(history) < 2:  # noqa: PLR2004 - one point is not a course
-        return []
-    return [
-        Trend(
-            title,
-            tuple(entry[name] for entry in history),
-            tuple(formats.number(entry[name], digits) for entry in history),
-        )
-        for name, (title, digits) in TRENDS.items()
-    ]
-
-
 def quality_table(report: Mapping[str, Any]) -> Table:
     """Count customers by quality band."""
     bands: dict[str, int] = {band: report["data_quality"][f"{band}_quality"] for band in BANDS}
@@ -250,11 +195,20 @@ def _breakdown(report: Mapping[str, Any], name: str, column: str) -> Table:
     generated = report.get("generated", {}).get(column, 0)
     if not generated:
         return replace(made, rows=tuple(rows))
-    is_partial = "defects" in report and generated < report["records"]["clean"] + report["records"]["merged"]
+    badge = badge_of(report, column)
     note = "The API has no such field: these values are made up from the customers' ids."
-    if is_partial:
+    if badge == PARTLY_GENERATED:
         note = f"{pluralize(generated, 'record')} had nothing to judge by: their values are made up from the ids."
-    return replace(made, rows=tuple(rows), note=note, badge="partly generated" if is_partial else "generated")
+    return replace(made, rows=tuple(rows), note=note, badge=badge)
+
+
+def badge_of(report: Mapping[str, Any], column: str) -> str:
+    """Warn of a field whose values are generated; empty if they come from the API."""
+    generated = report.get("generated", {}).get(column, 0)
+    if not generated:
+        return ""
+    is_partial = "defects" in report and generated < report["records"]["clean"] + report["records"]["merged"]
+    return PARTLY_GENERATED if is_partial else "generated"
 
 
 def domain_table(report: Mapping[str, Any]) -> Table:
@@ -369,12 +323,6 @@ def crawl_facts(report: Mapping[str, Any]) -> dict[str, str]:
         "Throttled": formats.number(crawl["throttles"]),
         "Duration": formats.duration(crawl["duration_s"]),
     }
-
-
-def delta(report: Mapping[str, Any], name: str) -> str:
-    """Write a figure's difference from the last report: `+3`, `no change`; empty if there is nothing to compare."""
-    found = report.get("since_last_report")
-    return "" if found is None else formats.difference(found.get(name), 1 if name == "mean_score" else 0)
 
 
 def table(

@@ -14,11 +14,14 @@ from customer_assets.simulator.settings import SimulatorSettings
 LARGEST_PORT = 65_535
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print the URL, then serve until interrupted."""
+PROGRAM = "python -m customer_assets.simulator"
+
+
+def main(arguments: list[str] | None = None, program: str = PROGRAM) -> None:
+    """Print the URL, then serve until interrupted. `program` is the command that the help shows."""
     import uvicorn  # noqa: PLC0415 - `--help` and a bad setting need no server
 
-    options = build_parser().parse_args(arguments)
+    options = build_parser(program).parse_args(arguments)
     try:
         with rename_fields(_option), configuration_errors(SimulatorSettings):
             settings = SimulatorSettings(**{name: value for name, value in vars(options).items() if name != "port"})
@@ -44,11 +47,9 @@ def parse_port(text: str) -> int:
     return int(text)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    command = argparse.ArgumentParser(
-        prog="python -m customer_assets.simulator", description="Serve a simulated customer API on loopback."
-    )
+    command = argparse.ArgumentParser(prog=program, description="Serve a simulated customer API on loopback.")
     command.add_argument("--port", type=parse_port, default=8080, help="The port to listen on; 0: any free one.")
     for name, field in SimulatorSettings.model_fields.items():
         help_text = f"{field.description} Default: {field.default}."

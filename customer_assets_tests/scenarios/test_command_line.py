@@ -287,7 +287,7 @@ def test_the_ui_lists_assets_checks_job_and_schedule(started: tuple[UI, Path]) -
         "export_matches_clean_customers",
     }
     assert "customer_sync_job" in {job["name"] for job in found["jobs"]}
-    assert {schedule["name"] for schedule in found["schedules"]} == {"daily_customer_sync", "daily_run_deletion"}
+    assert {schedule["name"] for schedule in found["schedules"]} == {"daily_customer_sync"}
 
 
 @pytest.mark.service

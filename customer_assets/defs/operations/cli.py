@@ -25,14 +25,14 @@ def probe(arguments: Sequence[str]) -> None:
     """Request one or two pages of an API, and describe it."""
     from customer_assets.api.__main__ import main as describe  # noqa: PLC0415 - only this command needs it
 
-    sys.exit(describe(["probe", *arguments]))
+    sys.exit(describe(["probe", *arguments], program="customer-assets"))
 
 
 def simulate(arguments: Sequence[str]) -> None:
     """Serve a simulated customer API on this machine."""
     from customer_assets.simulator.__main__ import main as serve  # noqa: PLC0415 - only this command needs it
 
-    serve(list(arguments))
+    serve(list(arguments), program="customer-assets simulate")
 
 
 def erase(arguments: Sequence[str]) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import dagster as dg
 
+from customer_assets.core.errors import ConfigurationError
 from customer_assets.defs.errors import BUG
 from customer_assets.defs.operations.run_report import explain_failure
-from customer_assets.defs.run_config import CONSOLE_LOGGING
 
 PLAIN = "plain"
 """The logger's name in a run's configuration."""
@@ -38,6 +38,8 @@ class PlainFormatter(logging.Formatter):
         event = facts.get("dagster_event")
         if event is not None and event.is_step_failure:
             message = f"{message}\n{event.step_failure_data.error.to_string()}"
+        if event is not None and event.is_step_up_for_retry:
+            message = f"failed; tried again in {event.step_retry_data.seconds_to_wait or 0:.0f} s"
         if "\n  " in message and event is None:
             return f"\n{message}"
         message = OWN_TIME.sub("", message)
@@ -46,13 +48,13 @@ class PlainFormatter(logging.Formatter):
 
 
 def is_worth_printing(record: logging.LogRecord) -> bool:
-    """Drop Dagster's events, but keep a failure that the summary cannot explain: a bug, whose traceback helps."""
+    """Drop Dagster's events, but keep a retry, and a failure that the summary cannot explain: a bug has a traceback."""
     facts = getattr(record, "dagster_meta", {})
     event = facts.get("dagster_event")
     if event is None:
         return not str(facts.get("orig_message", "")).startswith(SKIPPED)
     if not event.is_step_failure:
-        return False
+        return bool(event.is_step_up_for_retry)
     failed = explain_failure(event)
     is_explained = failed.error == RED_CHECK or (failed.message and not failed.message.startswith(BUG))
     return not is_explained
@@ -78,10 +80,38 @@ LOGGERS = {"console": dg.colored_console_logger, PLAIN: plain_logger}
 """The loggers of this project's jobs; Dagster's own stays the default."""
 
 
+def load_definitions(module: str) -> dg.Definitions:
+    """Load what a module calls `defs`: definitions, or the function that makes them in a project of `create-dagster`.
+
+    Raises:
+        ConfigurationError: There is no such module, or it has no `defs`.
+    """
+    try:
+        found: Any = import_module(module).defs
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise  # the module is there; one that it imports is not
+        remedy = "Name the module that holds `defs`, and run the command in your project's environment."
+        raise ConfigurationError("--module", f"there is no module {module}", remedy) from None
+    except AttributeError:
+        raise ConfigurationError("--module", f"{module} has no `defs`", "Name the module that does.") from None
+    return found if isinstance(found, dg.Definitions) else found()
+
+
 def load_job(module: str, job: str) -> dg.JobDefinition:
-    """Load a job of the definitions that a module calls `defs`."""
-    loaded: dg.JobDefinition = import_module(module).defs.resolve_job_def(job)
-    return loaded
+    """Load a job of a module's definitions, with our plain logger beside its own.
+
+    Raises:
+        ConfigurationError: There is no such module or job.
+    """
+    definitions = load_definitions(module)
+    if PLAIN not in (definitions.loggers or {}):
+        definitions = dg.Definitions.merge(definitions, dg.Definitions(loggers={PLAIN: plain_logger}))
+    try:
+        return definitions.resolve_job_def(job)
+    except dg.DagsterInvariantViolationError:
+        remedy = "`dg list defs` shows the jobs of a project."
+        raise ConfigurationError("--job", f"{module} has no job {job}", remedy) from None
 
 
 def run_job(module: str, job: str) -> bool:
@@ -92,17 +122,15 @@ def run_job(module: str, job: str) -> bool:
         job: Its name.
 
     Raises:
-        ConfigurationError: A setting cannot be used; nothing was run.
+        ConfigurationError: There is no such module or job, or a setting cannot be used; nothing was run.
     """
     build_logger(logging.getLogger("customer_assets"))
-    # Loaded here, a setting that cannot be used ends here, and not in the middle of Dagster.
-    is_ours = PLAIN in load_job(module, job).loggers
+    load_job(module, job)  # a setting that cannot be used ends here, and not in the middle of Dagster
     arguments: tuple[Any, ...] = (module, job)
     found = dg.build_reconstructable_job(__name__, load_job.__name__, arguments)
-    run_config = {"loggers": {PLAIN: {}}} if is_ours else CONSOLE_LOGGING
     home = os.environ.get("DAGSTER_HOME")
     with (
         dg.DagsterInstance.get() if home else dg.DagsterInstance.local_temp() as instance,
-        dg.execute_job(found, instance, run_config=run_config, raise_on_error=False) as result,
+        dg.execute_job(found, instance, run_config={"loggers": {PLAIN: {}}}, raise_on_error=False) as result,
     ):
         return result.success

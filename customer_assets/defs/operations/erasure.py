@@ -7,7 +7,6 @@ How a published file is rewritten belongs in `export/erasure.py`.
 
 from collections.abc import Collection
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from customer_assets.core.json_values import parse_id
 from customer_assets.core.models import CleaningSummary, CrawlSummary
 from customer_assets.core.record_mapping import RecordMapping, follow
 from customer_assets.defs.data_directory import CLEAN, EXPORTED, RAW, REJECTED, DataDirectory
+from customer_assets.defs.operations.console import load_definitions
 from customer_assets.export.baseline import DIGEST
 from customer_assets.export.erasure import erase_from_file, filter_parquet, written_id
 from customer_assets.export.formats import Format
@@ -54,7 +54,7 @@ def open_eraser(module: str, sync: str = "") -> "Eraser":
     Raises:
         ConfigurationError: The module has no such sync, or several.
     """
-    resources = import_module(module).defs.resources or {}
+    resources = load_definitions(module).resources or {}
     suffix = "data_directory"
     found = [name for name in resources if name.endswith(suffix) and name.startswith(sync)]
     if len(found) != 1:

@@ -82,13 +82,17 @@ class Notifier:
                 delivery.failed.append(METRICS_TAG)
         message = alert(report, environment=self.environment, dagster_url=self.dagster_url)
         if self.webhook_url and ALERT_TAG not in already_sent and message is not None:
-            from customer_assets.monitoring.webhook import deliver  # noqa: PLC0415 - most runs need no TLS and no HTTP
-
-            if deliver(self.webhook_url, message):
+            if self.send(message):
                 delivery.tags[ALERT_TAG] = RECOVERY_SENT if message["event"] == RECOVERED else ALERT_SENT
             else:
                 delivery.failed.append(ALERT_TAG)
         return delivery
+
+    def send(self, message: Mapping[str, Any]) -> bool:
+        """Post a message to the webhook, and return whether it was accepted. Never raises."""
+        from customer_assets.monitoring.webhook import deliver  # noqa: PLC0415 - most runs need no TLS and no HTTP
+
+        return deliver(self.webhook_url, message)
 
 
 def build_notifier(

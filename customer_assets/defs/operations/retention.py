@@ -59,7 +59,7 @@ def build_deletion_job(keep_days: float) -> dg.JobDefinition:
     """Build the job that deletes old runs. It takes no slot of a pool and pushes no metrics: it is not a sync.
 
     Args:
-        keep_days: Age in days up to which a run is kept; 0: every run is kept.
+        keep_days: Age in days up to which a run is kept, unless the launchpad says otherwise; 0: every run is kept.
     """
 
     @dg.op(
@@ -79,7 +79,7 @@ def build_deletion_job(keep_days: float) -> dg.JobDefinition:
         with rename_fields(lambda _field: "keep_days"), configuration_errors(RetentionOptions):
             days = RetentionOptions(keep_runs_days=context.op_config["keep_days"]).keep_runs_days
         if not days:
-            context.log.info("CUSTOMER_KEEP_RUNS_DAYS is not set: every run is kept.")
+            context.log.info("keep_days is 0: every run is kept.")
             return
         ended_before = datetime.now(UTC) - timedelta(days=days)
         origin = context.run.remote_job_origin
@@ -118,13 +118,13 @@ def _report(context: dg.OpExecutionContext, summary: DeletionSummary) -> None:
     context.add_output_metadata(figures)
 
 
-def build_deletion_schedule(job: dg.JobDefinition, keep_days: float, execution_timezone: str) -> dg.ScheduleDefinition:
-    """Build the schedule of that job. It runs from the start if old runs are to be deleted at all."""
+def build_deletion_schedule(job: dg.JobDefinition, execution_timezone: str) -> dg.ScheduleDefinition:
+    """Build the schedule of that job. It runs from the start: where runs are kept for ever, there is none."""
     return dg.ScheduleDefinition(
         name=SCHEDULE,
         job=job,
         cron_schedule=DAILY_AT_FOUR,
         execution_timezone=execution_timezone,
-        description=f"At {DAILY_AT_FOUR} ({execution_timezone}), if CUSTOMER_KEEP_RUNS_DAYS is set.",
-        default_status=dg.DefaultScheduleStatus.RUNNING if keep_days else dg.DefaultScheduleStatus.STOPPED,
+        description=f"At {DAILY_AT_FOUR} ({execution_timezone}). CUSTOMER_KEEP_RUNS_DAYS says how long runs are kept.",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
     )

@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from customer_assets.core.models import SIMULATOR, Changes, CleaningSummary, CrawlSummary, SyncState, UpsertSummary
+from customer_assets.core.models import (
+    SIMULATOR,
+    Changes,
+    CleaningSummary,
+    CrawlSummary,
+    SegmentChanges,
+    SyncState,
+    UpsertSummary,
+)
 from customer_assets.export import DataExporter
 from customer_assets.report.document import build_report
 from customer_assets_tests.harness.records.clean_customers import clean_customer
@@ -24,6 +32,11 @@ INCREMENTAL = SyncState(
     upsert=UpsertSummary(before=11, received=5, repeated=0, stale=0, unchanged=1, replaced=3, added=1, removed=3),
 )
 """What an incremental crawl notes: five records came, and eight rows were kept as they were."""
+
+
+CHANGED_SEGMENTS: dict[str, dict[str, SegmentChanges]] = {
+    "market_segment": {"EU-Central": SegmentChanges(added=3, changed=1, gone=1), "APAC": SegmentChanges(changed=1)}
+}
 
 
 def sums(count: int = 12, **fields: Any) -> dict[str, Any]:
@@ -56,11 +69,14 @@ def report_of(
     source: str = SIMULATOR,
     generated_at: datetime = NOW,
     sync: SyncState | None = None,
+    by_segment: dict[str, dict[str, SegmentChanges]] = CHANGED_SEGMENTS,
 ) -> dict[str, Any]:
     """Put a report together, as if two more records were rejected, and five customers new or changed."""
     total = int(sums["total_customers"])
     unchanged = max(total - 5, 0)
-    changes = Changes(since="2026-11-24T03:00:09Z", added=3, changed=2, gone=1, unchanged=unchanged)
+    changes = Changes(
+        since="2026-11-24T03:00:09Z", added=3, changed=2, gone=1, unchanged=unchanged, by_segment=by_segment
+    )
     crawl = CrawlSummary(
         fingerprint="f1",
         landed=total + merged + 2,

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from customer_assets.definitions import build_definitions
 from customer_assets.defs.build import build_sync_definitions
 from customer_assets.defs.operations.notifications import Notifier
-from customer_assets.defs.sync import Sync
+from customer_assets.defs.sync import Sync, Timing
 from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer, in_memory, with_fields
 
 Serve = Callable[[PlainAPI], PlainAPI]
@@ -76,3 +78,25 @@ def test_each_part_of_a_sync_is_named_after_it() -> None:
     assert {own.group, own.pool, own.job, own.schedule}.isdisjoint({acme.group, acme.pool, acme.job, acme.schedule})
     assert acme.key("raw_customers").path == ["acme", "raw_customers"]
     assert acme.resource("customer_api") == "acme_customer_api"
+
+
+@pytest.mark.parametrize(
+    ("cron", "after", "ticks"),
+    [
+        ("0 3 * * *", "2026-11-25T03:00:00+00:00", ("2026-11-26T03:00:00+00:00", "2026-11-27T03:00:00+00:00")),
+        ("30 * * * *", "2026-11-25T03:29:58+00:00", ("2026-11-25T03:30:00+00:00", "2026-11-25T04:30:00+00:00")),
+        ("30 6 * * 1-5", "2026-11-27T06:31:00+00:00", ("2026-11-30T06:30:00+00:00", "2026-12-01T06:30:00+00:00")),
+        ("@hourly", "2016-11-25T03:29:58+00:00", ("2016-11-25T04:00:00+00:00", "2016-11-25T05:00:00+00:00")),
+    ],
+)
+def test_the_next_ticks_are_the_schedules(cron: str, after: str, ticks: tuple[str, str]) -> None:
+    """Over weekends, and from any year; a tick at that very instant is not the next one."""
+    found = Timing(cron=cron).next_ticks(datetime.fromisoformat(after))
+    assert found == tuple(map(datetime.fromisoformat, ticks))
+
+
+def test_the_next_ticks_follow_the_time_zone() -> None:
+    """Across the end of summer time, too."""
+    timing = Timing(cron="0 3 * * *", timezone="Europe/Berlin")
+    found = timing.next_ticks(datetime(2026, 10, 24, 12, tzinfo=UTC))
+    assert found == (datetime(2026, 10, 25, 2, tzinfo=UTC), datetime(2026, 10, 26, 2, tzinfo=UTC))

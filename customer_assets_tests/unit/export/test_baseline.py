@@ -1,5 +1,6 @@
 """Change over time: what was added, changed and gone since an export, the same on every engine."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from customer_assets.core.errors import PublishError
-from customer_assets.core.models import Changes
+from customer_assets.core.models import Changes, SegmentChanges
 from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.export import DataExporter
 from customer_assets.export.baseline import ExportBaseline, changes_since, kept_schema, matching_digest
@@ -48,6 +51,11 @@ def counts(added: int, changed: int, gone: int, unchanged: int) -> Changes:
     return Changes(since="2026-11-24T03:00:09Z", added=added, changed=changed, gone=gone, unchanged=unchanged)
 
 
+def totals(changes: Changes) -> Changes:
+    """Leave out the counts by segment."""
+    return changes.model_copy(update={"by_segment": {}})
+
+
 @pytest.mark.parametrize(
     ("now", "expected"),
     [
@@ -67,12 +75,63 @@ def counts(added: int, changed: int, gone: int, unchanged: int) -> Changes:
 )
 def test_changes(engine: Engine, tmp_path: Path, now: list[dict[str, Any]], expected: Changes) -> None:
     """By id: added, changed, gone, unchanged."""
-    assert found(engine, BEFORE, now, tmp_path) == expected
+    assert totals(found(engine, BEFORE, now, tmp_path)) == expected
 
 
 def test_all_are_added_to_an_export_of_nobody(engine: Engine, tmp_path: Path) -> None:
     """An empty export is one, too."""
-    assert found(engine, [], BEFORE, tmp_path) == counts(5, 0, 0, 0)
+    assert totals(found(engine, [], BEFORE, tmp_path)) == counts(5, 0, 0, 0)
+
+
+def test_changes_by_segment(engine: Engine, tmp_path: Path) -> None:
+    """Added and changed count where the customer is now, gone where he was; who stays as he was counts nowhere."""
+    before = [clean_customer(number, f"Name {number}", market_segment="EU-Central") for number in range(1, 6)]
+    now = [
+        {**before[0], "market_segment": "APAC"},  # moved
+        {**before[1], "full_name": "Other"},  # renamed
+        before[2],
+        clean_customer(9, market_segment="US-East"),  # new; 4 and 5 are gone
+    ]
+    changes = found(engine, before, now, tmp_path)
+    assert changes.by_segment["market_segment"] == {
+        "APAC": SegmentChanges(changed=1),
+        "EU-Central": SegmentChanges(changed=1, gone=2),
+        "US-East": SegmentChanges(added=1),
+    }
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 8), st.sampled_from(["APAC", "US-East", "unknown"])), unique_by=lambda one: one[0]
+    ),
+    st.lists(
+        st.tuples(st.integers(1, 8), st.sampled_from(["APAC", "US-East", "unknown"])), unique_by=lambda one: one[0]
+    ),
+)
+@settings(max_examples=25, deadline=None)
+def test_the_counts_by_segment_are_those_of_a_loop(
+    tmp_path_factory: pytest.TempPathFactory, before: list[tuple[int, str]], now: list[tuple[int, str]]
+) -> None:
+    """Whoever comes, goes or moves; and each field's counts add up to the totals."""
+    was, present = dict(before), dict(now)
+    expected = {
+        name: Counter(segments)
+        for name, segments in {
+            "added": [segment for number, segment in now if number not in was],
+            "changed": [segment for number, segment in now if was.get(number, segment) != segment],
+            "gone": [segment for number, segment in before if number not in present],
+        }.items()
+    }
+    engine, folder = open_engine("duckdb"), tmp_path_factory.mktemp("kept")
+    earlier, later = (
+        [clean_customer(number, "Ada", market_segment=segment) for number, segment in each] for each in (before, now)
+    )
+    changes = found(engine, earlier, later, folder)
+    for name, counted in expected.items():
+        by_value = changes.by_segment.get("market_segment", {})
+        assert {value: getattr(each, name) for value, each in by_value.items() if getattr(each, name)} == counted
+        for values in changes.by_segment.values():
+            assert sum(getattr(each, name) for each in values.values()) == getattr(changes, name)
 
 
 OTHER = {
@@ -91,7 +150,7 @@ OTHER = {
 def test_a_change_in_any_field_is_one(tmp_path: Path, field: str) -> None:
     """None goes unseen."""
     now = [{**BEFORE[0], field: OTHER[field]}, *BEFORE[1:]]
-    assert found(open_engine("duckdb"), BEFORE, now, tmp_path) == counts(0, 1, 0, 4)
+    assert totals(found(open_engine("duckdb"), BEFORE, now, tmp_path)) == counts(0, 1, 0, 4)
 
 
 @pytest.mark.parametrize(("wrote", "reads"), [("duckdb", "polars"), ("polars", "duckdb")])
@@ -231,6 +290,8 @@ def test_a_change_in_a_field_of_the_users_own_is_one(
     before, after = (engine.from_arrow(pa.Table.from_pylist(rows, clean_schema(MAPPING))) for rows in (THEIRS, now))
     with ExportBaseline(path, clock=lambda: INSTANT, mapping=MAPPING) as keeping:
         exporter.export_customers(before, tmp_path / "customers.json", keeping)
-    assert changes_since(path, after, engine, MAPPING) == expected
+    changes = changes_since(path, after, engine, MAPPING)
+    assert changes is not None
+    assert totals(changes) == expected
     assert (matching_digest(path, after, engine, MAPPING) is None) is bool(change)
     assert changes_since(path, after, engine) is None

@@ -171,6 +171,15 @@ def test_nothing(processor: CustomerDataProcessor) -> None:
     assert not processor.rejected
 
 
+@pytest.mark.parametrize(
+    ("argument", "given"), [("engine", {"engine": "duck"}), ("memory_limit", {"memory_limit": "a lot"})]
+)
+def test_an_error_names_the_argument(argument: str, given: dict[str, Any]) -> None:
+    """Whoever calls it from Python knows no environment variable."""
+    with pytest.raises(ConfigurationError, match=f"^{argument}: "):
+        CustomerDataProcessor(**given).process_customers([{"id": 1}])
+
+
 @pytest.mark.parametrize("engine_name", ["duckdb", "polars"])
 def test_an_instant_without_a_time_zone_is_refused(engine_name: str) -> None:
     """On every engine, before anything is cleaned; one in another zone is an instant."""

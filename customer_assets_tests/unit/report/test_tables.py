@@ -1,13 +1,12 @@
 """A report in words: verdict, tables and sentences."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 import pytest
 
 from customer_assets.report import tables
 from customer_assets.report.tables import Check, Row
-from customer_assets_tests.harness.reports.report_documents import INCREMENTAL, NOW, report_of, sums, verdict
+from customer_assets_tests.harness.reports.report_documents import INCREMENTAL, report_of, sums, verdict
 
 
 @pytest.mark.parametrize(
@@ -142,20 +141,6 @@ def test_excluded_records_are_shown_if_there_are_any() -> None:
     assert Row("Excluded by the filter", 3, 3 / 16) in tables.record_tables(report)[0].rows
 
 
-def test_trends_begin_with_the_second_run() -> None:
-    """The latest run last, each figure rounded as everywhere."""
-    first = report_of(sums(9, data_quality_score=85))
-    assert tables.trends(first) == []
-    second = report_of(sums(12, data_quality_score=90), previous=first, generated_at=NOW + timedelta(days=1))
-    found = {trend.title: (trend.values, trend.written) for trend in tables.trends(second)}
-    assert found == {
-        "Customers": ((9, 12), ("9", "12")),
-        "Mean data quality": ((85.0, 90.0), ("85.0", "90.0")),
-        "Low quality": ((0, 0), ("0", "0")),
-        "Records rejected": ((2, 2), ("2", "2")),
-    }
-
-
 @pytest.mark.parametrize(
     ("missing", "fact"),
     [(3, ("Missing", "3")), (0, ("Missing", "0")), (-3, ("Returned beyond that", "3"))],
@@ -165,16 +150,6 @@ def test_an_api_can_return_more_than_it_counts(missing: int, fact: tuple[str, st
     report = report_of(sums())
     report["crawl"] = {**report["crawl"], "missing_customers": missing}
     assert fact in tables.crawl_facts(report).items()
-
-
-@pytest.mark.parametrize(
-    ("name", "difference", "text"),
-    [("total_customers", -1_200, "−1,200"), ("mean_score", 0.04, "no change"), ("mean_score", -0.26, "−0.3")],
-)
-def test_differences_are_rounded_as_the_figures_are(name: str, difference: float, text: str) -> None:
-    """A mean has one digit, a count none."""
-    assert tables.delta({"since_last_report": {name: difference}}, name) == text
-    assert tables.delta({"since_last_report": None}, name) == ""
 
 
 def test_what_an_incremental_crawl_brought_is_told_from_what_was_kept() -> None:

@@ -28,3 +28,11 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--help"])
     printed = capsys.readouterr().out
     assert not [name for name in cli.COMMANDS if f"  {name} " not in printed]
+
+
+@pytest.mark.parametrize("command", ["sync", "probe", "simulate", "erase"])
+def test_a_commands_help_shows_the_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whichever module it comes from."""
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    assert capsys.readouterr().out.startswith(f"usage: customer-assets {command} [-h]")

@@ -2,6 +2,7 @@
 
 import io
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,14 @@ import pytest
 
 from customer_assets.core.errors import ConfigurationError
 from customer_assets.defs.errors import as_dagster_failures
-from customer_assets.defs.operations.console import PlainFormatter, build_logger, is_worth_printing, plain_logger
+from customer_assets.defs.operations.console import (
+    PlainFormatter,
+    build_logger,
+    is_worth_printing,
+    load_definitions,
+    load_job,
+    plain_logger,
+)
 
 
 def record(message: str, **facts: Any) -> logging.LogRecord:
@@ -39,7 +47,7 @@ def test_the_summary_stands_alone() -> None:
     [
         ({"orig_message": "12 records"}, True),
         ({"orig_message": "Dependencies for step clean_customers failed: …"}, False),
-        ({"dagster_event": SimpleNamespace(is_step_failure=False)}, False),
+        ({"dagster_event": SimpleNamespace(is_step_failure=False, is_step_up_for_retry=False)}, False),
     ],
 )
 def test_events_and_skipped_steps_are_not_printed(facts: dict[str, Any], *, expected: bool) -> None:
@@ -70,6 +78,76 @@ def test_only_a_bug_comes_with_its_traceback(error: Exception, *, expected: bool
     failed = record("fail failed", dagster_event=event)
     assert is_worth_printing(failed) is expected
     assert "Traceback" in PlainFormatter().format(failed) or "Stack Trace" in PlainFormatter().format(failed)
+
+
+def test_a_retry_says_how_long_it_waits() -> None:
+    """Half a minute of silence looks as if the program hung."""
+
+    @dg.op(retry_policy=dg.RetryPolicy(max_retries=1, delay=0.01))
+    def fail() -> None:
+        raise ConnectionError
+
+    @dg.job(logger_defs={"plain": plain_logger})
+    def failing() -> None:
+        fail()
+
+    events = failing.execute_in_process(raise_on_error=False).all_events
+    (event,) = (each for each in events if each.is_step_up_for_retry)
+    retried = record("", step_key="fail", dagster_event=event)
+    assert is_worth_printing(retried)
+    assert PlainFormatter().format(retried)[8:] == "  fail  failed; tried again in 0 s"
+
+
+PROJECT = """
+import dagster as dg
+
+@dg.job
+def acme_job():
+    pass
+
+DEFS = dg.Definitions(jobs=[acme_job])
+"""
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param("defs = DEFS", id="definitions"),
+        pytest.param("@dg.definitions\ndef defs():\n    return DEFS", id="a project of create-dagster"),
+    ],
+)
+def test_a_job_is_loaded_from_any_project(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its console stays as it is; ours is beside it."""
+    module = f"acme_{tmp_path.name}"
+    (tmp_path / f"{module}.py").write_text(f"{PROJECT}\n{ending}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "plain" in load_job(module, "acme_job").loggers
+    with pytest.raises(ConfigurationError, match=f"--job: {module} has no job other"):
+        load_job(module, "other")
+
+
+@pytest.mark.parametrize(
+    ("module", "problem"),
+    [
+        ("no_such_project.definitions", "--module: there is no module no_such_project.definitions"),
+        ("customer_assets.no_such_module", "--module: there is no module customer_assets.no_such_module"),
+        ("json", "--module: json has no `defs`"),
+    ],
+)
+def test_what_cannot_be_loaded_is_named(module: str, problem: str) -> None:
+    """In one line, with what to do."""
+    with pytest.raises(ConfigurationError) as refused:
+        load_definitions(module)
+    assert str(refused.value).startswith(f"{problem}. Name the module that ")
+
+
+def test_a_missing_package_of_the_project_is_its_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's message names it."""
+    module = f"broken_{tmp_path.name}"
+    (tmp_path / f"{module}.py").write_text("import no_such_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
+        load_definitions(module)
 
 
 def test_a_logger_prints_to_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:

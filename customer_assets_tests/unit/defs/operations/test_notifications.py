@@ -258,8 +258,7 @@ def test_the_sensors_tick_fails_if_nobody_can_be_reached(
 def test_the_sensor_is_on_if_there_is_a_receiver(variable: str, status: dg.DefaultSensorStatus) -> None:
     """Nobody has to find its switch."""
     value = "0" if variable.endswith("SEED") else "http://127.0.0.1:9"
-    (sensor,) = build_definitions(**{variable: value}).sensors or ()
-    assert isinstance(sensor, dg.SensorDefinition)
+    sensor = build_definitions(**{variable: value}).resolve_sensor_def("notify_failed_runs")
     assert sensor.default_status is status
 
 

@@ -391,14 +391,23 @@ def test_logs_that_cannot_be_deleted_are_left(instance: dg.DagsterInstance, monk
     assert log == ["The compute logs of 2 deleted runs remain: LocalComputeLogManager cannot delete logs."]
 
 
-def test_without_the_setting_nothing_is_deleted(instance: dg.DagsterInstance) -> None:
-    """Unless the launchpad asks for it once."""
+@pytest.mark.parametrize("given", ["", " 0 "])
+def test_without_the_setting_there_is_neither_job_nor_schedule(given: str) -> None:
+    """Nobody sees in the UI what is not wanted."""
+    assert from_environ(RetentionOptions, {"CUSTOMER_KEEP_RUNS_DAYS": given}).keep_runs_days == 0
+    defs = build_definitions(CUSTOMER_KEEP_RUNS_DAYS=given)
+    assert "delete_old_runs" not in {job.name for job in defs.resolve_all_job_defs()}
+    assert [schedule.name for schedule in defs.schedules or ()] == ["daily_customer_sync"]
+
+
+def test_the_launchpad_changes_the_age_for_one_run(instance: dg.DagsterInstance) -> None:
+    """0 keeps every run."""
     run = ended(instance)
-    result = deletion(instance, keep_days=0)
-    assert result.success
+    config = {"delete_runs": {"config": {"keep_days": 0.0}}}
+    assert deletion(instance, ops=config).success
     assert run in remaining(instance)
     config = {"delete_runs": {"config": {"keep_days": 0.5}}}
-    assert figures(deletion(instance, keep_days=0, ops=config)) == {"deleted": 1}
+    assert figures(deletion(instance, keep_days=36_500, ops=config)) == {"deleted": 1}
 
 
 @pytest.mark.parametrize("given", [-1.0, float("nan"), 1e9])
@@ -412,23 +421,16 @@ def test_days_from_the_launchpad_are_validated_too(instance: dg.DagsterInstance,
 
 
 @pytest.mark.parametrize(
-    ("given", "expected", "status"),
-    [
-        ("", 0.0, dg.DefaultScheduleStatus.STOPPED),
-        (" 0 ", 0.0, dg.DefaultScheduleStatus.STOPPED),
-        ("90", 90.0, dg.DefaultScheduleStatus.RUNNING),
-        ("0.002", 0.002, dg.DefaultScheduleStatus.RUNNING),
-    ],
+    ("given", "expected"),
+    [("90", 90.0), ("0.002", 0.002)],
 )
-def test_the_schedule_is_on_if_old_runs_are_to_be_deleted(
-    given: str, expected: float, status: dg.DefaultScheduleStatus
-) -> None:
+def test_the_schedule_is_on_if_old_runs_are_to_be_deleted(given: str, expected: float) -> None:
     """An hour after the sync, in its time zone; nobody has to find its switch."""
     assert from_environ(RetentionOptions, {"CUSTOMER_KEEP_RUNS_DAYS": given}).keep_runs_days == expected
     defs = build_definitions(CUSTOMER_KEEP_RUNS_DAYS=given, CUSTOMER_SCHEDULE_TIMEZONE="Europe/Berlin")
     schedule = defs.resolve_schedule_def("daily_run_deletion")
     assert schedule.job_name == "delete_old_runs"
-    assert (schedule.default_status, schedule.cron_schedule) == (status, "0 4 * * *")
+    assert (schedule.default_status, schedule.cron_schedule) == (dg.DefaultScheduleStatus.RUNNING, "0 4 * * *")
     assert schedule.execution_timezone == "Europe/Berlin"
 
 
@@ -441,7 +443,7 @@ def test_bad_days_are_refused(given: str) -> None:
 
 def test_it_takes_no_slot_of_the_syncs_pool() -> None:
     """It can run beside a sync."""
-    job = build_definitions().resolve_job_def("delete_old_runs")
+    job = build_definitions(CUSTOMER_KEEP_RUNS_DAYS="90").resolve_job_def("delete_old_runs")
     assert {node.pool for node in job.all_node_defs if isinstance(node, dg.OpDefinition)} == {None}
 
 
