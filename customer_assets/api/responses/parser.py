@@ -38,6 +38,16 @@ LONGEST_ERROR = 10_000
 
 BLOCKED = (401, 403, 406, 407, 451)
 """What firewalls answer."""
+BLOCKED_NOTE = (
+    "it is an HTML page, as firewalls and log-in pages send it, not the API's own answer. A firewall may let another "
+    "User-Agent in (setting headers)"
+)
+
+SCHEMES_NOTE = {
+    "http": ", where no key is sent. Servers behind a proxy that ends TLS do so: choose a path that needs no redirect",
+    "https": "",
+}
+SCHEMES = set(SCHEMES_NOTE)
 
 _split = msgspec.json.Decoder(list[msgspec.Raw])
 _any_records = msgspec.json.Decoder(list[Any])
@@ -83,7 +93,7 @@ class PageParser:
             return PageReceived(page, response.latency_s, hints)
         if status not in GOOD_STATUSES:
             cause = _cause(status, hints)
-            return RequestFailed(fetch.page, cause, response.latency_s, status, hints, _detail(response))
+            return RequestFailed(fetch.page, cause, response.latency_s, status, hints, _detail(response, url))
         try:
             page = self._page(response, fetch, url)
         except _BadPageError as failure:
@@ -242,15 +252,17 @@ def _record(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return None
 
 
-def _detail(response: RawResponse) -> str:
+def _detail(response: RawResponse, url: str) -> str:
     """The status, and what the headers add to it: where a redirect leads, or that no API answers."""
     status, headers = response.status, response.headers
     if status in REDIRECTS:
         with suppress(ValueError):
-            host = urlsplit(headers.get("location", "")).hostname
-            return f"HTTP {status}: it redirects to {host}" if host else f"HTTP {status}"
+            here, there = urlsplit(url), urlsplit(headers.get("location", ""))
+            if there.hostname == here.hostname and there.scheme in SCHEMES - {here.scheme}:
+                return f"HTTP {status}: it redirects to {there.scheme} on the same host{SCHEMES_NOTE[there.scheme]}"
+            return f"HTTP {status}: it redirects to {there.hostname}" if there.hostname else f"HTTP {status}"
     if headers.get("content-type", "").lower().startswith("text/html") and status in BLOCKED:
-        return f"HTTP {status}: it is an HTML page, as firewalls and log-in pages send it, not the API's own answer"
+        return f"HTTP {status}: {BLOCKED_NOTE}"
     return f"HTTP {status}"
 
 
