@@ -26,7 +26,7 @@ HEADER_LINE_BYTES, HEADER_LINES = 65_536, 100
 """The largest response head that is read: `http.client` has these limits built in, and aiohttp is given the same."""
 
 
-GOOD_STATUSES = (200, 203, 206)
+GOOD_STATUSES = (200, 201, 203, 206)
 """Responses whose body is read."""
 
 REDIRECTS = (301, 302, 303, 307, 308)

@@ -35,6 +35,10 @@ TLS_PROBLEMS = {
 """What OpenSSL calls a problem that no further request solves, and what to do about it."""
 
 
+NOT_HTTP = ("BadHttpMessage", "BadStatusLine", "ClientResponseError", "UnknownProtocol")
+"""What the libraries call a response that they cannot read."""
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an exception and what caused it; urllib3 also hands the cause over as an argument."""
     while error is not None:
@@ -78,6 +82,8 @@ def describe_failure(found: Sequence[BaseException]) -> str:
             return f"TLS failed: {reason.lower().replace('_', ' ')}"
         if isinstance(cause, ConnectionResetError | BrokenPipeError | http.client.RemoteDisconnected):
             return "the connection was closed before the response came"
+        if type(cause).__name__ in NOT_HTTP:
+            return "the response is not valid HTTP"
     errno = next((each for each in found if isinstance(each, OSError) and each.errno and each.strerror), None)
     if errno is not None and errno.strerror is not None:
         return errno.strerror.lower()
