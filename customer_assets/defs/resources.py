@@ -287,6 +287,8 @@ class CustomerAPIResource(ApiOptions, RunKeys, Resource):
 class ProcessingResource(ProcessingOptions, Resource):
     """How customers are cleaned. Makes the engine and a `CustomerDataProcessor`."""
 
+    PLACES = ("spill_dir",)
+
     def check(self) -> None:
         """Check, without opening the engine, that it is installed and can keep the memory limit.
 

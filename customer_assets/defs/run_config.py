@@ -3,14 +3,14 @@
 `Resource` is the base of every resource here. The fields belong to the options models that the resources inherit.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from copy import copy
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import dagster as dg
 from pydantic import ModelWrapValidatorHandler, create_model, model_validator
 
-from customer_assets.core.configuration import configuration_errors, is_secret
+from customer_assets.core.configuration import configuration_errors, expand_home, is_secret
 from customer_assets.core.errors import ConfigurationError
 
 CONSOLE_LOGGING = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
@@ -32,7 +32,13 @@ ResourceType = TypeVar("ResourceType", bound=dg.ConfigurableResource[Any])
 
 
 class Resource(dg.ConfigurableResource[None]):
-    """A resource whose unusable settings are reported as a `ConfigurationError`, when it is made and in a run."""
+    """A resource whose unusable settings are reported as a `ConfigurationError`, when it is made and in a run.
+
+    Attributes:
+        PLACES: The fields that say where customers are kept, which only the deployment sets.
+    """
+
+    PLACES: ClassVar[Collection[str]] = ()
 
     @model_validator(mode="wrap")
     @classmethod
@@ -52,10 +58,12 @@ class Resource(dg.ConfigurableResource[None]):
         return frozenset()
 
     def with_replaced_resource_context(self, resource_context: dg.InitResourceContext) -> Any:  # noqa: ANN401 - as Dagster has it
-        """Refuse a run that names a variable it must not read. Dagster calls this before it applies the run's values.
+        """Refuse a run that names a variable it must not read, or another place for customers.
+
+        Dagster calls this before it applies the run's values.
 
         Raises:
-            ConfigurationError: Names the field and the variable.
+            ConfigurationError: Names the field.
         """
         run = resource_context.run
         if run is not None:
@@ -64,7 +72,19 @@ class Resource(dg.ConfigurableResource[None]):
                 sections: dict[str, Any] = dict(run.run_config).get("resources") or {}  # type: ignore[assignment]
                 section = sections.get(key) or {}
                 self._refuse_variables(section.get("config") or {})
+                self._refuse_places(section.get("config") or {})
         return super().with_replaced_resource_context(resource_context)
+
+    def _refuse_places(self, config: Mapping[str, Any]) -> None:
+        """Whoever can open the launchpad could copy the customers to a place of their own."""
+        for field in self.PLACES:
+            own, given = getattr(self, field), config.get(field)
+            if given is not None and not isinstance(given, Mapping) and own not in (given, expand_home(given)):
+                raise ConfigurationError(
+                    field,
+                    "this run would keep customers in another place, and only the deployment chooses that",
+                    "Set it in the deployment's own settings, or leave it out of the run's configuration.",
+                )
 
     def _refuse_variables(self, config: Mapping[str, Any]) -> None:
         for field, value in config.items():

@@ -160,15 +160,17 @@ def test_plain_http_behind_an_https_address_is_named(transport: str, clock: Fake
         (
             http(403, b"<html>Access denied</html>", Content_Type="text/html; charset=utf-8"),
             403,
-            "It is an HTML page, as firewalls and log-in pages send it, not the API's own answer.",
+            "the API's own answer. A firewall may let another User-Agent in (setting headers).",
         ),
         (http(404), 404, "CUSTOMER_API_PATH"),
         (
             http(301, Location="https://www.new.example/api/users?page=1"),
             301,
-            "It redirects to www.new.example. The API has moved: set the base URL",
+            "It redirects to www.new.example. If the API has moved, set the base URL",
         ),
-        (http(302, Location="http://["), 302, "The API has moved"),
+        (http(302, Location="http://["), 302, "If the API has moved"),
+        (http(302, Location="https://127.0.0.1/api"), 302, "It redirects to https on the same host. If the API"),
+        (http(407), 407, "A proxy asks for a log-in: write user and password into HTTP_PROXY"),
     ],
 )
 def test_a_refusal_says_what_to_do(
@@ -193,7 +195,12 @@ def test_a_wrong_key_names_the_variable_that_holds_it(serve_script: Serve, trans
 
 @pytest.mark.parametrize(
     ("proxy_answer", "words"),
-    [(None, "the proxy 127.0.0.1 does not answer"), (http(407), "the proxy 127.0.0.1 refuses to connect")],
+    [
+        (None, "the proxy 127.0.0.1 does not answer"),
+        (http(407), "https_proxy: the proxy 127.0.0.1 asks for a log-in (HTTP 407). Write user and password into it"),
+        (http(403), "https_proxy: the proxy 127.0.0.1 refuses to connect to customers.example (HTTP 403). Ask who"),
+        (http(503), "the proxy 127.0.0.1 refuses to connect to customers.example (HTTP 503)"),
+    ],
 )
 def test_a_proxy_is_named(
     proxy_answer: bytes | None,

@@ -247,6 +247,33 @@ def test_a_total_that_is_too_small_hides_nobody(way: str, counted: int, customer
         assert is_green(client)
 
 
+@pytest.mark.parametrize("customers", [26, 100, 495, 1_001])
+@pytest.mark.parametrize("beyond", [200, 400, 404])
+def test_pages_that_are_counted_by_a_size_that_was_cut_hide_nobody(customers: int, beyond: int) -> None:
+    """The API cuts a page of 100 to 7, but counts pages of 100."""
+    api = MovingAPI(list(range(1, customers + 1)), size=7)
+    pages = -(-customers // 100)
+    api.answer = lambda _page, body: (
+        (beyond, {}, {}) if not body["data"] and beyond != 200 else {**body, "per_page": 100, "total_pages": pages}
+    )
+    with api.client() as client:
+        assert read_ids(client) == set(range(1, customers + 1))
+        assert is_green(client)
+    assert len(api.asked) <= -(-customers // 7) + 1
+
+
+@pytest.mark.parametrize("beyond", [200, 400, 404])
+def test_a_total_that_counts_hidden_customers_costs_one_request(beyond: int) -> None:
+    """Each page of 10 shows 7: some are filtered out after paging, and the page behind the last one shows nobody."""
+    api = MovingAPI(list(range(1, 101)))
+    api.answer = lambda _page, body: (
+        (beyond, {}, {}) if not body["data"] and beyond != 200 else {**body, "data": body["data"][:7]}
+    )
+    with api.client(max_concurrency=1) as client:
+        assert len(read_ids(client)) == 70
+        assert client.figures.missing_customers == 30
+
+
 def test_a_listing_that_ends_at_a_cap_is_refused() -> None:
     """Search engines count to 10,000, and refuse the page behind it."""
     api = MovingAPI(list(range(1, 10_051)), size=100)

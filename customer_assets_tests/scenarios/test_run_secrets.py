@@ -184,6 +184,41 @@ def test_no_resource_reads_a_variable_that_a_run_names(
     assert api.asked == []
 
 
+PLACES = (
+    ("data_directory", "path", "{0}/elsewhere"),
+    ("data_directory", "path", "{0}/data/../elsewhere"),
+    ("data_directory", "path", ""),
+    ("data_directory", "lake_url", "{0}/elsewhere"),
+    ("data_directory", "lake_url", "s3://strangers-bucket/customers"),
+    ("data_directory", "report_url", "https://stranger.example"),
+    ("processing", "spill_dir", "{0}/elsewhere"),
+)
+
+
+@each_deployment
+def test_a_run_keeps_customers_where_the_deployment_does(serve_api: Serve, tmp_path: Path, build: Build) -> None:
+    """Whoever can open the launchpad could have them copied to a folder or bucket of their own."""
+    api = serve_api(PlainAPI([customer(1)]))
+    definitions = build(api.url, tmp_path / "data")
+    for resource, name, place in PLACES:
+        told = execute(definitions, {name: place.format(tmp_path)}, resource)
+        assert f"{name}: this run would keep customers in another place" in told
+    assert api.asked == []
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@each_deployment
+def test_a_run_can_repeat_where_the_deployment_keeps_customers(
+    serve_api: Serve, tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launchpad fills that in."""
+    api = serve_api(PlainAPI([customer(1)]))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    definitions = build(api.url, tmp_path / "data")
+    for path in (str(tmp_path / "data"), "~/data"):
+        assert execute(definitions, {"path": path, "lake_url": "", "keep_exports": 1}, "data_directory") == ""
+
+
 @each_deployment
 def test_without_an_api_no_key_is_sent_to_a_runs_own(stranger: Stranger, tmp_path: Path, build: Build) -> None:
     """A key in the environment of a sync that reads the simulator was not meant for an API that a run names."""

@@ -21,8 +21,9 @@ from authlib.integrations.requests_client import OAuth2Session
 
 from customer_assets.api.auth.secret import Secret, read_secret
 from customer_assets.api.auth.settings import AuthContext, ClientCredentialsAuth, OAuthSettings, RefreshTokenAuth
+from customer_assets.api.http.diagnose import causes, describe_failure, diagnose_connection
+from customer_assets.api.http.environment import read_route
 from customer_assets.api.http.quiet import quiet_logging
-from customer_assets.api.http.redirects import environment_settings
 from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError
 from customer_assets.core.urls import is_loopback
 from customer_assets.storage.locks import locked_file
@@ -34,7 +35,6 @@ RENEW_BEFORE_S = 60.0
 """A token is renewed this long before it expires, so that none expires on its way; or after half of a shorter life."""
 
 DEAD_TOKENS = ("invalid_grant", "access_denied")
-RETRIED = (requests.ConnectionError, requests.Timeout)
 SERVER_ERROR = 500
 
 
@@ -116,7 +116,8 @@ class TokenIssuer:
         context: Where secrets are read, and how to wait.
 
     Raises:
-        ConfigurationError: A secret is missing, or the address would send it in the clear.
+        ConfigurationError: A secret is missing, the address would send it in the clear, or the environment names a
+            proxy or certificates that cannot be used.
     """
 
     def __init__(self, auth: OAuthSettings, context: AuthContext) -> None:
@@ -125,6 +126,7 @@ class TokenIssuer:
         parts = urlsplit(self.url)
         if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
             raise ConfigurationError("auth.token_url", "it would send the client's secret in the clear", "Use https.")
+        self._route = read_route(self.url)
         self.client_id = read_secret(context.environ, auth.client_id_variable)
         self._client_secret = read_secret(context.environ, auth.client_secret_variable)
 
@@ -132,7 +134,7 @@ class TokenIssuer:
         """Request a token; retried as any request is.
 
         Raises:
-            ConfigurationError: The client's id or secret is wrong.
+            ConfigurationError: The client's id or secret is wrong, or a setting keeps the connection from being made.
             DeadTokenError: The refresh token is no longer valid.
             IncompleteCrawlError: Nothing, or no token, came back.
         """
@@ -141,22 +143,32 @@ class TokenIssuer:
         for wait_s in (*self._context.retry_waits_s, None):
             try:
                 return self._request_once(grant_type, {**extra, **fields})
-            except (*RETRIED, _ServerError) as error:
-                problem = str(error) if isinstance(error, _ServerError) else type(error).__name__
+            except _ServerError as error:
+                problem = str(error)
+            except requests.RequestException as error:
+                problem = self._connection_problem(error)
             if wait_s is not None:
                 logger.warning("No access token yet (%s); again in %g s.", problem, wait_s)
                 self._context.clock.take(SimpleQueue(), wait_s)
         raise IncompleteCrawlError((), None, f"no access token could be fetched ({problem})")
 
+    def _connection_problem(self, error: requests.RequestException) -> str:
+        """Say why nothing came; raise at once what another request cannot change."""
+        found = list(causes(error))
+        diagnosis = diagnose_connection(found, self.url, self._route, setting="auth.token_url")
+        if diagnosis is not None and diagnosis.is_certain:
+            raise ConfigurationError(diagnosis.setting, diagnosis.problem, diagnosis.remedy) from None
+        return describe_failure(found) if diagnosis is None else diagnosis.problem
+
     def _request_once(self, grant_type: str, fields: Mapping[str, str]) -> dict[str, Any]:
-        environment = environment_settings(self.url)
         method = "client_secret_basic" if self._auth.client_auth == "basic" else "client_secret_post"
         client = OAuth2Session(
             str(self.client_id), str(self._client_secret), scope=self._auth.scope, token_endpoint_auth_method=method
         )
         with quiet_logging(), client as session:
             session.trust_env = False
-            session.proxies, session.verify = environment.proxies, environment.certificates or True
+            session.proxies = self._route.proxies
+            session.verify = True if self._route.certificates is None else self._route.certificates.path
             session.register_compliance_hook("access_token_response", _raise_for_server_error)
             try:
                 token = session.fetch_token(

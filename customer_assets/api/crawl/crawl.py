@@ -186,6 +186,8 @@ class Crawl:
         return FetchPage(page, attempt.number, attempt.round, self._extent.cursor(page))
 
     def _give_up(self, ending: _Ending, now_s: float) -> GiveUp:
+        if self._extent.drop_doubt():
+            self._queue.set_last_page(self._last())
         return GiveUp(
             missing_pages=self._queue.missing(),
             pages_total=self.total_pages,
@@ -290,7 +292,7 @@ class Crawl:
         status = failure.status
         if self._is_cursor_expired(status):
             self._ending = self._ending or _Ending("the API no longer knows the cursor", is_stale=True)
-        elif not self._only and self._extent.refuse(failure.page, status):
+        elif not self._only and (self._extent.refuse(failure.page, status) or self._extent.drop_doubt(failure.page)):
             self._queue.set_last_page(self._extent.last)
         elif self._ends_before(failure.page, status):
             self.not_found = min(failure.page, self.not_found or failure.page)
@@ -350,6 +352,8 @@ class Crawl:
 
     def _abandon(self, page: int, cause: FailureCause) -> Abandoned:
         self._queue.abandon(page)
+        if self._extent.drop_doubt(page):
+            self._queue.set_last_page(self._last())
         return Abandoned(page, cause)
 
     # --- how much there is -----------------------------------------------------------------------------

@@ -151,6 +151,22 @@ class Extent:
         self.last = self._open.last()
         return is_beyond
 
+    def drop_doubt(self, number: int | None = None) -> bool:
+        """Believe the number of pages after all, if the page behind the last one cannot be read.
+
+        Whether customers are missing shows when they are counted.
+
+        Args:
+            number: The page that could not be read; None: whichever it is.
+
+        Returns:
+            Whether that page is not part of the listing any more.
+        """
+        if self._probe is None or self._total_pages is None or number not in (None, self._probe):
+            return False
+        self._probe, self.last = None, self._total_pages
+        return True
+
     def _observe_chain(self, page: Page) -> str | None:
         problem = self._cursors.observe(page)
         self._cursor = (page.number + 1, page.next_cursor)
@@ -178,17 +194,37 @@ class Extent:
         return ceil(self.total / size) if size else number
 
     def _observe_doubt(self, page: Page) -> None:
-        """Doubt a total that equals the records of a full first page: some APIs count the page, not the listing."""
+        """Doubt counts, and have the page behind the last one requested to make sure.
+
+        Some APIs count a page's records, not the listing's, as their total. Others cut the page size, but count as many
+        pages as there would be of the size that was asked for.
+        """
         if page.number == self._probe:
             self._probe = None
             if page.record_count and page.data != self._first_data:
-                self.counts_one_page, self._is_total_exact = True, False
-                self._growth.pages = None
-        elif page.number == 1 and not self._has_probed and self._total_pages is None and page.has_more is None:
+                self._disbelieve(page.number)
+        elif not self._has_probed and page.has_more is None and self._is_doubtful(page):
+            self._has_probed, self._first_data = True, page.data if page.number == 1 else b""
+            records = page.record_count if self.numbering is Numbering.RECORDS else 1
+            self._probe = 1 + (records if self._total_pages is None else self._total_pages)
+
+    def _disbelieve(self, number: int) -> None:
+        """Note that there are customers on a page that was not counted."""
+        if self._total_pages is None:
+            self.counts_one_page, self._is_total_exact = True, False
+            self._growth.restart()
+        elif self._total_pages < number:  # else there are more pages by now
+            self._is_count_believed, self._total_pages = False, None
+            self._growth.restart()
+
+    def _is_doubtful(self, page: Page) -> bool:
+        if not self._is_total_exact or not self.total:
+            return False
+        if self._total_pages is None:
             is_full = page.per_page is None or page.record_count >= page.per_page
-            if self._is_total_exact and is_full and 0 < page.record_count == self.total:
-                self._has_probed, self._first_data = True, page.data
-                self._probe = 1 + (page.record_count if self.numbering is Numbering.RECORDS else 1)
+            return page.number == 1 and is_full and page.record_count == self.total
+        is_size_known = self._is_size_echoed or self._total_pages == 1
+        return is_size_known and page.number <= self._total_pages and 0 < self._total_pages * self._largest < self.total
 
 
 @dataclass(frozen=True, slots=True)

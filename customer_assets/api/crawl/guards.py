@@ -52,6 +52,10 @@ class GrowthGuard:
             return f"the API grew from {self._first_pages} to {pages} pages while it was read"
         return None
 
+    def restart(self) -> None:
+        """Forget what was said so far: it counted something else."""
+        self._first_pages = self.pages = None
+
 
 class RepetitionGuard:
     """Notices a server that answers every page with the same records, in whatever order.

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from customer_assets.api.http.base import (
     CHUNK_BYTES,
@@ -27,8 +27,9 @@ from customer_assets.api.http.base import (
     join_headers,
 )
 from customer_assets.api.http.body import BodyDecoder
+from customer_assets.api.http.environment import read_route
 from customer_assets.api.http.event_loop import EventLoop
-from customer_assets.api.http.redirects import RedirectMemory, environment_settings, follow_redirects
+from customer_assets.api.http.redirects import RedirectMemory, follow_redirects
 
 
 class AiohttpTransport:
@@ -40,8 +41,7 @@ class AiohttpTransport:
 
     def __init__(self, settings: TransportSettings) -> None:
         self._settings = settings
-        self._environment = environment_settings(settings.url)
-        self._proxy = select_proxy(settings.url, self._environment.proxies)
+        self._route = read_route(settings.url)
         self._moved = RedirectMemory()
         self._loop = EventLoop()
         self._session: aiohttp.ClientSession | None = None
@@ -74,7 +74,7 @@ class AiohttpTransport:
         self._loop.close(self._close_session())
 
     def _connection_error(self, error: BaseException) -> TransportError:
-        return connection_error(error, self._settings.url, self._proxy, is_header_overflow=_is_header_overflow)
+        return connection_error(error, self._settings.url, self._route, is_header_overflow=_is_header_overflow)
 
     async def _send(self, request: HttpRequest, started_s: float) -> RawResponse:
         """Exchange a request and its response; a connection that the API has closed meanwhile is no failure."""
@@ -94,7 +94,7 @@ class AiohttpTransport:
             data=request.body,
             headers=request.headers,
             allow_redirects=False,
-            proxy=self._proxy,
+            proxy=None if self._route.proxy is None else self._route.proxy.url,
             trace_request_ctx=connection,
         ) as response:
             headers = join_headers(response.headers.items())
@@ -134,7 +134,8 @@ class AiohttpTransport:
         """The certificates that `requests` trusts too."""
         if not self._settings.url.startswith("https:"):
             return True
-        certificates = Path(self._environment.certificates or DEFAULT_CA_BUNDLE_PATH)
+        given = self._route.certificates
+        certificates = Path(DEFAULT_CA_BUNDLE_PATH if given is None else given.path)
         if certificates.is_dir():
             return ssl.create_default_context(capath=str(certificates))
         return ssl.create_default_context(cafile=str(certificates))

@@ -4,12 +4,13 @@ Here stands what every transport takes (`HttpRequest`), returns (`RawResponse` o
 limits below). Each library has a file of its own. Nothing in this folder knows about pages, retries or customers.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol
 
-from customer_assets.api.http.diagnose import diagnose_connection
+from customer_assets.api.http.diagnose import causes, describe_failure, diagnose_connection
+from customer_assets.api.http.environment import Route
 from customer_assets.api.responses.diagnosis import Diagnosis
 from customer_assets.core.errors import MissingDependencyError
 from customer_assets.core.metrics import FailureCause
@@ -25,7 +26,7 @@ HEADER_LINE_BYTES, HEADER_LINES = 65_536, 100
 """The largest response head that is read: `http.client` has these limits built in, and aiohttp is given the same."""
 
 
-GOOD_STATUSES = (200, 203, 206)
+GOOD_STATUSES = (200, 201, 203, 206)
 """Responses whose body is read."""
 
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -104,30 +105,25 @@ class TransportError(Exception):
 
 
 def connection_error(
-    error: BaseException, url: str, proxy: str | None, *, is_header_overflow: Callable[[BaseException], bool]
+    error: BaseException, url: str, route: Route, *, is_header_overflow: Callable[[BaseException], bool]
 ) -> TransportError:
     """Translate a library's exception.
 
     Args:
         error: What the library raised.
         url: The API's address.
-        proxy: The proxy in between, if there is one.
+        route: The way there.
         is_header_overflow: Whether an exception means that the response head was too large.
     """
-    causes = list(_causes(error))
-    if any(is_header_overflow(each) for each in causes):
+    found = list(causes(error))
+    if any(is_header_overflow(each) for each in found):
         limits = f"{HEADER_LINE_BYTES} bytes a line, {HEADER_LINES} headers"
         return TransportError(FailureCause.CONNECTION, f"the response head exceeds its limits: {limits}")
-    found = diagnose_connection(causes, url, proxy)
-    detail = found.problem if found is not None else type(error).__name__
+    diagnosis = diagnose_connection(found, url, route)
+    if diagnosis is None:
+        return TransportError(FailureCause.CONNECTION, describe_failure(found))
     # What can pass by itself is only described: the crawl is tried again later, as after any outage.
-    return TransportError(FailureCause.CONNECTION, detail, found if found is not None and found.is_certain else None)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+    return TransportError(FailureCause.CONNECTION, diagnosis.problem, diagnosis if diagnosis.is_certain else None)
 
 
 def join_headers(lines: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -9,11 +9,11 @@ GZIP = 16 + zlib.MAX_WBITS
 WINDOW_BITS = {"gzip": GZIP, "x-gzip": GZIP, "deflate": zlib.MAX_WBITS}
 """zlib's `wbits` for each content coding that we understand."""
 
-CHARACTER_SETS = ("utf-8", "utf8", "iso-8859-1", "us-ascii")
-NO_CODINGS = {"", "identity", "none", "null", "8bit", "binary", "json", "text", *CHARACTER_SETS}
-"""What servers put into Content-Encoding for a body that is not compressed; a character set does not belong there."""
+OTHER_CODINGS = {"aes128gcm", "br", "compress", "dcb", "dcz", "exi", "pack200-gzip", "x-compress", "zstd"}
+"""The other codings that exist (IANA's registry). Whatever else servers put into Content-Encoding, `none` or a
+character set, say, names no coding, so the body is as it comes."""
 
-GZIP_MEMBER = b"\x1f"
+GZIP_HEAD = b"\x1f\x8b"
 """Begins each member of a gzip file. Whatever else follows one is not part of the body: programs ignore it."""
 
 RAW_DEFLATE = -zlib.MAX_WBITS
@@ -37,8 +37,8 @@ class BodyDecoder:
     """
 
     def __init__(self, content_encoding: str, max_bytes: int) -> None:
-        named = [name.strip() for name in content_encoding.lower().split(",")]
-        codings = [name for name in named if name not in NO_CODINGS]
+        named = [name.partition(";")[0].strip() for name in content_encoding.lower().split(",")]
+        codings = [name for name in named if name in WINDOW_BITS or name in OTHER_CODINGS]
         if len(codings) > 1 or not set(codings) <= WINDOW_BITS.keys():
             raise TransportError(FailureCause.BAD_BODY, "the body is packed in a way that was not asked for")
         self._max_bytes = max_bytes
@@ -46,7 +46,7 @@ class BodyDecoder:
         self._received = self._size = 0
         self._members, self._head, self._is_over = 1, b"", False
         self._window_bits = WINDOW_BITS[codings[0]] if codings else None
-        self._decompressor = None if self._window_bits is None else zlib.decompressobj(self._window_bits)
+        self._decompressor: zlib._Decompress | None = None
 
     def add(self, chunk: bytes) -> None:
         """Take the next chunk from the wire.
@@ -57,15 +57,15 @@ class BodyDecoder:
         self._received += len(chunk)
         if self._received > self._max_bytes:
             raise self._too_large()
-        if self._decompressor is None:
-            self._append(chunk)
-            return
-        if self._window_bits == zlib.MAX_WBITS and self._size == 0 and len(self._head) < HEAD_BYTES:
+        if len(self._head) < HEAD_BYTES:
             chunk = self._head = self._head + chunk
             if len(chunk) < HEAD_BYTES:
                 return
-            if not _is_zlib(chunk):
-                self._decompressor = zlib.decompressobj(RAW_DEFLATE)
+            self._window_bits = _window_bits(self._window_bits, chunk)
+            self._decompressor = None if self._window_bits is None else zlib.decompressobj(self._window_bits)
+        if self._decompressor is None:
+            self._append(chunk)
+            return
         try:
             self._decompress(chunk)
         except zlib.error:
@@ -77,14 +77,16 @@ class BodyDecoder:
         Raises:
             TransportError: The body is compressed and its end is missing.
         """
-        if self._decompressor is not None and self._received and not self._decompressor.eof:
+        if len(self._head) < HEAD_BYTES and self._window_bits is None:
+            return self._head
+        if self._window_bits is not None and self._received and not (self._decompressor and self._decompressor.eof):
             raise TransportError(FailureCause.BAD_BODY, "the packed body ends early")
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
     def _decompress(self, chunk: bytes) -> None:
         while chunk and self._decompressor is not None:
             if self._decompressor.eof:
-                self._is_over = self._is_over or self._window_bits != GZIP or not chunk.startswith(GZIP_MEMBER)
+                self._is_over = self._is_over or self._window_bits != GZIP or not chunk.startswith(GZIP_HEAD[:1])
                 if self._is_over:
                     return
                 self._members += 1
@@ -102,6 +104,15 @@ class BodyDecoder:
 
     def _too_large(self) -> TransportError:
         return TransportError(FailureCause.BAD_BODY, f"the body exceeds max_body_bytes, {self._max_bytes}")
+
+
+def _window_bits(label: int | None, head: bytes) -> int | None:
+    """How a body is compressed: by its label, unless its first bytes say otherwise; no JSON begins like gzip."""
+    if head.startswith(GZIP_HEAD):
+        return GZIP
+    if label == GZIP:
+        return zlib.MAX_WBITS if _is_zlib(head) else None
+    return RAW_DEFLATE if label == zlib.MAX_WBITS and not _is_zlib(head) else label
 
 
 def _is_zlib(head: bytes) -> bool:

@@ -1,73 +1,150 @@
-"""Why a connection fails, where a setting is to blame: exceptions in, a diagnosis out. No I/O.
+"""Why a connection fails, and which setting is to blame: exceptions in, a diagnosis or a few words out. No I/O.
 
 The libraries wrap the same errors of the operating system in exceptions of their own, so only the errors at the bottom
 are looked at.
 """
 
+import http.client
+import re
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from customer_assets.api.http.environment import CERTIFICATE_VARIABLES, Proxy, Route
 from customer_assets.api.responses.diagnosis import Diagnosis
 
 UNKNOWN_HOST = (socket.EAI_NONAME, socket.EAI_NODATA) if hasattr(socket, "EAI_NODATA") else (socket.EAI_NONAME,)
 """What the resolver answers for a name that does not exist; a resolver that is down answers something else."""
 
 ADDRESS = "base_url"
-PROXY = "HTTPS_PROXY"
+
+TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
+"""How `http.client` says what status a proxy answered."""
+
+TLS_PROBLEMS = {
+    "WRONG_VERSION_NUMBER": ("{host} does not speak TLS on this port", "Check the scheme and the port."),
+    "UNSUPPORTED_PROTOCOL": ("{host} speaks only old versions of TLS", "Ask who runs it for TLS 1.2 or later."),
+    "ALERT_PROTOCOL_VERSION": ("{host} speaks only other versions of TLS", "Ask who runs it for TLS 1.2 or later."),
+    "CERTIFICATE_REQUIRED": (
+        "{host} asks for a certificate of the client's own, which is not supported",
+        "Ask who runs it for access without one, or reach it by a proxy that has one.",
+    ),
+}
+"""What OpenSSL calls a problem that no further request solves, and what to do about it."""
 
 
-def diagnose_connection(causes: Iterable[BaseException], url: str, proxy: str | None) -> Diagnosis | None:
+NOT_HTTP = ("BadHttpMessage", "BadStatusLine", "ClientResponseError", "UnknownProtocol")
+"""What the libraries call a response that they cannot read."""
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and what caused it; urllib3 also hands the cause over as an argument."""
+    while error is not None:
+        yield error
+        wrapped = (each for each in error.args if isinstance(each, BaseException))
+        error = error.__cause__ or error.__context__ or next(wrapped, None)
+
+
+def diagnose_connection(
+    found: Sequence[BaseException], url: str, route: Route, setting: str = ADDRESS
+) -> Diagnosis | None:
     """Say which setting keeps a connection from being made; None if it may just be the network.
 
     Args:
-        causes: The exception and what caused it.
-        url: The API's address.
-        proxy: The proxy in between, if there is one.
+        found: The exception and what caused it.
+        url: The address.
+        route: The way there.
+        setting: The setting that holds the address.
     """
-    found = list(causes)
     host = urlsplit(url).hostname or ""
-    if proxy is not None and (diagnosis := _diagnose_proxy(found, urlsplit(proxy).hostname or "")) is not None:
+    if route.proxy is not None and (diagnosis := _diagnose_proxy(found, route.proxy, host)) is not None:
         return diagnosis
     for cause in found:
         if isinstance(cause, socket.gaierror):
-            return _unknown_host(cause, host)
+            return _unknown_host(cause, host, setting)
         if isinstance(cause, ssl.SSLCertVerificationError):
-            # OpenSSL's reason; the exception that a library derives from OpenSSL's does not have it.
-            reasons = (f": {reason}" for each in found if (reason := getattr(each, "verify_message", "")))
-            return Diagnosis(
-                ADDRESS,
-                f"the certificate of {host} is not trusted{next(reasons, '')}",
-                "Check the address. For a certificate authority of your own, set REQUESTS_CA_BUNDLE to its file.",
-                is_certain=True,
-            )
-        if isinstance(cause, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(cause):
-            return Diagnosis(
-                ADDRESS, f"{host} does not speak TLS on this port", "Check the scheme and the port.", is_certain=True
-            )
+            return _untrusted(found, host, route, setting)
+        if isinstance(cause, ssl.SSLError) and (diagnosis := _tls_problem(cause, host, setting)) is not None:
+            return diagnosis
         if isinstance(cause, ConnectionRefusedError):
             return Diagnosis(
-                ADDRESS, f"nothing answers at {host} on this port", "Check the address, and that the API is running."
+                setting, f"nothing answers at {host} on this port", "Check the address, and that the API is running."
             )
     return None
 
 
-def _unknown_host(cause: socket.gaierror, host: str) -> Diagnosis | None:
+def describe_failure(found: Sequence[BaseException]) -> str:
+    """Say in a few words why a connection failed, where no setting is to blame."""
+    for cause in found:
+        if isinstance(cause, ssl.SSLError) and (reason := getattr(cause, "reason", None)):
+            return f"TLS failed: {reason.lower().replace('_', ' ')}"
+        if isinstance(cause, ConnectionResetError | BrokenPipeError | http.client.RemoteDisconnected):
+            return "the connection was closed before the response came"
+        if type(cause).__name__ in NOT_HTTP:
+            return "the response is not valid HTTP"
+    errno = next((each for each in found if isinstance(each, OSError) and each.errno and each.strerror), None)
+    if errno is not None and errno.strerror is not None:
+        return errno.strerror.lower()
+    return type(found[0]).__name__.lstrip("_")
+
+
+def _unknown_host(cause: socket.gaierror, host: str, setting: str) -> Diagnosis | None:
     if cause.errno not in UNKNOWN_HOST:
         return None
-    return Diagnosis(
-        ADDRESS, f"the host {host} does not exist", "Check its spelling (CUSTOMER_API_BASE_URL).", is_certain=True
-    )
+    variable = " (CUSTOMER_API_BASE_URL)" if setting == ADDRESS else ""
+    return Diagnosis(setting, f"the host {host} does not exist", f"Check its spelling{variable}.", is_certain=True)
 
 
-def _diagnose_proxy(causes: Iterable[BaseException], host: str) -> Diagnosis | None:
-    """Say what is wrong with a proxy: whatever cannot be reached, it is the proxy that was not."""
-    for cause in causes:
-        if isinstance(cause, socket.gaierror) and cause.errno in UNKNOWN_HOST:
-            return Diagnosis(PROXY, f"the proxy {host} does not exist", "Correct it, or unset it.", is_certain=True)
-        if isinstance(cause, ConnectionRefusedError):
-            return Diagnosis(PROXY, f"the proxy {host} does not answer", "Correct it, or unset it.")
-        if "Tunnel connection failed" in str(cause) or type(cause).__name__ == "ClientHttpProxyError":
-            return Diagnosis(PROXY, f"the proxy {host} refuses to connect", "Ask who runs it, or set another one.")
+def _tls_problem(cause: ssl.SSLError, host: str, setting: str) -> Diagnosis | None:
+    said = f"{getattr(cause, 'reason', '')} {cause}"  # aiohttp's own class has no reason
+    for name, (problem, remedy) in TLS_PROBLEMS.items():
+        if name in said:
+            return Diagnosis(setting, problem.format(host=host), remedy, is_certain=True)
     return None
+
+
+def _untrusted(found: Sequence[BaseException], host: str, route: Route, setting: str) -> Diagnosis:
+    # OpenSSL's reason; the exception that a library derives from OpenSSL's does not have it.
+    reasons = (f": {reason.rstrip('.')}" for each in found if (reason := getattr(each, "verify_message", "")))
+    trusted = route.certificates
+    remedy = (
+        f"For a certificate authority of your own, set {CERTIFICATE_VARIABLES[0]} to its file."
+        if trusted is None
+        else f"Only the authorities in {trusted.variable} ({trusted.path}) are trusted: add its own, or unset it."
+    )
+    problem = f"the certificate of {host} is not trusted{next(reasons, '')}"
+    return Diagnosis(setting, problem, f"Check the address. {remedy}", is_certain=True)
+
+
+def _diagnose_proxy(found: Sequence[BaseException], proxy: Proxy, host: str) -> Diagnosis | None:
+    """Say what is wrong with a proxy: whatever cannot be reached, it is the proxy that was not."""
+    for cause in found:
+        if isinstance(cause, socket.gaierror) and cause.errno in UNKNOWN_HOST:
+            problem = f"the proxy {proxy.host} does not exist"
+            return Diagnosis(proxy.variable, problem, "Correct it, or unset it.", is_certain=True)
+        if isinstance(cause, ConnectionRefusedError):
+            return Diagnosis(proxy.variable, f"the proxy {proxy.host} does not answer", "Correct it, or unset it.")
+        if isinstance(cause, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(cause) and proxy.url.startswith("https:"):
+            problem = f"the proxy {proxy.host} does not speak TLS"
+            return Diagnosis(proxy.variable, problem, "Write http:// in place of https://.", is_certain=True)
+        if (status := _proxy_status(cause)) is not None:
+            return refused_by_proxy(status, proxy.variable, f"the proxy {proxy.host}", host)
+    return None
+
+
+def _proxy_status(cause: BaseException) -> int | None:
+    if type(cause).__name__ == "ClientHttpProxyError":  # aiohttp's, which need not be installed
+        return int(getattr(cause, "status", 0))
+    tunnel = TUNNEL.search(str(cause))
+    return int(tunnel[1]) if tunnel else None
+
+
+def refused_by_proxy(status: int, variable: str, proxy: str, host: str) -> Diagnosis:
+    """Say why a proxy does not connect to a host."""
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        remedy = "Write user and password into it: http://user:password@host:port."
+        return Diagnosis(variable, f"{proxy} asks for a log-in (HTTP {status})", remedy, is_certain=True)
+    problem, is_certain = f"{proxy} refuses to connect to {host} (HTTP {status})", 400 <= status < 500  # noqa: PLR2004
+    return Diagnosis(variable, problem, "Ask who runs it to allow the host, or set another one.", is_certain)

@@ -1,15 +1,10 @@
-"""Where a request goes: which redirects are followed, which proxy and certificates the environment names.
+"""Which redirects are followed, and where to. Decides only; nothing is sent here."""
 
-Decides only; nothing is sent here.
-"""
-
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
-import requests
-
 from customer_assets.api.http.base import REDIRECTS, HttpRequest, RawResponse
-from customer_assets.core.urls import PORTS, is_loopback
+from customer_assets.core.urls import PORTS
 
 MAX_REDIRECTS = 3
 
@@ -17,30 +12,6 @@ REPEATING = (307, 308)
 """Redirects that repeat a POST as it is; all others would turn it into a GET (RFC 9110, 15.4)."""
 
 PERMANENT = (301, 308)
-
-
-@dataclass(frozen=True, slots=True)
-class ProxySettings:
-    """What the environment (`HTTPS_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE`, …) says about the way to an address.
-
-    Attributes:
-        proxies: Proxies by scheme, as `requests` takes them.
-        certificates: A file or directory of trusted certificates; None: the usual ones.
-    """
-
-    proxies: dict[str, str]
-    certificates: str | None
-
-
-def environment_settings(url: str) -> ProxySettings:
-    """Read the environment. A `.netrc` is ignored: nothing can take the configured key's place.
-
-    Loopback is reached without a proxy: plain http must not leave the machine.
-    """
-    with requests.Session() as session:
-        merged = session.merge_environment_settings(url, {}, None, None, None)
-    proxies = {} if is_loopback(urlsplit(url).hostname or "") else dict(merged["proxies"])
-    return ProxySettings(proxies, merged["verify"] if isinstance(merged["verify"], str) else None)
 
 
 class RedirectMemory:
@@ -78,14 +49,15 @@ def resolve_redirect(url: str, status: int, location: str) -> str | None:
     r"""Return the address that a redirect leads to if it has the same origin; None if it must not be followed.
 
     The key goes to its own origin only, so the address is built from that origin and the redirect's path and query:
-    parsers disagree about the host of `https://evil.example\@api.example/`.
+    parsers disagree about the host of `https://evil.example\@api.example/`. A server behind a proxy that ends TLS calls
+    itself by http: that is followed on https.
     """
     if status not in REDIRECTS or not location:
         return None
     here = urlsplit(url)
     try:
         there = urlsplit(urljoin(url, location))
-        is_same_origin = _origin(here) == _origin(there)
+        is_same_origin = _origin(there) in (_origin(here), _origin_behind_proxy(here))
     except ValueError:
         return None
     return urlunsplit((here.scheme, here.netloc, there.path or "/", there.query, "")) if is_same_origin else None
@@ -93,3 +65,11 @@ def resolve_redirect(url: str, status: int, location: str) -> str | None:
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None, str | None]:
     return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme), parts.username
+
+
+def _origin_behind_proxy(parts: SplitResult) -> tuple[str, str | None, int | None, str | None]:
+    """What a server calls its own origin if it does not know that it is reached by https."""
+    scheme, hostname, port, username = _origin(parts)
+    if scheme != "https":
+        return scheme, hostname, port, username
+    return "http", hostname, PORTS["http"] if port == PORTS["https"] else port, username

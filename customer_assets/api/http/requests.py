@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from customer_assets.api.http.base import (
     CHUNK_BYTES,
@@ -28,8 +28,9 @@ from customer_assets.api.http.base import (
 )
 from customer_assets.api.http.body import BodyDecoder
 from customer_assets.api.http.deadlines import DeadlineAdapter, was_idle
+from customer_assets.api.http.environment import read_route
 from customer_assets.api.http.quiet import quiet_logging
-from customer_assets.api.http.redirects import RedirectMemory, environment_settings, follow_redirects
+from customer_assets.api.http.redirects import RedirectMemory, follow_redirects
 from customer_assets.api.http.worker_pool import WorkerPool
 
 
@@ -46,7 +47,7 @@ class RequestsTransport:
         self._settings = settings
         self._threads = WorkerPool(settings.max_connections)
         self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=settings.max_connections, max_retries=0)
-        self._environment = environment_settings(settings.url)
+        self._route = read_route(settings.url)
         self._moved = RedirectMemory()
 
     def send(self, request: HttpRequest, callback: Callback) -> None:
@@ -81,8 +82,7 @@ class RequestsTransport:
         self._adapter.close()
 
     def _connection_error(self, error: BaseException) -> TransportError:
-        proxy = select_proxy(self._settings.url, self._environment.proxies)
-        return connection_error(error, self._settings.url, proxy, is_header_overflow=_is_header_overflow)
+        return connection_error(error, self._settings.url, self._route, is_header_overflow=_is_header_overflow)
 
     def _send_once(self, request: HttpRequest, started_s: float) -> RawResponse:
         """Exchange a request and its response; a connection that the API has closed meanwhile is no failure."""
@@ -120,10 +120,11 @@ class RequestsTransport:
 
     @cached_property
     def _pool(self) -> urllib3.HTTPConnectionPool:
+        certificates = self._route.certificates
         return self._adapter.get_connection_with_tls_context(  # type: ignore[return-value] # the stubs name a base class
             requests.Request("GET", self._settings.url).prepare(),
-            verify=self._environment.certificates or DEFAULT_CA_BUNDLE_PATH,
-            proxies=self._environment.proxies,
+            verify=DEFAULT_CA_BUNDLE_PATH if certificates is None else certificates.path,
+            proxies=self._route.proxies,
         )
 
     @cached_property

@@ -3,6 +3,7 @@
 Where the next page is belongs in `paging/`; what a record calls its fields belongs in `record_mapping.py`.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -25,6 +26,9 @@ MAX_KEYS, MAX_KEY_LENGTH = 20, 40
 WHOLE = ("", "$")
 """The response itself is the list of records."""
 EACH = "[*]"
+
+DECIMALS = re.compile(r"\.0{1,9}$")
+"""What some programs write behind a whole number."""
 
 _DECODE_ERRORS = (ValueError, RecursionError, msgspec.DecodeError)
 _NOTHING = msgspec.Raw(b"")
@@ -216,13 +220,19 @@ class BodyDecoder:
     def _decode_completely(self, content: bytes) -> Body:
         decoded = msgspec.json.decode(content)
         values = {text: value for text, path in self._paths.items() if (value := _reach(decoded, path)) is not ABSENT}
-        found = self._find_list(decoded, values)
+        found = None if self._counts_nobody(decoded, values) else self._find_list(decoded, values)
         if isinstance(found, dict) and all(key.isdecimal() for key in found):
             found = [found[key] for key in sorted(found, key=int)] or None
         if found is not None and not isinstance(found, list):
             raise self._missing(f"{_shown(self._list_path)} is {kind_of(found)}, not a list", values)
         records = msgspec.json.encode(found or [])
         return self._unwrapped(records, len(found or []), values, is_null=found is None)
+
+    def _counts_nobody(self, decoded: object, values: Mapping[str, object]) -> bool:
+        """Whether there is nobody to list: then the list can be left out, or be anything that is empty."""
+        total = values.get(self._fields.counts.get("total", ""))
+        is_list = bool(self._list_path) and _reach(decoded, self._list_path)
+        return parse_count(total) == 0 and (is_list is ABSENT or not is_list)
 
     def _find_list(self, decoded: object, values: Mapping[str, object]) -> object:
         """Return what stands where the list should be; None where null, or an empty body, stands for an empty list."""
@@ -269,7 +279,7 @@ def missing_part(setting: str, path: str, body: bytes) -> Diagnosis:
 def parse_count(value: object) -> int | None:
     """Read a count: an integer, a whole float, or digits in a text; None if it is none of these, or out of range."""
     if isinstance(value, str) and value.strip().isascii():
-        value = value.strip()
+        value = DECIMALS.sub("", value.strip())
         value = int(value) if value.isdigit() and len(value) <= len(str(LARGEST_COUNT)) else None
     if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_COUNT:
         value = int(value)

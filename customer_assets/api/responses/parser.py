@@ -38,6 +38,19 @@ LONGEST_ERROR = 10_000
 
 BLOCKED = (401, 403, 406, 407, 451)
 """What firewalls answer."""
+BLOCKED_NOTE = (
+    "it is an HTML page, as firewalls and log-in pages send it, not the API's own answer. A firewall may let another "
+    "User-Agent in (setting headers)"
+)
+
+SCHEMES_NOTE = {
+    "http": ", where no key is sent. Servers behind a proxy that ends TLS do so: choose a path that needs no redirect",
+    "https": "",
+}
+SCHEMES = set(SCHEMES_NOTE)
+
+UNCOUNTED = ("total", "total_pages")
+"""What an API may count once only."""
 
 _split = msgspec.json.Decoder(list[msgspec.Raw])
 _any_records = msgspec.json.Decoder(list[Any])
@@ -83,7 +96,7 @@ class PageParser:
             return PageReceived(page, response.latency_s, hints)
         if status not in GOOD_STATUSES:
             cause = _cause(status, hints)
-            return RequestFailed(fetch.page, cause, response.latency_s, status, hints, _detail(response))
+            return RequestFailed(fetch.page, cause, response.latency_s, status, hints, _detail(response, url))
         try:
             page = self._page(response, fetch, url)
         except _BadPageError as failure:
@@ -139,22 +152,35 @@ class PageParser:
     def _read_counts(self, body: Body, response: RawResponse, content: bytes, fetch: FetchPage) -> dict[str, int]:
         """Read what the response says of how much there is.
 
-        An envelope that numbers its pages says everything on each of them; others may say it on the first one only.
+        Page one must say all that the settings name. Later pages can leave out how much there is in all, or have null,
+        0 or -1 there: counting again costs an API time.
         """
-        is_needed = "page" in self._counts or (fetch.page == 1 and not body.is_null)
         counts: dict[str, int] = {}
         for name, path in self._counts.items():
             value = body.value(path)
             count = parse_count(value)
+            if fetch.page > 1 and name in UNCOUNTED and body.record_count and count in (0, -1):
+                continue
             if count is not None:
                 counts[name] = count
-            elif value not in (ABSENT, None) or (is_needed and (value is ABSENT or "page" in self._counts)):
+            elif self._is_missing(name, value, body, fetch):
                 diagnosis = missing_part(f"answer.{name}", path, content)
                 raise _BadPageError(f"{NO_PAGE}: {diagnosis.problem}", diagnosis)
         if self._total_header is not None:
             count = parse_count(response.headers.get(self._total_header))
             counts |= {} if count is None else {"total": count}
         return counts
+
+    def _is_missing(self, name: str, value: object, body: Body, fetch: FetchPage) -> bool:
+        """Whether a response that holds no such count is not the page that was asked for."""
+        if value not in (ABSENT, None):
+            return True  # a text, say
+        is_numbered = "page" in self._counts  # such an envelope says all that it knows
+        if fetch.page > 1 and (name in UNCOUNTED or not is_numbered):
+            return False
+        if is_numbered:
+            return (name, value) != ("per_page", None)
+        return value is ABSENT and not body.is_null
 
     def _is_clamped(self, counts: dict[str, int], fetch: FetchPage) -> bool:
         """Whether the last page came in place of one behind it, as some APIs answer once customers have left."""
@@ -242,15 +268,17 @@ def _record(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return None
 
 
-def _detail(response: RawResponse) -> str:
+def _detail(response: RawResponse, url: str) -> str:
     """The status, and what the headers add to it: where a redirect leads, or that no API answers."""
     status, headers = response.status, response.headers
     if status in REDIRECTS:
         with suppress(ValueError):
-            host = urlsplit(headers.get("location", "")).hostname
-            return f"HTTP {status}: it redirects to {host}" if host else f"HTTP {status}"
+            here, there = urlsplit(url), urlsplit(headers.get("location", ""))
+            if there.hostname == here.hostname and there.scheme in SCHEMES - {here.scheme}:
+                return f"HTTP {status}: it redirects to {there.scheme} on the same host{SCHEMES_NOTE[there.scheme]}"
+            return f"HTTP {status}: it redirects to {there.hostname}" if there.hostname else f"HTTP {status}"
     if headers.get("content-type", "").lower().startswith("text/html") and status in BLOCKED:
-        return f"HTTP {status}: it is an HTML page, as firewalls and log-in pages send it, not the API's own answer"
+        return f"HTTP {status}: {BLOCKED_NOTE}"
     return f"HTTP {status}"
 
 

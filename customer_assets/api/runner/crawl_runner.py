@@ -224,9 +224,10 @@ class _Sent(NamedTuple):
 
 REMEDIES = {
     403: "The key may not read customers: ask the API's owner.",
+    407: "A proxy asks for a log-in: write user and password into HTTP_PROXY, http://user:password@host:port.",
     404: "Check the base URL and the path (CUSTOMER_API_BASE_URL, CUSTOMER_API_PATH).",
 }
-REDIRECTED = "The API has moved: set the base URL (CUSTOMER_API_BASE_URL) to where it is now."
+REDIRECTED = "If the API has moved, set the base URL (CUSTOMER_API_BASE_URL) to where it is now."
 CHECK_THE_ADDRESS = "Check the base URL and the settings of the request."
 
 

@@ -88,6 +88,8 @@ class StorageOptions(Settings):
 class DataDirectory(StorageOptions, Resource):
     """Where everything is kept: `lake/`, `quarantine/` and `export/`."""
 
+    PLACES = ("path", "lake_url", "report_url")
+
     path: Annotated[LocalPath, Variable("CUSTOMER_DATA_DIR")] = Field(
         default="data", description="The directory, relative to where Dagster was started."
     )

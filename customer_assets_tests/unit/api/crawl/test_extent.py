@@ -277,3 +277,54 @@ def test_a_cursor_that_comes_again_is_not_believed() -> None:
     assert extent.observe(page(3, cursor="a")) == (
         "page 3 hands out a cursor that an earlier page handed out: the pages would never end"
     )
+
+
+def counted(number: int, records: int, total: int, pages: int, per_page: int = 100) -> Page:
+    """A page that says how many customers and pages there are."""
+    return Page(number, per_page, total, pages, records, b"%d" % number)
+
+
+def test_pages_that_cannot_hold_the_total_are_doubted() -> None:
+    """Two pages of 7 in place of 100: the five that are counted hold no 495 customers, so the sixth is tried."""
+    extent = Extent()
+    for number, last in ((1, 5), (2, 6), (3, 6)):
+        extent.observe(counted(number, 7, 495, 5))
+        assert extent.last == last
+    extent.observe(counted(6, 7, 495, 5))
+    assert extent.last == 71
+    assert extent.problem is None
+
+
+def test_a_single_page_that_cannot_hold_the_total_is_doubted() -> None:
+    extent = Extent()
+    extent.observe(counted(1, 7, 26, 1))
+    assert extent.last == 2
+    extent.observe(counted(2, 7, 26, 1))
+    assert extent.last == 4
+
+
+@pytest.mark.parametrize("ending", ["empty", "refused", "unreadable", "repeated", "none"])
+def test_a_doubt_is_dropped_where_nothing_is_behind_the_last_page(ending: str) -> None:
+    """Customers who are filtered out after paging are counted, too."""
+    extent = Extent()
+    extent.observe(counted(1, 7, 26, 1))
+    if ending == "empty":
+        extent.observe(counted(2, 0, 26, 1))
+    elif ending == "repeated":
+        extent.observe(Page(2, 100, 26, 1, 7, b"1"))
+    elif ending == "refused":
+        assert extent.refuse(2, 400)
+    else:
+        assert extent.drop_doubt(2 if ending == "unreadable" else None)
+    assert extent.last == 1
+    assert not extent.drop_doubt(2)
+
+
+def test_growth_is_not_taken_for_a_size_that_was_cut() -> None:
+    """The page behind the last one counts itself: there are more by now."""
+    extent = Extent()
+    extent.observe(counted(1, 7, 26, 1))
+    extent.observe(counted(2, 7, 150, 2))
+    assert extent.last == 2
+    extent.observe(counted(3, 7, 10**9, 10**7))
+    assert extent.problem is not None

@@ -207,6 +207,7 @@ def test_what_the_headers_say_goes_along() -> None:
     [
         pytest.param({"page": "1", "per_page": " 6 ", "total": "12", "total_pages": "2"}, id="as text"),
         pytest.param({"page": 1.0, "per_page": 6.0, "total": 12.0, "total_pages": 2.0}, id="as floats"),
+        pytest.param({"page": "1.0", "per_page": "6.00", "total": "12.0", "total_pages": "2.0"}, id="both"),
     ],
 )
 def test_counts_come_in_many_spellings(counts: dict[str, Any]) -> None:
@@ -373,11 +374,39 @@ def test_what_a_mapping_names_and_is_not_there_is_reported(
 
 
 def test_a_total_can_be_told_on_the_first_page_only() -> None:
-    """From the second page on it is not expected, unless the API numbers its pages in each answer."""
+    """From the second page on it is not expected, and what stands for "not counted" is no count."""
     answer = AnswerFields(records="data", total="meta.total")
     assert received(answer, b'{"data": [1], "meta": {"total": "7"}}', 1).total == 7
     assert received(answer, b'{"data": [1]}', 2).total is None
     assert received(answer, b'{"data": [1], "meta": {"total": null}}', 1).total is None
+    for value in (b"null", b"0", b"-1", b'"0"', b"0.0"):
+        assert received(answer, b'{"data": [1], "meta": {"total": ' + value + b"}}", 2).total is None
+        assert received(AnswerFields(), body_with(value), 2).total is None
+        assert isinstance(parsed(RawResponse(200, {}, body_with(value, page=1), 0.1), 1, AnswerFields()), RequestFailed)
+
+
+def body_with(total: bytes, page: int = 2) -> bytes:
+    """A page of an envelope, with any value as its total."""
+    return json.dumps(body(page) | {"total": "@"}).encode().replace(b'"@"', total)
+
+
+@pytest.mark.parametrize(
+    "data", [b'"data": null', b'"data": []', b'"data": {}', b'"data": ""', b'"data": false', b'"x": 1']
+)
+def test_where_nobody_is_counted_nobody_needs_to_be_listed(data: bytes) -> None:
+    """Programs that leave empty lists out, or write them as their language does."""
+    page = received(AnswerFields(), b'{"page": 1, "per_page": 6, "total": 0, "total_pages": 0, %s}' % data, 1)
+    assert (page.record_count, page.data, page.total) == (0, b"[]", 0)
+    named = AnswerFields(records="result.customers", total="result.count")
+    assert received(named, b'{"result": {"count": "0"}}', 1).record_count == 0
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"data": 7, "total": 0}', b'{"data": "x", "total": 0}', b'{"x": [], "total": 7}']
+)
+def test_something_else_in_the_lists_place_is_no_empty_page(content: bytes) -> None:
+    answer = AnswerFields(records="data", total="total")
+    assert isinstance(parsed(RawResponse(200, {}, content, 0.1), 1, answer), RequestFailed)
 
 
 def test_a_total_in_a_header() -> None:
