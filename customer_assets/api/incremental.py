@@ -14,7 +14,7 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from customer_assets.api.paging import Pages
-from customer_assets.api.paging.base import Parameter, Place
+from customer_assets.api.paging.base import Parameter, Params, Place
 from customer_assets.api.paging.instants import FORMATS, Duration, InstantFormat, resolution, write_instant
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.configuration import SettingError, Settings
@@ -46,7 +46,7 @@ class DeletionList(Settings):
     """Where the API lists who was deleted, apart from its customers. What is left out is set as for the customers."""
 
     path: str = Field(pattern="^/", description="Where it is, below the base URL, such as /customers/deleted.")
-    params: dict[str, str] = Field(default={}, description="Its fixed query parameters.")
+    params: Params = Field(default={}, description="Its fixed query parameters.")
     parameter: Parameter | None = Field(default=None, description="The parameter that takes the instant.")
     pages: Pages | None = Field(default=None, description="How its pages follow each other.")
     records: str | None = Field(default=None, description="Where a response holds the deleted customers.")
@@ -62,7 +62,7 @@ class Incremental(Settings):
     header: str | None = Field(
         default=None, min_length=1, description="The header that takes it instead, such as If-Modified-Since."
     )
-    params: dict[str, str] = Field(
+    params: Params = Field(
         default={}, description="Further query parameters of these requests, such as {sort: updated}."
     )
     field: PathText | None = Field(

@@ -30,7 +30,7 @@ from customer_assets.api.http.base import Transport
 from customer_assets.api.incremental import Incremental
 from customer_assets.api.page_store.base import validate_store_url
 from customer_assets.api.paging import PageNumber, Pages, Paging
-from customer_assets.api.paging.base import validate_parameter
+from customer_assets.api.paging.base import Content, Params, Plain, validate_parameter
 from customer_assets.api.paging.slices import Slices
 from customer_assets.api.presets import apply_preset, preset_names
 from customer_assets.api.responses.answer import AnswerFields, TotalRequest
@@ -143,9 +143,9 @@ class ApiDescription(Settings):
     variable_prefix: ClassVar[str] = "CUSTOMER_API"
 
     method: Literal["GET", "POST"] = Field(default="GET", description="GET, or POST with a JSON body.")
-    params: dict[str, str] = Field(default={}, description="Fixed query parameters.")
-    headers: dict[str, str] = Field(default={}, description="Fixed headers; never for a secret.")
-    body: dict[str, Any] = Field(default={}, description="The JSON body of a POST.")
+    params: Params = Field(default={}, description="Fixed query parameters; a list repeats its parameter.")
+    headers: dict[str, Plain] = Field(default={}, description="Fixed headers; never for a secret.")
+    body: Content = Field(default={}, description="The JSON body of a POST.")
     auth: Auth | None = Field(default=None, description="How requests authenticate. Empty: a key in key_header.")
     pages: Pages | None = Field(
         default=None, description="How pages follow each other. Empty: by page_parameter and per_page_parameter."
@@ -283,7 +283,8 @@ class ApiSettings(ApiOptions, ApiDescription):
     def validate_path(cls, path: str) -> str:
         """Refuse what is not a plain path."""
         if not path.startswith("/") or not is_plain(path) or "?" in path or "#" in path:
-            raise SettingError(f"{path!r} is not a path", "Write it like /users.")
+            remedy = "Write it like /users" + ("; a query belongs in params." if "?" in path else ".")
+            raise SettingError(f"{path!r} is not a path", remedy)
         return path
 
     @field_validator("page_parameter", "per_page_parameter")
@@ -346,6 +347,9 @@ class ApiSettings(ApiOptions, ApiDescription):
         places = {self.paging.send_in, *filter(None, filters)}
         if self.method == "GET" and (self.body or places != {"query"}):
             raise SettingError("a GET has no body", "Set method: POST.", field="method")
+        ranges = self.slices.parameters.low if self.slices is not None else ""
+        if isinstance(self.params.get(ranges), list):
+            raise SettingError("it is a list, and no range can be joined to it", "Write one text.", field="params")
         if isinstance(self.auth, OAuthSettings) and self.base_url:
             self.auth.token_endpoint(self.base_url)
         return self
@@ -387,9 +391,9 @@ class ApiKeywords(TypedDict, total=False):
     cache_ttl_s: float
     allow_insecure_http: bool
     method: Literal["GET", "POST"]
-    params: dict[str, str]
-    headers: dict[str, str]
-    body: dict[str, Any]
+    params: Params
+    headers: dict[str, Plain]
+    body: Content
     auth: Auth | None
     pages: Pages | None
     answer: AnswerFields

@@ -170,7 +170,7 @@ def configuration_errors(model: type[BaseModel]) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise _configuration_error(model, error.errors(include_url=False)[0]) from None
+        raise _configuration_error(model, _first(error.errors(include_url=False))) from None
 
 
 @contextmanager
@@ -205,7 +205,9 @@ _EXPLANATIONS = {
     "less_than_equal": ("{value} is above {le:g}", "Set {le:g} or less."),
     "literal_error": ("{value!r} is unknown", "Choose {expected}."),
     "missing": ("it is missing", "Set it."),
-    "string_type": ("it is {type}, not text", "Set it to text."),
+    "string_type": ("it is {type}, not text", "Write it as text; in YAML, in quotes."),
+    "union_tag_invalid": ("the type {tag!r} is unknown", "Set type to one of {expected_tags}."),
+    "union_tag_not_found": ("its type is missing", "Set type."),
     "int": ("{value!r} is not a whole number", "Set it to a whole number."),
     "float": ("{value!r} is not a number", "Set it to a number."),
     "finite": ("{value!r} is not a number", "Set it to a number."),
@@ -214,6 +216,16 @@ _EXPLANATIONS = {
     "dict": ("{value!r} is not a mapping", "Set it to a mapping."),
 }
 """Problem and remedy in plain words, by pydantic's type of an error or the first word of that type."""
+
+
+def _first(errors: list[ErrorDetails]) -> ErrorDetails:
+    """The first error; of a mapping where text is allowed, too, what is wrong inside it."""
+    first = errors[0]
+    if first["type"] != "string_type" or not isinstance(first["input"], Mapping):
+        return first
+    outer = first["loc"][:-1]
+    inner = (error for error in errors if error["loc"][: len(outer)] == outer and error["type"] != "string_type")
+    return next(inner, first)
 
 
 def _configuration_error(model: type[BaseModel], error: ErrorDetails) -> ConfigurationError:

@@ -10,9 +10,10 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from datetime import date, datetime
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from customer_assets.api.crawl.extent import Numbering
 from customer_assets.core.configuration import SettingError, Settings
@@ -20,6 +21,9 @@ from customer_assets.core.record_mapping import ABSENT, parse_path
 
 HEADER = "header:"
 """Precedes the name of a header where a setting can name a header or a path into the body."""
+
+NEGATIVE = frozenset({"", "0", "f", "false", "n", "no", "none", "null", "off"})
+"""How APIs write a false flag, where they write it as text."""
 
 _PARAMETER = re.compile(r"[^\s&=#?]+")
 _SEND_IN = re.compile(r"query|body(\..+)?")
@@ -61,6 +65,30 @@ def _validate_place(place: str) -> str:
     return place
 
 
+def _write_plain(value: object) -> object:
+    """Write what YAML reads as a number or a date as it stood there; a number with a point can have lost a zero."""
+    if type(value) is int:
+        return str(value)
+    return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
+
+
+def _write_dates(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, Mapping):
+        return {key: _write_dates(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_write_dates(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+Plain = Annotated[str, BeforeValidator(_write_plain, json_schema_input_type=str | int)]
+"""Text that a request carries."""
+
+Params = dict[str, Plain | list[Plain]]
+"""Fixed query parameters; a list repeats its parameter."""
+
+Content = Annotated[dict[str, Any], BeforeValidator(_write_dates)]
+"""A JSON body; YAML reads dates as what JSON does not have."""
+
 Source = Annotated[str, AfterValidator(validate_source)]
 Flag = Annotated[str, AfterValidator(_validate_flag)]
 Parameter = Annotated[str, AfterValidator(validate_parameter)]
@@ -77,7 +105,7 @@ class PageRequest:
         with_params: Whether the endpoint's fixed query parameters go along.
     """
 
-    parameters: Mapping[str, str | int] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     address: str | None = None
     with_params: bool = True
 
@@ -192,5 +220,5 @@ class Paging(Settings):
         value = answer.source(self.has_more.removeprefix("!"))
         if value is ABSENT:
             return None
-        is_true = bool(value) and str(value).strip().lower() not in ("", "false", "0", "no", "null")
+        is_true = bool(value) and str(value).strip().lower() not in NEGATIVE
         return is_true is not self.has_more.startswith("!")

@@ -1,10 +1,11 @@
 """Listings in which only a page knows the way to the next one: cursors, last ids, next addresses. Pure.
 
-A blank, null, false or absent way on is the end, unless `has_more` is true.
+A blank, null, false, zero or absent way on is the end, unless `has_more` is true.
 """
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+import msgspec
 from pydantic import Field
 
 from customer_assets.api.crawl.extent import Numbering
@@ -14,18 +15,22 @@ from customer_assets.api.responses.diagnosis import kind_of
 from customer_assets.core.record_mapping import ABSENT, PathText, follow, parse_path
 
 
+NOTHING = ("", "0", "false", "none", "null")
+"""Texts that stand for no cursor."""
+
+
 class Chain(Paging):
     """What the strategies of this file have in common."""
 
     numbering: ClassVar[Numbering] = Numbering.CHAIN
 
-    def next_page(self, answer: Answer, found: object, source: str) -> Following:
+    def next_page(self, answer: Answer, cursor: str | None, source: str) -> Following:
         """What a way on means beside `has_more`.
 
         Raises:
             PagingError: More pages follow, but nothing leads there.
         """
-        more, cursor = self.more(answer), _text(found, source)
+        more = self.more(answer)
         if more is False:
             return Following(has_more=False)
         if more and cursor is None:
@@ -34,6 +39,25 @@ class Chain(Paging):
                 "Name where the response says how the next page is requested.",
             )
         return Following(cursor, more)
+
+    def write(self, found: object, source: str) -> str:
+        """Write a cursor as text. In a body it keeps its type, so its text is JSON there.
+
+        Raises:
+            PagingError: It cannot be a cursor.
+        """
+        if self.send_in == "query" or found is True:
+            return _text(found, source)
+        return msgspec.json.encode(found).decode()
+
+    def read(self, cursor: str) -> Any:  # noqa: ANN401 - any JSON value
+        """Return what a request sends of what `write` returned."""
+        if self.send_in == "query":
+            return cursor
+        try:
+            return msgspec.json.decode(cursor)
+        except msgspec.DecodeError:  # an earlier version stored it
+            return cursor
 
 
 class Cursor(Chain):
@@ -53,10 +77,12 @@ class Cursor(Chain):
     def request(self, number: int, cursor: str | None) -> PageRequest:  # noqa: ARG002
         if cursor is None:
             return PageRequest(self.size_parameters())
-        return PageRequest({self.parameter: cursor, **self.size_parameters()}, with_params=not self.first_only)
+        parameters = {self.parameter: self.read(cursor), **self.size_parameters()}
+        return PageRequest(parameters, with_params=not self.first_only)
 
     def follow(self, answer: Answer) -> Following:
-        return self.next_page(answer, answer.source(self.source), self.source)
+        found = answer.source(self.source)
+        return self.next_page(answer, None if _is_nothing(found) else self.write(found, self.source), self.source)
 
 
 class LastId(Chain):
@@ -70,17 +96,19 @@ class LastId(Chain):
     def request(self, number: int, cursor: str | None) -> PageRequest:  # noqa: ARG002
         if cursor is None:
             return PageRequest(self.size_parameters())
-        return PageRequest({self.parameter: cursor, **self.size_parameters()})
+        return PageRequest({self.parameter: self.read(cursor), **self.size_parameters()})
 
     def follow(self, answer: Answer) -> Following:
         last = answer.last_record()
         found = ABSENT if last is ABSENT else follow(last, parse_path(self.source))
-        if last is not ABSENT and _text(found, self.source) is None:
+        is_missing = found is ABSENT or found is None or found is False or not str(found).strip()
+        if is_missing and last is not ABSENT:
             raise PagingError(
                 f"the page's last record has no {self.source}, which requests the next page",
                 "Name where a record holds its id (pages.from).",
             )
-        return self.next_page(answer, found, f"the last record's {self.source}")
+        source = f"the last record's {self.source}"
+        return self.next_page(answer, None if is_missing else self.write(found, source), source)
 
 
 class NextUrl(Chain):
@@ -97,7 +125,9 @@ class NextUrl(Chain):
         return PageRequest(self.size_parameters()) if cursor is None else PageRequest(address=cursor)
 
     def follow(self, answer: Answer) -> Following:
-        return _located(self.next_page(answer, answer.source(self.source), self.source), answer)
+        found = answer.source(self.source)
+        address = None if _is_nothing(found) else _text(found, self.source)
+        return _located(self.next_page(answer, address, self.source), answer)
 
 
 class LinkHeader(Chain):
@@ -111,7 +141,7 @@ class LinkHeader(Chain):
         return PageRequest(self.size_parameters()) if cursor is None else PageRequest(address=cursor)
 
     def follow(self, answer: Answer) -> Following:
-        found = parse_links(answer.headers.get("link", "")).get(self.rel.lower(), ABSENT)
+        found = parse_links(answer.headers.get("link", "")).get(self.rel.lower())
         return _located(self.next_page(answer, found, f"the Link header (rel={self.rel})"), answer)
 
 
@@ -121,12 +151,16 @@ def _located(following: Following, answer: Answer) -> Following:
     return Following(path_and_query(following.next_cursor, answer.url), following.has_more)
 
 
-def _text(found: object, source: str) -> str | None:
-    """A cursor as text; None if there is none. Some APIs say 0 or false in place of nothing."""
-    if found is ABSENT or found is None or found is False or found == 0:
-        return None
+def _is_nothing(found: object) -> bool:
+    """Whether a cursor stands for none. Some APIs say 0 or false in place of nothing, and some say so in a text."""
     if isinstance(found, str):
-        return found if found.strip() else None
+        return found.strip().lower() in NOTHING
+    return found is ABSENT or found is None or found is False or found == 0
+
+
+def _text(found: object, source: str) -> str:
+    if isinstance(found, str):
+        return found
     if isinstance(found, int) and not isinstance(found, bool):
         return str(found)
     raise PagingError(f"{source} is {kind_of(found)}, not a cursor", "Name where the response holds a cursor.")

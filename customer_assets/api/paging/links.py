@@ -1,7 +1,7 @@
 """Addresses in responses: the `Link` header, and a next page's address, which must not lead elsewhere. Pure."""
 
 import re
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from customer_assets.api.paging.base import PagingError
 
@@ -9,6 +9,8 @@ _VALUE = r'"(?:[^"\\]|\\.)*"|[^\s;,"]*'
 _PARAMETERS = re.compile(rf';\s*([^\s;,="]+)(?:\s*=\s*({_VALUE}))?')
 _LINK = re.compile(rf'<([^<>]*)>((?:\s*;\s*[^\s;,="]+(?:\s*=\s*(?:{_VALUE}))?)*)')
 LONGEST_HEADER = 16_384
+PRINTABLE = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+"""What stays as it is in an address: all of ASCII that can be printed. Some APIs encode nothing in theirs."""
 PORTS = {"http": 80, "https": 443}
 
 
@@ -19,7 +21,7 @@ def parse_links(header: str) -> dict[str, str]:
         return links
     for address, parameters in _LINK.findall(header):
         relations = [value for name, value in _PARAMETERS.findall(parameters) if name.lower() == "rel"]
-        for name in relations[0].strip('"').lower().split() if relations else ():
+        for name in relations[0].strip("\"'").lower().split() if relations else ():
             links.setdefault(name, address)
     return links
 
@@ -39,13 +41,14 @@ def path_and_query(address: str, base_url: str) -> str:
         is_web = there.scheme in PORTS and there.username is None
     except ValueError:
         is_same = is_web = False
-    if not (is_same and is_web) or any(mark.isspace() or mark == "\\" for mark in address.strip()):
+    before_query = address.strip().partition("?")[0]
+    if not (is_same and is_web) or any(mark.isspace() or mark == "\\" for mark in before_query):
         raise PagingError(
             "the next page's address does not lead to the API itself",
             "The key is sent to the API's own host only: check base_url, or page by another strategy.",
         )
-    path = there.path or "/"
-    return f"{path}?{there.query}" if there.query else path
+    path, query = (quote(part, safe=PRINTABLE) for part in (there.path or "/", there.query))
+    return f"{path}?{query}" if query else path
 
 
 def _port(scheme: str, port: int | None) -> int | None:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import Field, model_validator
 
 from customer_assets.api.crawl.extent import Numbering
-from customer_assets.api.paging.base import Answer, Following, PageRequest, Paging, Parameter
+from customer_assets.api.paging.base import Answer, Following, PageRequest, Paging, PagingError, Parameter
 from customer_assets.api.paging.links import parse_links
 from customer_assets.core.configuration import SettingError
 
@@ -99,5 +99,7 @@ class Single(Paging):
     def request(self, number: int, cursor: str | None) -> PageRequest:  # noqa: ARG002
         return PageRequest(self.size_parameters())
 
-    def follow(self, answer: Answer) -> Following:  # noqa: ARG002
+    def follow(self, answer: Answer) -> Following:
+        if "next" in parse_links(answer.headers.get("link", "")):
+            raise PagingError("the Link header leads to another page", "Set pages: {type: link_header}.")
         return Following(total_pages=1)

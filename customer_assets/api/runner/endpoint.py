@@ -30,7 +30,7 @@ class Endpoint:
         paging: How pages follow each other.
         answer: What a response calls its parts.
         method: `GET` or `POST`.
-        params: Fixed query parameters.
+        params: Fixed query parameters; a list repeats its parameter.
         headers: Fixed headers.
         body: The JSON body of a `POST`.
         parser: Reads the responses; None: as pages, by `paging` and `answer`.
@@ -43,7 +43,7 @@ class Endpoint:
         answer: AnswerFields | None = None,
         *,
         method: str = "GET",
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str | list[str]] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         parser: PageParser | CountParser | None = None,
@@ -65,20 +65,25 @@ class Endpoint:
         """The request for a page."""
         page = self.paging.request(fetch.page, fetch.cursor)
         in_query = self.paging.send_in == "query"
-        query: dict[str, str | int] = {**self._params} if page.with_params else {}
+        query: dict[str, Any] = {**self._params} if page.with_params else {}
         query.update(page.parameters if in_query else {})
         if page.address is not None:
-            scheme, host, *_ = urlsplit(self.url)
-            url = urlunsplit((scheme, host, *urlsplit(page.address)[2:]))
+            url = self._located(page.address)
         else:
-            url = f"{self.url}?{urlencode(query)}" if query else self.url
+            url = f"{self.url}?{urlencode(query, doseq=True)}" if query else self.url
         return HttpRequest(url, self._headers, self._method, self._content(page, in_query=in_query))
 
     def parse(self, response: RawResponse, fetch: FetchPage, now_utc: datetime) -> Outcome:
         """What the response to that request means."""
         if response.status == HTTPStatus.NOT_MODIFIED and self._is_conditional:
             response = replace(response, status=HTTPStatus.NO_CONTENT)
-        return self._parser.parse(response, fetch, self.url, now_utc)
+        address = None if fetch.cursor is None else self.paging.request(fetch.page, fetch.cursor).address
+        url = self.url if address is None else self._located(address)  # relative addresses lead on from there
+        return self._parser.parse(response, fetch, url, now_utc)
+
+    def _located(self, address: str) -> str:
+        scheme, host, *_ = urlsplit(self.url)
+        return urlunsplit((scheme, host, *urlsplit(address)[2:]))
 
     def _content(self, page: PageRequest, *, in_query: bool) -> bytes | None:
         if self._method == "GET":

@@ -1,12 +1,13 @@
 """Every setting of an API: its default, its bounds, and what contradicts it."""
 
 import typing
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
 from customer_assets.api import CustomerAPIClient
 from customer_assets.api.auth.secret import Secret, hide_api_key, validate_api_key
@@ -20,24 +21,11 @@ from customer_assets.core.record_mapping import FieldSource
 HTTPS = "https://x.org"
 
 
-def members(union: Any) -> set[Any]:
-    """The members of a union, whatever annotates it."""
-    parts = typing.get_args(union)
-    return set().union(*(members(part) for part in parts if not isinstance(part, FieldInfo))) if parts else {union}
-
-
 def test_the_clients_keywords_are_the_settings() -> None:
     """Name by name and type by type; the base URL is an argument, and a transport may be an object."""
-    keywords = typing.get_type_hints(ApiKeywords)
-    expected: dict[str, Any] = {name: field.annotation for name, field in ApiSettings.model_fields.items()}
-    del expected["base_url"]
-    assert set(keywords) == set(expected)
-    loosened = {"transport": str | Transport, "retry_waits_s": typing.get_type_hints(ApiKeywords)["retry_waits_s"]}
-    unions = {name: expected[name] for name in ("auth", "pages")}
-    assert {name: members(keywords[name]) for name in unions} == {
-        name: members(union) for name, union in unions.items()
-    }
-    assert keywords | unions == expected | loosened
+    keywords, hints = typing.get_type_hints(ApiKeywords), typing.get_type_hints(ApiSettings)
+    expected: dict[str, Any] = {name: hints[name] for name in ApiSettings.model_fields if name != "base_url"}
+    assert keywords == expected | {"transport": str | Transport, "retry_waits_s": Sequence[float]}
 
 
 def test_every_setting_is_described() -> None:
@@ -75,7 +63,12 @@ def test_a_program_passes_structured_parts_as_mappings() -> None:
         ({"pages": {"type": "offset"}}, "answer.records: it is missing, and this way of paging has no usual place"),
         ({"pages": {"type": "page_number", "first": 2}}, "pages.first: "),
         ({"pages": {"type": "offset", "format": "{offset},{size}"}}, "pages.size: it is missing"),
-        ({"pages": {"type": "guess"}}, "pages"),
+        (
+            {"pages": {"type": "guess"}},
+            "pages: the type 'guess' is unknown. Set type to one of 'page_number', 'offset'",
+        ),
+        ({"pages": {"parameter": "p"}}, "pages: its type is missing. Set type."),
+        ({"auth": {"type": "query"}}, "auth: the type 'query' is unknown. Set type to one of 'header', 'bearer'"),
         ({"body": {"a": 1}}, "method: a GET has no body. Set method: POST."),
         ({"pages": {"type": "page_number", "send_in": "body"}}, "method: a GET has no body."),
         ({"headers": {"Content-Length": "7"}}, "headers: Content-Length is set by every request itself."),
@@ -83,7 +76,15 @@ def test_a_program_passes_structured_parts_as_mappings() -> None:
         ({"auth": {"type": "header", "key_variable": "canary key"}}, "auth.key_variable: it is not the name"),
         ({"auth": {"type": "oauth2_client_credentials"}}, "auth.token_url: "),
         ({"answer": {"records": "list[*"}}, "answer.records: 'list[*' is not a path."),
-        ({"answer": {"total": {"path": "count", "at": "n"}}}, "answer.total"),
+        ({"answer": {"total": {"path": "count", "at": "n"}}}, "answer.total.path: "),
+        ({"answer": {"total": {"at": "n"}}}, "answer.total.path: it is missing. Set it."),
+        ({"params": {"all": True}}, "params.all: it is bool, not text. Write it as text; in YAML, in quotes."),
+        ({"headers": {"X-Version": 1.10}}, "headers.X-Version: it is float, not text."),
+        ({"path": "/users?a=b"}, "path: '/users?a=b' is not a path. Write it like /users; a query belongs in params."),
+        (
+            {"params": {"q": ["a"]}, "slices": {"parameters": {"from": "q", "to": "q"}, "step": "30d"}},
+            "params: it is a list, and no range can be joined to it. Write one text.",
+        ),
         ({"key_header": "Host"}, "key_header: 'Host' is a header that every request needs. Use, say, x-api-key."),
         ({"key_header": "a b"}, "key_header: 'a b' is not a valid header name. Use, say, x-api-key."),
         ({"base_url": "ftp://x.org"}, "base_url: it is not an http or https address."),
@@ -97,6 +98,21 @@ def test_what_a_program_cannot_mean_is_refused(given: dict[str, Any], message: s
         ApiSettings.from_keywords(**{"base_url": HTTPS, **given})
     assert str(caught.value).startswith(message)
     assert "canary" not in str(caught.value)
+
+
+def test_what_yaml_reads_as_numbers_and_dates_is_sent_as_it_stands_there() -> None:
+    """`limit: 100`, `revision: 2026-07-15`; a list repeats its parameter."""
+    day = date(2026, 7, 15)
+    settings = ApiSettings.from_keywords(
+        base_url=HTTPS,
+        method="POST",
+        params={"limit": 100, "fields[]": ["a", 1], "since": day},
+        headers={"revision": day},
+        body={"limit": 100, "range": [{"from": day}]},
+    )
+    assert settings.params == {"limit": "100", "fields[]": ["a", "1"], "since": "2026-07-15"}
+    assert settings.headers == {"revision": "2026-07-15"}
+    assert settings.body == {"limit": 100, "range": [{"from": "2026-07-15"}]}
 
 
 def test_page_size_takes_precedence_over_the_size_of_a_way_of_paging() -> None:

@@ -27,6 +27,12 @@ PAGES: TypeAdapter[Any] = TypeAdapter(Pages)
         (None, False),
         ([], False),
         ("no", False),
+        ("N", False),
+        ("F", False),
+        ("off", False),
+        ("Y", True),
+        ("T", True),
+        ("on", True),
     ],
 )
 def test_has_more_in_many_spellings(value: Any, *, more: bool) -> None:

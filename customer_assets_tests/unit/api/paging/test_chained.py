@@ -29,7 +29,7 @@ def test_a_cursor_is_sent_with_the_next_request() -> None:
     assert not alone.request(2, "abc").with_params
 
 
-@pytest.mark.parametrize(("value", "cursor"), [("abc", "abc"), (12, "12"), (" x ", " x "), ("0", "0")])
+@pytest.mark.parametrize(("value", "cursor"), [("abc", "abc"), (12, "12"), (" x ", " x "), ("00", "00")])
 def test_a_cursor_leads_on(value: Any, cursor: str) -> None:
     """As text, byte for byte; also from an empty page."""
     assert page_of(CURSOR, meta(next=value)).next_cursor == cursor
@@ -37,7 +37,7 @@ def test_a_cursor_leads_on(value: Any, cursor: str) -> None:
     assert page_of(FLAGGED, meta(next=value, more=True)).next_cursor == cursor
 
 
-@pytest.mark.parametrize("value", ["", "  ", None, False, 0])
+@pytest.mark.parametrize("value", ["", "  ", None, False, 0, "0", "null", "None", "false"])
 def test_a_blank_cursor_is_the_end(value: Any) -> None:
     """And so is one that is not there at all."""
     assert page_of(CURSOR, meta(next=value)).next_cursor is None
@@ -65,6 +65,26 @@ def test_what_cannot_be_a_cursor_is_an_error(value: Any) -> None:
     assert "not a cursor" in problem_of(CURSOR, meta(next=value))
 
 
+@pytest.mark.parametrize("value", [12, "12", "abc", [1_700_000_000, "a"], {"LastEvaluatedKey": {"N": "7"}}])
+@pytest.mark.parametrize("place", ["body", "body.query.after"])
+def test_a_cursor_keeps_its_type_in_a_body(value: Any, place: str) -> None:
+    """Strict APIs refuse the text of a number there; Elasticsearch's cursor is a list."""
+    paging = CURSOR.model_copy(update={"send_in": place})
+    cursor = page_of(paging, meta(next=value)).next_cursor
+    assert cursor is not None
+    assert paging.request(2, cursor).parameters == {"after": value, "limit": 5}
+    last_id = LastId(parameter="after", send_in=place)
+    cursor = page_of(last_id, {"data": [{"id": value}]}).next_cursor
+    assert cursor is not None
+    assert last_id.request(2, cursor).parameters == {"after": value}
+
+
+def test_a_cursor_that_an_earlier_version_stored_is_sent_as_it_is() -> None:
+    """It was text, not JSON."""
+    paging = CURSOR.model_copy(update={"send_in": "body"})
+    assert paging.request(2, "eyJpZCI6").parameters == {"after": "eyJpZCI6", "limit": 5}
+
+
 def test_a_cursor_in_a_header() -> None:
     """Some put it there."""
     paging = Cursor.model_validate({"from": "header:X-Next-Cursor", "parameter": "after"})
@@ -85,6 +105,12 @@ def test_the_last_id_leads_on() -> None:
     assert page_of(nested, {"data": [{"customer": {"ref": {"no": 3}}}]}, 1, wrapped).next_cursor == "3"
 
 
+@pytest.mark.parametrize(("value", "cursor"), [(0, "0"), ("0", "0"), ("null", "null"), (-1, "-1")])
+def test_any_id_leads_on(value: Any, cursor: str) -> None:
+    """What stands for no cursor can be a customer's id."""
+    assert page_of(LAST_ID, {"data": [{"id": value}], "has_more": True}).next_cursor == cursor
+
+
 def test_a_record_without_an_id_leads_nowhere() -> None:
     """Which is an error, and so is an empty page that more should follow."""
     assert problem_of(LAST_ID, {"data": [{"no": 1}], "has_more": True}).startswith("the page's last record has no id")
@@ -103,6 +129,8 @@ def test_a_record_without_an_id_leads_nowhere() -> None:
         ("customers?c=1", "/v1/customers?c=1"),
         ("//api.example/x?c=1", "/x?c=1"),
         ("https://API.example/x", "/x"),
+        ("/v1/customers?name=a b&c=1", "/v1/customers?name=a%20b&c=1"),
+        ("/v1/kundé?q=é&c=%2B+", "/v1/kund%C3%A9?q=%C3%A9&c=%2B+"),
     ],
 )
 def test_the_next_address_leads_on(address: str, cursor: str) -> None:
@@ -150,6 +178,7 @@ def test_an_address_is_requested_as_it_is() -> None:
         ('</u?self=1>; rel="self", </u?a=1,2>; title="a, b"; rel="next"', "/u?a=1,2"),
         ('</u?a=1>; rel="prev next"', "/u?a=1"),
         ('</u?a=1>; REL="NEXT"', "/u?a=1"),
+        ("</u?a=1>; rel='next'", "/u?a=1"),
         ('</u?a=1>; rel="prev"', None),
         ("nonsense", None),
         ("", None),

@@ -4,7 +4,7 @@ import pytest
 
 from customer_assets.api.paging import Offset, PageNumber, Single
 from customer_assets.api.responses.answer import AnswerFields
-from customer_assets_tests.harness.simulation.responses import page_of
+from customer_assets_tests.harness.simulation.responses import page_of, problem_of
 
 LINKS = '<https://api.example/u?page={next}>; rel="next", <https://api.example/u?page={last}>; rel="last"'
 
@@ -70,3 +70,9 @@ def test_a_single_page_is_the_only_one() -> None:
     """Whatever comes."""
     assert Single().request(1, None).parameters == {}
     assert page_of(Single(), {"data": []}).total_pages == 1
+
+
+def test_a_link_to_another_page_contradicts_a_single_one() -> None:
+    """What follows would be left out without a word."""
+    link = '<https://api.example/u?page=2>; rel="next"'
+    assert problem_of(Single(), {"data": [1]}, link=link) == "the Link header leads to another page"

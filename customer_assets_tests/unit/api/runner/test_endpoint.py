@@ -99,3 +99,22 @@ def test_not_modified_is_an_empty_page_where_that_was_asked(headers: dict[str, s
     response = RawResponse(304, {}, b"", 0.1)
     outcome = asked.parse(response, FetchPage(1, 1, 1), datetime(2026, 11, 26, tzinfo=UTC))
     assert isinstance(outcome, PageReceived) is is_page
+
+
+@pytest.mark.parametrize(
+    ("address", "following"),
+    [("/v1/pages/2", "/v1/pages/3"), ("/v1/pages/2?k=1", "/v1/pages/3"), (None, "/v1/3")],
+)
+def test_a_relative_address_leads_on_from_its_own_page(address: str | None, following: str) -> None:
+    """As RFC 3986 has it: not from the first page."""
+    response = RawResponse(200, {}, b'{"data": [1], "next": "3"}', 0.1)
+    made = endpoint({"type": "next_url", "from": "next"}, answer=AnswerFields(records="data"))
+    outcome = made.parse(response, FetchPage(2, 1, 1, address), datetime(2026, 1, 1, tzinfo=UTC))
+    assert isinstance(outcome, PageReceived)
+    assert outcome.page.next_cursor == following
+
+
+def test_a_list_repeats_its_parameter() -> None:
+    """As HTML forms send it: fields[]=a&fields[]=b."""
+    request = endpoint({"type": "single"}, params={"fields[]": ["a", "b"], "q": ""}).request(FetchPage(1, 1, 1))
+    assert request.url == f"{URL}?fields%5B%5D=a&fields%5B%5D=b&q="
