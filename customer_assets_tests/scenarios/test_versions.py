@@ -200,8 +200,12 @@ def test_several_parts_are_read_with_the_facts_that_were_committed_last(site: Si
 
 
 @pytest.mark.parametrize(("name", "reader"), READERS)
-def test_what_an_engine_says_of_a_strange_lake_is_not_kept(site: Site, name: str, reader: str) -> None:
+def test_what_an_engine_says_of_a_strange_lake_is_not_kept(
+    serve_api: Serve, resources: Resources, instance: dg.DagsterInstance, name: str, reader: str
+) -> None:
     """DuckDB quotes text that is not UTF-8; Dagster keeps the class of its error, and no customer."""
+    api = serve_api(PlainAPI([customer(number) for number in range(1, 13)]))
+    site = Site(api, resources(api, CUSTOMER_ENGINE="duckdb"), instance)
     path = site.shown(name)
     table = pq.read_table(path)
     strange = pa.array([b"Canary\xff"] * table.num_rows, pa.binary()).view(pa.string())
