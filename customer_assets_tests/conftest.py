@@ -22,6 +22,9 @@ hypothesis.settings.load_profile("suite")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# pytest-xdist keeps all processors busy, so Polars need not divide what little a test gives it.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
 # Tests run many small queries. Without its second compiler and its parallel collector, a local Spark takes less than
 # half the processor time for them: 16 s in place of 35 s for its start and six cleanings.
 os.environ.setdefault(

@@ -29,7 +29,7 @@ Resources = Callable[..., dict[str, Any]]
 
 CUSTOMERS = 3_000
 SEEDS = (1, 2)
-INTERLEAVINGS = int(os.environ.get("INTERLEAVINGS", "10"))
+INTERLEAVINGS = int(os.environ.get("INTERLEAVINGS", "4"))
 """By hand: `INTERLEAVINGS=250 pytest customer_assets_tests/scenarios/test_overlapping_runs.py -k turns`."""
 
 pytestmark = pytest.mark.timeout(900)

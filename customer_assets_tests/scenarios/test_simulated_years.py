@@ -29,10 +29,10 @@ from customer_assets_tests.harness.storage import file_operations
 DAY, LATEST = timedelta(days=1), timedelta(minutes=9)
 PAGE_SIZE = 7
 SOURCE = "https://api.example.com"
-DAYS = int(os.environ.get("CUSTOMER_TEST_DAYS", "30"))
+DAYS = int(os.environ.get("CUSTOMER_TEST_DAYS", "20"))
 """Runs of each simulated year; 400 take minutes."""
 
-KILLS = int(os.environ.get("CUSTOMER_TEST_KILLS", "12"))
+KILLS = int(os.environ.get("CUSTOMER_TEST_KILLS", "6"))
 """At random instants, on this disk and in an object store each."""
 
 pytestmark = pytest.mark.timeout(900)

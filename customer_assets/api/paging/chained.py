@@ -14,7 +14,6 @@ from customer_assets.api.paging.links import parse_links, path_and_query
 from customer_assets.api.responses.diagnosis import kind_of
 from customer_assets.core.record_mapping import ABSENT, PathText, follow, parse_path
 
-
 NOTHING = ("", "0", "false", "none", "null")
 """Texts that stand for no cursor."""
 

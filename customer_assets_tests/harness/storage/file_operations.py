@@ -49,8 +49,8 @@ PATIENCE_S = 240.0
 EVERY = "EVERY_FILE_OPERATION"
 """Set this variable to have nothing left out: tests then stop a sync at each of its operations."""
 
-ONE_IN = 3
-"""Of the operations worth stopping at, a run of the suite takes one in three: all of them take several minutes."""
+ONE_IN = 8
+"""A run of the suite stops at one in eight of the operations worth stopping at. All of them take several minutes."""
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 

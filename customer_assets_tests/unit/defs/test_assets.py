@@ -26,7 +26,9 @@ Resources = Callable[..., dict[str, Any]]
 def test_values_can_be_read_as_frames(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:
     """`materialize_to_memory` works with a plain server behind the resource."""
     api = serve_api(PlainAPI([customer(number) for number in range(1, 8)], statuses=[500, 503]))
-    result = dg.materialize_to_memory([*ASSETS, *CHECKS], resources=in_memory(resources(api)), instance=instance)
+    result = dg.materialize_to_memory(
+        [*ASSETS, *CHECKS], resources=in_memory(resources(api, CUSTOMER_ENGINE="duckdb")), instance=instance
+    )
     clean: nw.LazyFrame[Any] = result.output_for_node("clean_customers")
     assert sorted(clean.collect()["customer_id"].to_list()) == [1, 2, 3, 4, 5, 6, 7]
     raw: nw.LazyFrame[Any] = result.output_for_node("raw_customers")
@@ -37,8 +39,8 @@ def test_values_can_be_read_as_frames(serve_api: Serve, resources: Resources, in
 
 @pytest.mark.smoke
 def test_the_job_publishes_the_export(serve_api: Serve, resources: Resources, instance: dg.DagsterInstance) -> None:
-    """All four assets and ten checks, through the IO manager."""
-    made = resources(serve_api(PlainAPI([customer(number) for number in range(1, 8)])))
+    """All four assets and ten checks, through the IO manager, with the default engine."""
+    made = resources(serve_api(PlainAPI([customer(number) for number in range(1, 8)])), CUSTOMER_ENGINE="duckdb")
     result = run(made, instance)
     assert result.success
     document = json.loads(export_of(made).read_text(encoding="utf-8"))

@@ -241,57 +241,53 @@ def test_an_export_kept_before_digests_were_is_not_trusted(tmp_path: Path) -> No
     assert matching_digest(last_export, frame(engine, BEFORE), engine) is None
 
 
-MAPPING = RecordMapping.model_validate(
-    {
-        "id_type": "text",
-        "market_segment": "segment",
-        "fields": {
-            "country": {},
-            "spent": {"type": "number"},
-            "orders": {"type": "integer"},
-            "vip": {"type": "boolean"},
-            "born": {"type": "instant"},
-            **{f"more_{number}": {} for number in range(60)},
-        },
-    }
-)
-BLANK: dict[str, Any] = dict.fromkeys(MAPPING.fields)
-THEIRS = [
-    clean_customer(0, f"Name {name}", market_segment="DACH") | {"customer_id": name} | BLANK | extras
-    for name, extras in {
-        "a": {},
-        "A": {"country": "DE", "spent": 0.0, "orders": 0, "vip": False, "born": datetime(1970, 1, 1, tzinfo=UTC)},
-        "b": {"country": "AT", "spent": 1.5, "more_59": "x"},
-    }.items()
-]
+FIELDS: dict[str, Any] = {
+    "country": {},
+    "spent": {"type": "number"},
+    "orders": {"type": "integer"},
+    "vip": {"type": "boolean"},
+    "born": {"type": "instant"},
+}
+MORE: dict[str, Any] = {f"more_{number}": {} for number in range(60)}
+"""More fields than one mask of null values has bits."""
 
 
 @pytest.mark.parametrize(
-    ("change", "expected"),
+    ("fields", "change", "expected"),
     [
-        pytest.param({}, counts(0, 0, 0, 3), id="nothing"),
-        pytest.param({"country": None}, counts(0, 1, 0, 2), id="a value gone"),
-        pytest.param({"country": "BE"}, counts(0, 1, 0, 2), id="another text"),
-        pytest.param({"market_segment": "unknown"}, counts(0, 1, 0, 2), id="another word"),
-        pytest.param({"spent": None}, counts(0, 1, 0, 2), id="null, not 0.0"),
-        pytest.param({"orders": None}, counts(0, 1, 0, 2), id="null, not 0"),
-        pytest.param({"vip": None}, counts(0, 1, 0, 2), id="null, not false"),
-        pytest.param({"born": None}, counts(0, 1, 0, 2), id="null, not the epoch"),
-        pytest.param({"more_59": "x"}, counts(0, 1, 0, 2), id="a value come, beyond the first mask"),
-        pytest.param({"customer_id": "aa"}, counts(1, 0, 1, 2), id="another id"),
+        pytest.param(FIELDS, {}, counts(0, 0, 0, 3), id="nothing"),
+        pytest.param(FIELDS | MORE, {}, counts(0, 0, 0, 3), id="nothing, beyond the first mask"),
+        pytest.param(FIELDS, {"country": None}, counts(0, 1, 0, 2), id="a value gone"),
+        pytest.param(FIELDS, {"country": "BE"}, counts(0, 1, 0, 2), id="another text"),
+        pytest.param(FIELDS, {"market_segment": "unknown"}, counts(0, 1, 0, 2), id="another word"),
+        pytest.param(FIELDS, {"spent": None}, counts(0, 1, 0, 2), id="null, not 0.0"),
+        pytest.param(FIELDS, {"orders": None}, counts(0, 1, 0, 2), id="null, not 0"),
+        pytest.param(FIELDS, {"vip": None}, counts(0, 1, 0, 2), id="null, not false"),
+        pytest.param(FIELDS, {"born": None}, counts(0, 1, 0, 2), id="null, not the epoch"),
+        pytest.param(FIELDS | MORE, {"more_59": "x"}, counts(0, 1, 0, 2), id="a value come, beyond the first mask"),
+        pytest.param(FIELDS, {"customer_id": "aa"}, counts(1, 0, 1, 2), id="another id"),
     ],
 )
 def test_a_change_in_a_field_of_the_users_own_is_one(
-    engine: Engine, tmp_path: Path, change: dict[str, Any], expected: Changes
+    engine: Engine, tmp_path: Path, fields: dict[str, Any], change: dict[str, Any], expected: Changes
 ) -> None:
     """Null equals null and nothing else; ids are compared letter by letter."""
-    path, now = tmp_path / "kept.parquet", [THEIRS[0], {**THEIRS[1], **change}, THEIRS[2]]
-    exporter = DataExporter(engine, mapping=MAPPING)
-    before, after = (engine.from_arrow(pa.Table.from_pylist(rows, clean_schema(MAPPING))) for rows in (THEIRS, now))
-    with ExportBaseline(path, clock=lambda: INSTANT, mapping=MAPPING) as keeping:
+    mapping = RecordMapping.model_validate({"id_type": "text", "market_segment": "segment", "fields": fields})
+    theirs = [
+        clean_customer(0, f"Name {name}", market_segment="DACH") | {"customer_id": name, **dict.fromkeys(fields)} | own
+        for name, own in {
+            "a": {},
+            "A": {"country": "DE", "spent": 0.0, "orders": 0, "vip": False, "born": datetime(1970, 1, 1, tzinfo=UTC)},
+            "b": {"country": "AT", "spent": 1.5, "more_59": "x"},
+        }.items()
+    ]
+    path, now = tmp_path / "kept.parquet", [theirs[0], {**theirs[1], **change}, theirs[2]]
+    exporter = DataExporter(engine, mapping=mapping)
+    before, after = (engine.from_arrow(pa.Table.from_pylist(rows, clean_schema(mapping))) for rows in (theirs, now))
+    with ExportBaseline(path, clock=lambda: INSTANT, mapping=mapping) as keeping:
         exporter.export_customers(before, tmp_path / "customers.json", keeping)
-    changes = changes_since(path, after, engine, MAPPING)
+    changes = changes_since(path, after, engine, mapping)
     assert changes is not None
     assert totals(changes) == expected
-    assert (matching_digest(path, after, engine, MAPPING) is None) is bool(change)
+    assert (matching_digest(path, after, engine, mapping) is None) is bool(change)
     assert changes_since(path, after, engine) is None

@@ -103,7 +103,7 @@ def test_edge_cases(processor: CustomerDataProcessor, as_of: datetime) -> None:
     assert len(processor.rejected) == len(records) - len(usable)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records=st.lists(any_record, max_size=25), seed=st.integers(0, 2**70))
 @pytest.mark.parametrize("options", MAPPINGS, ids=["by default", "by another mapping"])
 @pytest.mark.parametrize("engine", ["duckdb", "polars"], indirect=True)

@@ -95,7 +95,7 @@ def test_of_two_answers_the_second_is_nobodys(serve_script: Serve, library: str)
 
 
 GZIPPED = gzip.compress(PAGE)
-BOMB = gzip.compress(bytes(100_000_000))
+BOMB = gzip.compress(bytes(100_000_000), 1)  # at the quickest level
 MANY_EMPTY = gzip.compress(b"") * 1_000
 
 
@@ -143,7 +143,7 @@ MANY_EMPTY = gzip.compress(b"") * 1_000
             packed(gzip.compress(bytes(LIMIT_BYTES + 1))), FailureCause.BAD_BODY, id="a byte too many, unpacked"
         ),
         pytest.param(packed(BOMB), FailureCause.BAD_BODY, id="a bomb"),
-        pytest.param(packed(gzip.compress(BOMB), "gzip, gzip"), FailureCause.BAD_BODY, id="a bomb in a bomb"),
+        pytest.param(packed(gzip.compress(BOMB, 1), "gzip, gzip"), FailureCause.BAD_BODY, id="a bomb in a bomb"),
         pytest.param(packed(GZIPPED[:-9]), FailureCause.BAD_BODY, id="gzip without its end"),
         pytest.param(packed(GZIPPED[:-4] + b"1234"), FailureCause.BAD_BODY, id="gzip of another size"),
         pytest.param(packed(MANY_EMPTY), FailureCause.BAD_BODY, id="a thousand empty gzips"),
@@ -168,7 +168,7 @@ def test_what_is_no_answer_is_an_error_in_time(
 
 @pytest.mark.parametrize(
     ("packed_as", "content"),
-    [("gzip", BOMB), ("gzip", gzip.compress(bytes(10_000_000)) * 10), ("identity", bytes(20_000_000))],
+    [("gzip", BOMB), ("gzip", gzip.compress(bytes(10_000_000), 1) * 10), ("identity", bytes(20_000_000))],
     ids=["a bomb", "a bomb in members", "a large body"],
 )
 @LIBRARIES
