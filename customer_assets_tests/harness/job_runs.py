@@ -4,40 +4,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import dagster as dg
 import pytest
-from dagster._config.pythonic_config import resource as dagster_resources
-from dagster._core.storage.event_log import in_memory as dagster_events
-from dagster._core.storage.runs import in_memory as dagster_runs
 
 from customer_assets.definitions import build_definitions
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quick_dagster() -> Iterator[None]:
-    """Spare Dagster what it computes again for every run, always with the same result: a tenth of a small run.
-
-    That is the configuration schema of each resource's class, and the number of the latest migration, which it writes
-    into the empty databases of an ephemeral instance.
-    """
-    infer = dagster_resources.infer_schema_from_config_class
-
-    schemas: WeakKeyDictionary[type[dg.Config], dict[Any, Any]] = WeakKeyDictionary()
-
-    def infer_once(model: type[dg.Config], description: str | None = None, fields_to_omit: Any = None) -> Any:
-        key = description, frozenset(fields_to_omit or ())
-        known = schemas.setdefault(model, {})
-        if key not in known:
-            known[key] = infer(model, description=description, fields_to_omit=fields_to_omit)
-        return known[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dagster_resources, "infer_schema_from_config_class", infer_once)
-        for storage in (dagster_runs, dagster_events):
-            patch.setattr(storage, "stamp_alembic_rev", lambda *_, **__: None)
-        yield
 
 
 @pytest.fixture

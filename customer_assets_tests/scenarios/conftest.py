@@ -2,7 +2,7 @@
 
 from customer_assets_tests.harness.apis.plain_api import resources, serve_api
 from customer_assets_tests.harness.apis.scripted_server import serve_script
-from customer_assets_tests.harness.job_runs import instance, quick_dagster
+from customer_assets_tests.harness.job_runs import instance
 from customer_assets_tests.harness.machines.chromium import browser
 from customer_assets_tests.harness.machines.command_line import sync_environ
 from customer_assets_tests.harness.records.engines import as_of, engine
@@ -16,7 +16,6 @@ __all__ = [
     "engine",
     "instance",
     "process_store",
-    "quick_dagster",
     "resources",
     "serve_api",
     "serve_script",

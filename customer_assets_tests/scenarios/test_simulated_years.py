@@ -68,6 +68,7 @@ class DailySync:
         """
         plan, stored = self.plan()
         since = self.settings.updated_since(plan.since).params.get("updated_since")
+        assert not isinstance(since, list)
         records, self.asked_at = self.world.listing(since), deepcopy((self.world.shown, self.world.left))
         if delay:
             self.world.live(delay, 5)
