@@ -27,7 +27,7 @@ WORLDS = {"pyspark": 6}
 def test_landed_is_clean_and_merged_and_rejected(engine: Engine) -> None:
     """As counted by the product, and as counted by hand; on each engine."""
 
-    @settings(max_examples=WORLDS.get(engine.name, 25), deadline=None)
+    @settings(max_examples=WORLDS.get(engine.name, 15), deadline=None)
     @given(world=pages)
     def check_any(world: list[list[Record]]) -> None:
         check(engine, world)

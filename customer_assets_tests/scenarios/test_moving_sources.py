@@ -11,7 +11,7 @@ import pytest
 from customer_assets.core.errors import CrawlPausedError, IncompleteCrawlError, RequestRefusedError
 from customer_assets_tests.harness.apis.moving_api import WAYS, Interrupted, MovingAPI, is_green, read_ids
 
-WORLDS = int(os.environ.get("MOVING_WORLDS", "1500"))
+WORLDS = int(os.environ.get("MOVING_WORLDS", "750"))
 """Worlds in one run. By hand: `MOVING_WORLDS=100000 pytest customer_assets_tests/scenarios/test_moving_sources.py`."""
 
 SHIFTING = [way for way in WAYS if way != "cursor"]

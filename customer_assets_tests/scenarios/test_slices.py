@@ -1,5 +1,6 @@
 """A listing that is read in slices: everyone comes once, whatever its way of paging, its window, and what happens."""
 
+import os
 import random
 from collections import Counter
 from datetime import datetime, timedelta
@@ -311,9 +312,14 @@ def test_slices_killed_again_and_again_become_whole(kind: str, tmp_path: Path, r
 # --- worlds ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("first", range(0, 120, 20))
+WORLDS = int(os.environ.get("SLICED_WORLDS", "60"))
+"""By hand: `SLICED_WORLDS=1000 pytest customer_assets_tests/scenarios/test_slices.py -k worlds`."""
+
+
+@pytest.mark.timeout(300 + WORLDS)
+@pytest.mark.parametrize("first", range(0, WORLDS, 20))
 def test_worlds(first: int, tmp_path: Path) -> None:
-    """Any way, window, faults, limits, customers who come and go, crowds, and kills; a thousand more by hand."""
+    """Any way, window, faults, limits, customers who come and go, crowds, and kills."""
     dice = random.Random(first)
     for seed in (dice.randrange(10**6) for _ in range(20)):
         assert World(seed, f"sqlite:///{tmp_path}/{seed}.sqlite").run() is None, seed

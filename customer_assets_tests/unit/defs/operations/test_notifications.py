@@ -49,7 +49,8 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
 
 @pytest.fixture
 def api(serve_api: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainAPI:
-    """Serve a flawless API and set it as ours, with a data directory of the test's own."""
+    """Serve a flawless API and set it as ours, with a data directory of the test's own and the quickest engine."""
+    monkeypatch.setenv("CUSTOMER_ENGINE", "polars")
     served = serve_api(PlainAPI(list(GOOD)))
     monkeypatch.setenv("CUSTOMER_API_BASE_URL", served.url)
     monkeypatch.setenv("CUSTOMER_API_KEY", KEY)
