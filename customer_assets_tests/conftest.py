@@ -1,13 +1,16 @@
-"""Settings of the whole suite: working signals, patience, a quick Spark, how many workers, which tests go first.
+"""Settings of the whole suite: working signals, patience, quick engines, how many workers, which tests go first.
 
 Fixtures belong to a conftest.py further down, beside the tests that use them.
 """
 
 import os
 import signal
+from collections import Counter, defaultdict
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from customer_assets_tests.harness.storage.file_operations import unflushed
 
@@ -32,10 +35,46 @@ os.environ.setdefault(
 )
 
 
+USUAL_TIMEOUT_S = 300
+"""Tests that set a shorter one are not quick for that: they wait for something that could hang."""
+
+
+def scope_of(node_id: str) -> str:
+    """Name the tests that one worker runs in a row: those of a file, but all that need Spark together.
+
+    A Spark takes ten seconds of processor time to start, and each of its first queries some more.
+    """
+    return "Spark" if "pyspark" in node_id else node_id.partition("::")[0]
+
+
+class OneSpark(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
+    """`--dist loadfile`, but a single worker starts Spark."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Bring the tests that need Spark together when files are distributed."""
+    return OneSpark(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files that start services first: they mostly wait, and the others fill the gaps."""
-    waiting = {item.path for item in items if item.get_closest_marker("service")}
-    items.sort(key=lambda item: item.path not in waiting)
+    """Put what takes longest first, so that no worker is left with it at the end.
+
+    That is what is allowed most time, then what starts services, then the other scenarios.
+    """
+    allowed, services = defaultdict[str, float](float), Counter[str]()
+    for item in items:
+        scope, timeout = scope_of(item.nodeid), item.get_closest_marker("timeout")
+        allowed[scope] = max(allowed[scope], timeout.args[0] if timeout else 0, USUAL_TIMEOUT_S)
+        services[scope] += item.get_closest_marker("service") is not None
+
+    def place(item: pytest.Item) -> tuple[float, int, bool]:
+        scope = scope_of(item.nodeid)
+        return -allowed[scope], -services[scope], "scenarios" not in item.path.parts
+
+    items.sort(key=place)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -20,8 +20,8 @@ LENIENT = QualityThresholds(
 )
 
 
-WORLDS = {"pyspark": 6}
-"""Spark needs a second or more for each world, and runs the same expressions as the other engines."""
+WORLDS = {"pyspark": 3}
+"""Spark needs several seconds for each world, and runs the same expressions as the other engines."""
 
 
 def test_landed_is_clean_and_merged_and_rejected(engine: Engine) -> None:

@@ -19,6 +19,10 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return open_engine(request.param)
 
 
+on_embedded_engines = pytest.mark.parametrize("engine", ["duckdb", "polars"], indirect=True)
+"""For many small cases of what another test shows on Spark, too: it takes seconds for what others do in a moment."""
+
+
 @pytest.fixture(scope="session")
 def as_of() -> datetime:
     """The instant from which activity is judged."""

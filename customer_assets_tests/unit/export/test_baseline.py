@@ -21,6 +21,7 @@ from customer_assets.processing.engines import Engine, open_engine
 from customer_assets.processing.rules import CLEAN_COLUMNS, Frame
 from customer_assets.processing.schemas import CLEAN_SCHEMA, clean_schema
 from customer_assets_tests.harness.records.clean_customers import clean_customer
+from customer_assets_tests.harness.records.engines import on_embedded_engines
 
 INSTANT = datetime(2026, 11, 24, 3, 0, 9, 999_999, tzinfo=UTC)
 BEFORE = [clean_customer(number, f"Name {number}") for number in range(1, 6)]
@@ -66,16 +67,23 @@ def totals(changes: Changes) -> Changes:
         pytest.param([{**BEFORE[0], "full_name": "Other"}, *BEFORE[1:]], counts(0, 1, 0, 4), id="one renamed"),
         pytest.param([clean_customer(9), *BEFORE[1:]], counts(1, 0, 1, 4), id="one gone, one added"),
         pytest.param([], counts(0, 0, 5, 0), id="all gone"),
-        pytest.param(
-            [{**BEFORE[0], "data_quality_score": 90}, BEFORE[1], clean_customer(7), clean_customer(8)],
-            counts(2, 1, 3, 1),
-            id="all at once",
-        ),
     ],
 )
+@on_embedded_engines
 def test_changes(engine: Engine, tmp_path: Path, now: list[dict[str, Any]], expected: Changes) -> None:
     """By id: added, changed, gone, unchanged."""
     assert totals(found(engine, BEFORE, now, tmp_path)) == expected
+
+
+def test_changes_of_every_kind_at_once(engine: Engine, tmp_path: Path) -> None:
+    """They are counted apart, and what is expected is made of the customers as they are now."""
+    now = [{**BEFORE[0], "data_quality_score": 90}, BEFORE[1], clean_customer(7), clean_customer(8)]
+    last_export, exporter, frame_now = kept(engine, BEFORE, tmp_path), DataExporter(engine), frame(engine, now)
+    changes = changes_since(last_export, frame_now, engine)
+    assert changes is not None
+    assert totals(changes) == counts(2, 1, 3, 1)
+    assert matching_digest(last_export, frame_now, engine) is None
+    assert exporter.expected(frame_now, last_export) == exporter.expected(frame_now)
 
 
 def test_all_are_added_to_an_export_of_nobody(engine: Engine, tmp_path: Path) -> None:
@@ -226,6 +234,7 @@ def test_what_is_expected_of_the_same_customers_is_on_record(engine: Engine, tmp
         pytest.param([BEFORE[0], *BEFORE], id="one twice"),
     ],
 )
+@on_embedded_engines
 def test_what_is_expected_of_others_is_made_of_them(engine: Engine, tmp_path: Path, now: list[dict[str, Any]]) -> None:
     """The record is of no use then."""
     last_export, exporter = kept(engine, BEFORE, tmp_path), DataExporter(engine)
@@ -251,43 +260,70 @@ FIELDS: dict[str, Any] = {
 MORE: dict[str, Any] = {f"more_{number}": {} for number in range(60)}
 """More fields than one mask of null values has bits."""
 
+DATA: dict[str, dict[str, Any]] = {
+    "a": {},
+    "A": {"country": "DE", "spent": 0.0, "orders": 0, "vip": False, "born": datetime(1970, 1, 1, tzinfo=UTC)},
+    "b": {"country": "AT", "spent": 1.5, "more_59": "x"},
+}
+"""What customers have in these fields, by their ids."""
 
-@pytest.mark.parametrize(
-    ("fields", "change", "expected"),
-    [
-        pytest.param(FIELDS, {}, counts(0, 0, 0, 3), id="nothing"),
-        pytest.param(FIELDS | MORE, {}, counts(0, 0, 0, 3), id="nothing, beyond the first mask"),
-        pytest.param(FIELDS, {"country": None}, counts(0, 1, 0, 2), id="a value gone"),
-        pytest.param(FIELDS, {"country": "BE"}, counts(0, 1, 0, 2), id="another text"),
-        pytest.param(FIELDS, {"market_segment": "unknown"}, counts(0, 1, 0, 2), id="another word"),
-        pytest.param(FIELDS, {"spent": None}, counts(0, 1, 0, 2), id="null, not 0.0"),
-        pytest.param(FIELDS, {"orders": None}, counts(0, 1, 0, 2), id="null, not 0"),
-        pytest.param(FIELDS, {"vip": None}, counts(0, 1, 0, 2), id="null, not false"),
-        pytest.param(FIELDS, {"born": None}, counts(0, 1, 0, 2), id="null, not the epoch"),
-        pytest.param(FIELDS | MORE, {"more_59": "x"}, counts(0, 1, 0, 2), id="a value come, beyond the first mask"),
-        pytest.param(FIELDS, {"customer_id": "aa"}, counts(1, 0, 1, 2), id="another id"),
-    ],
-)
-def test_a_change_in_a_field_of_the_users_own_is_one(
-    engine: Engine, tmp_path: Path, fields: dict[str, Any], change: dict[str, Any], expected: Changes
-) -> None:
-    """Null equals null and nothing else; ids are compared letter by letter."""
+
+def with_fields_of_their_own(customer_id: str, fields: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Make a clean customer that has more fields than usual."""
+    usual = clean_customer(0, f"Name {customer_id}", market_segment="DACH")
+    return usual | dict.fromkeys(fields) | {"customer_id": customer_id} | values
+
+
+def compare(
+    engine: Engine, folder: Path, fields: dict[str, Any], before: list[dict[str, Any]], now: list[dict[str, Any]]
+) -> Changes:
+    """Compare customers with an export of others; check that only equal ones have the export's digest."""
     mapping = RecordMapping.model_validate({"id_type": "text", "market_segment": "segment", "fields": fields})
-    theirs = [
-        clean_customer(0, f"Name {name}", market_segment="DACH") | {"customer_id": name, **dict.fromkeys(fields)} | own
-        for name, own in {
-            "a": {},
-            "A": {"country": "DE", "spent": 0.0, "orders": 0, "vip": False, "born": datetime(1970, 1, 1, tzinfo=UTC)},
-            "b": {"country": "AT", "spent": 1.5, "more_59": "x"},
-        }.items()
-    ]
-    path, now = tmp_path / "kept.parquet", [theirs[0], {**theirs[1], **change}, theirs[2]]
-    exporter = DataExporter(engine, mapping=mapping)
-    before, after = (engine.from_arrow(pa.Table.from_pylist(rows, clean_schema(mapping))) for rows in (theirs, now))
+    earlier, later = (engine.from_arrow(pa.Table.from_pylist(rows, clean_schema(mapping))) for rows in (before, now))
+    path = folder / "kept.parquet"
     with ExportBaseline(path, clock=lambda: INSTANT, mapping=mapping) as keeping:
-        exporter.export_customers(before, tmp_path / "customers.json", keeping)
-    changes = changes_since(path, after, engine, mapping)
+        DataExporter(engine, mapping=mapping).export_customers(earlier, folder / "customers.json", keeping)
+    assert (matching_digest(path, later, engine, mapping) is None) is (before != now)
+    assert changes_since(path, later, engine) is None
+    changes = changes_since(path, later, engine, mapping)
     assert changes is not None
-    assert totals(changes) == expected
-    assert (matching_digest(path, after, engine, mapping) is None) is bool(change)
-    assert changes_since(path, after, engine) is None
+    return totals(changes)
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "a value gone": {"country": None},
+    "another text": {"country": "BE"},
+    "another word": {"market_segment": "unknown"},
+    "null, not 0.0": {"spent": None},
+    "null, not 0": {"orders": None},
+    "null, not false": {"vip": None},
+    "null, not the epoch": {"born": None},
+    "a value come, beyond the first mask": {"more_59": "x"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@on_embedded_engines
+def test_a_change_in_a_field_of_the_users_own_is_one(engine: Engine, tmp_path: Path, change: dict[str, Any]) -> None:
+    """Null equals null and nothing else."""
+    fields = FIELDS | MORE if "more_59" in change else FIELDS
+    before = [with_fields_of_their_own(customer_id, fields, values) for customer_id, values in DATA.items()]
+    now = [before[0], {**before[1], **change}, before[2]]
+    assert compare(engine, tmp_path, fields, before, now) == (counts(0, 1, 0, 2) if change else counts(0, 0, 0, 3))
+
+
+@on_embedded_engines
+def test_ids_are_compared_letter_by_letter(engine: Engine, tmp_path: Path) -> None:
+    """Another letter makes another customer."""
+    before = [with_fields_of_their_own(customer_id, FIELDS, values) for customer_id, values in DATA.items()]
+    now = [before[0], {**before[1], "customer_id": "aa"}, before[2]]
+    assert compare(engine, tmp_path, FIELDS, before, now) == counts(1, 0, 1, 2)
+
+
+def test_all_these_changes_at_once(engine: Engine, tmp_path: Path) -> None:
+    """Each in a customer of its own; one more has another id."""
+    fields, changes = FIELDS | MORE, [*CHANGES.values(), {"customer_id": "aa"}]
+    before = [with_fields_of_their_own(str(number), fields, DATA["A"]) for number in range(len(changes))]
+    now = [{**customer, **change} for customer, change in zip(before, changes, strict=True)]
+    assert compare(engine, tmp_path, fields, before, now) == counts(1, len(CHANGES) - 1, 1, 1)
