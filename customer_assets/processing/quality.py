@@ -34,8 +34,8 @@ CHECK_DESCRIPTIONS: Mapping[str, str] = {
     "low_quality_share_within_limit": f"The share of customers that score below {MEDIUM_FROM} is within its limit.",
     "rejected_share_within_limit": "The share of records without a usable id is within its limit.",
     "no_field_is_lost": "No expected field is missing from nearly all records, and none from many more than last time.",
-    "no_mass_deletion": "Few enough customers of the last export are gone.",
-    "source_is_the_same": "The customers come from where those of the last export came from.",
+    "no_mass_deletion": "Not too many customers of the last export are gone.",
+    "source_is_the_same": "The customers come from the same source as those of the last export.",
     "customer_id_is_unique": "Each customer appears once.",
     "every_record_is_accounted_for": "Every record of the crawl became a clean customer, was merged into one, was "
     "excluded by the filter, or was rejected.",
