@@ -88,7 +88,8 @@ def message(
             f"{asset} is overdue: it was last published on {published}."
             if published
             else f"{asset} was never published.",
-            f"A new one was due on {written_instant(age.due_at)}. Either no run starts, or the runs fail.",
+            f"{'A new one' if published else 'It'} was due on {written_instant(age.due_at)}. "
+            "Either no run starts, or the runs fail.",
         ]
     runbook = RUNBOOK if event is Event.STALE else ""
     return {
