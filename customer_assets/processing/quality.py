@@ -356,15 +356,19 @@ def _no_mass_deletion(figures: QualityMetrics, thresholds: QualityThresholds) ->
     return _at_most(name, _share(last.gone, last.customers), limit, what)
 
 
+def _named(source: str) -> str:
+    return f"the {source}" if source == SIMULATOR else source or "an unknown source"
+
+
 def _source_is_the_same(figures: QualityMetrics, thresholds: QualityThresholds) -> CheckResult:
     """Let a real API follow the simulator, but nothing else take a real API's place unless that is allowed."""
     name, last = "source_is_the_same", figures.last_export
-    now, before = figures.source or "unknown", last.source if last else ""
+    before = last.source if last else ""
     is_same = before in ("", figures.source)
     passed = is_same or before == SIMULATOR or thresholds.allow_other_source
-    text = f"the customers come from {now}"
+    text = f"the customers come from {_named(figures.source)}"
     if not is_same:
-        text += f", those of the last export came from {before}"
+        text += f", those of the last export came from {_named(before)}"
     if not passed:
         text += "; set allow_other_source for one run if that is meant"
     return _verdict(name, None if passed else Severity.ERROR, not is_same, thresholds.allow_other_source, text)
