@@ -69,7 +69,7 @@ def build_external_assets(sync: Sync, source: str, quarantine: str) -> list[dg.A
             owners=sync.owners,
             kinds={"api"},
             tags=PERSONAL_DATA,
-            description=f"Where the customers come from: {source}. Each sync observes how many customers it counts.",
+            description=f"The source of the customers: {source}. Each sync observes how many customers it counts.",
         ),
         dg.AssetSpec(
             sync.key(QUARANTINE),

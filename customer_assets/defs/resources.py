@@ -58,7 +58,7 @@ LOCAL_STORES = ("memory:", "sqlite:")
 EMBEDDED_IDENTITY = "embedded-simulator:"
 """Names the simulator in the page store: its port changes, but the same settings serve the same pages."""
 
-NOT_REAL = "No base URL is set: these customers are the embedded simulator's, made up; no real API is called."
+NOT_REAL = "No API is set: these customers are made up by the embedded simulator."
 """Logged once a crawl, so that nobody takes the simulator's customers for real ones."""
 
 SIMULATED_CHANGES = Incremental(parameter="updated_since", field="updated_at")

@@ -84,12 +84,9 @@ def message(
     if event is Event.RECOVERED:
         lines = [f"{job} publishes again: {asset} is from {published}."]
     else:
-        lines = [
-            f"{asset} is overdue: it was last published on {published}."
-            if published
-            else f"{asset} was never published.",
-            f"A new one was due on {written_instant(age.due_at)}. Either no run starts, or the runs fail.",
-        ]
+        last = f"is overdue: it was last published on {published}" if published else "was never published"
+        due = f"{'A new one' if published else 'It'} was due on {written_instant(age.due_at)}"
+        lines = [f"{asset} {last}.", f"{due}. Either no run starts, or the runs fail."]
     runbook = RUNBOOK if event is Event.STALE else ""
     return {
         "text": compose_text(lines, environment, {"Asset": asset_url, "What to do": runbook}),

@@ -34,8 +34,8 @@ CHECK_DESCRIPTIONS: Mapping[str, str] = {
     "low_quality_share_within_limit": f"The share of customers that score below {MEDIUM_FROM} is within its limit.",
     "rejected_share_within_limit": "The share of records without a usable id is within its limit.",
     "no_field_is_lost": "No expected field is missing from nearly all records, and none from many more than last time.",
-    "no_mass_deletion": "Few enough customers of the last export are gone.",
-    "source_is_the_same": "The customers come from where those of the last export came from.",
+    "no_mass_deletion": "Not too many customers of the last export are gone.",
+    "source_is_the_same": "The customers come from the same source as those of the last export.",
     "customer_id_is_unique": "Each customer appears once.",
     "every_record_is_accounted_for": "Every record of the crawl became a clean customer, was merged into one, was "
     "excluded by the filter, or was rejected.",
@@ -356,15 +356,19 @@ def _no_mass_deletion(figures: QualityMetrics, thresholds: QualityThresholds) ->
     return _at_most(name, _share(last.gone, last.customers), limit, what)
 
 
+def _named(source: str) -> str:
+    return f"the {source}" if source == SIMULATOR else source or "an unknown source"
+
+
 def _source_is_the_same(figures: QualityMetrics, thresholds: QualityThresholds) -> CheckResult:
     """Let a real API follow the simulator, but nothing else take a real API's place unless that is allowed."""
     name, last = "source_is_the_same", figures.last_export
-    now, before = figures.source or "unknown", last.source if last else ""
+    before = last.source if last else ""
     is_same = before in ("", figures.source)
     passed = is_same or before == SIMULATOR or thresholds.allow_other_source
-    text = f"the customers come from {now}"
+    text = f"the customers come from {_named(figures.source)}"
     if not is_same:
-        text += f", those of the last export came from {before}"
+        text += f", those of the last export came from {_named(before)}"
     if not passed:
         text += "; set allow_other_source for one run if that is meant"
     return _verdict(name, None if passed else Severity.ERROR, not is_same, thresholds.allow_other_source, text)

@@ -5,6 +5,7 @@ A figure is rounded here and nowhere else, so it looks the same wherever the rep
 
 import math
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 
 MINUS = "−"  # the minus sign, which is as wide as a plus and does not wrap
 NOTHING = "–"  # an en dash, for a figure that there is none of
@@ -14,8 +15,13 @@ def number(value: float | None, digits: int = 0) -> str:
     """Write a number: 1200 → `1,200`, -3 → `−3`; None or NaN → `–`."""
     if value is None or math.isnan(value):
         return NOTHING
-    written = f"{value:,.{digits}f}"
-    return written.replace("-", MINUS) if float(written.replace(",", "")) else written.removeprefix("-")
+    rounded = round_half_up(value, digits)
+    return f"{rounded:,.{digits}f}".replace("-", MINUS) if rounded else f"{0:.{digits}f}"
+
+
+def round_half_up(value: float, digits: int) -> Decimal:
+    """Round as people do, and by the digits that a reader sees: 99.25 → 99.3, not the 99.2 of Python's `round`."""
+    return Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
 
 
 def score(value: float | None) -> str:
@@ -27,14 +33,14 @@ def difference(value: float | None, digits: int = 0, none: str = "no change") ->
     """Write a difference with its sign: 3 → `+3`, -3 → `−3`; one that rounds to 0 → `none`; None → ``."""
     if value is None:
         return ""
-    if not round(value, digits):
+    if not round_half_up(value, digits):
         return none
     return f"{'+' if value > 0 else ''}{number(value, digits)}"
 
 
 def percent(share: float) -> str:
     """Write a share: 0.417 → `41.7 %`. A little never shows as nothing, nor nearly all as all."""
-    written = f"{share * 100:.1f}"
+    written = f"{round_half_up(round(share * 100, 9), 1):.1f}"
     if written == "0.0" and share > 0:
         return "< 0.1 %"
     return "> 99.9 %" if written == "100.0" and share < 1 else f"{written} %"

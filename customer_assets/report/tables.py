@@ -15,6 +15,14 @@ from customer_assets.report import formats
 from customer_assets.report.aggregates import BREAKDOWNS, FEWEST_PER_VALUE, OTHER
 from customer_assets.report.formats import pluralize, sentence, words
 
+SHARES = {
+    "low_quality_share_within_limit",
+    "rejected_share_within_limit",
+    "no_field_is_lost",
+    "no_mass_deletion",
+}
+"""Checks that measure a share. The others count, or measure points."""
+
 PARTLY_GENERATED = "partly generated"
 
 TITLES: Mapping[str, str] = {
@@ -139,7 +147,7 @@ def verdict(report: Mapping[str, Any]) -> Verdict | None:
 
 
 def _check(check: Mapping[str, Any]) -> Check:
-    is_share = "share" in check["name"]
+    is_share = check["name"] in SHARES
     return Check(
         claim=sentence(words(check["name"])),
         result="passed" if check["passed"] else "failed" if check["severity"] == "ERROR" else "warning",
@@ -151,7 +159,8 @@ def _check(check: Mapping[str, Any]) -> Check:
 
 def _measure(value: float | None, *, is_share: bool) -> str:
     if value is None or not is_share:
-        return formats.number(value, 0 if value is None or value == round(value) else 1)
+        stored = None if value is None else round(value, 2)  # as the report's means are, so that both round alike
+        return formats.number(stored, 0 if stored is None or stored == round(stored) else 1)
     return formats.percent(value)
 
 

@@ -178,7 +178,7 @@ def test_the_simulator_never_replaces_a_real_export(
     good = export_of(made).read_bytes()
     origin = api.url.removesuffix("/api")
     assert failed_checks(run(resources(simulator, **quiet), instance)) == {
-        "source_is_the_same": "the customers come from embedded simulator, those of the last export came from "
+        "source_is_the_same": "the customers come from the embedded simulator, those of the last export came from "
         f"{origin}; set allow_other_source for one run if that is meant"
     }
     other = serve_api(PlainAPI([customer(number) for number in range(1, 9)]))

@@ -71,7 +71,7 @@ def test_an_overdue_export_is_described_for_people_and_machines() -> None:
 def test_an_export_that_never_was_is_overdue_too() -> None:
     """A sync that was set up and never started."""
     found = message(Event.STALE, ExportAge(None, DUE, DUE), job="acme_job", asset="acme/customer_export")
-    assert found["text"].startswith("acme/customer_export was never published.\nA new one was due")
+    assert found["text"].startswith("acme/customer_export was never published.\nIt was due on 26 November")
     assert (found["last_export_at"], found["asset_url"]) == (None, "")
 
 

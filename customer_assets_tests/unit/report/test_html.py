@@ -81,7 +81,7 @@ def test_the_page_shows_what_the_report_holds() -> None:
         "12 customers, mean data quality 100.0 of 100",
         "These customers are not real: they come from the embedded simulator.",
         "Good, and published",
-        "Mean quality meets threshold The mean score 96.25 meets the target 90 passed 96.2 90",
+        "Mean quality meets threshold The mean score 96.25 meets the target 90 passed 96.3 90",
         "3 added, 2 changed, 1 gone, 7 unchanged",
         "Customer tier generated",
         "Completeness by field",

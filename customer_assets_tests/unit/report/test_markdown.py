@@ -25,7 +25,7 @@ def test_a_full_report_shows_how_the_records_came() -> None:
     assert "| Merged into a better duplicate | 2 | 12.5 % | ██▌ |" in text
     assert "| Email | 10 | 71.4 % |" in text
     assert "| Email | 4 | 28.6 % |" in text
-    assert "| No id | 1 | 6.2 % |" in text
+    assert "| No id | 1 | 6.3 % |" in text
     assert "| Throttled | 1 |" in text
 
 
@@ -34,7 +34,7 @@ def test_verdict_source_and_badges_stand_at_the_top() -> None:
     text = markdown(report_of(sums(), verdicts=[verdict(), verdict("customer_id_is_unique", "ERROR")]))
     assert "\nThese customers are not real: they come from the embedded simulator.\n" in text
     assert "**Not published.** 1 of 2 checks failed. The last good export stays in place." in text
-    assert "| Customer id is unique | failed | 96.2 | 90 | The mean score 96.25 meets the target 90 |" in text
+    assert "| Customer id is unique | failed | 96.3 | 90 | The mean score 96.25 meets the target 90 |" in text
     assert "## Customer tier (generated)" in text
     assert text.index("**Not published.**") < text.index("## Data quality")
 

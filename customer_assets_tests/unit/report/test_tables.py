@@ -44,6 +44,7 @@ def test_checks_show_score_and_threshold_the_failed_ones_first() -> None:
             verdicts=[
                 verdict(),
                 verdict("rejected_share_within_limit", "WARN", score=0.0625, threshold=0.05),
+                verdict("no_field_is_lost", "WARN", score=0.0254, threshold=0.99),
                 verdict("customer_id_is_unique", "ERROR", score=12.0, threshold=1_200.0, description="ids repeat"),
                 verdict("low_quality_share_within_limit", score=float("nan"), threshold=0.1),
             ],
@@ -52,8 +53,9 @@ def test_checks_show_score_and_threshold_the_failed_ones_first() -> None:
     assert found
     assert [(check.claim, check.result, check.score, check.threshold) for check in found.checks] == [
         ("Customer id is unique", "failed", "12", "1,200"),
-        ("Rejected share within limit", "warning", "6.2 %", "5.0 %"),
-        ("Mean quality meets threshold", "passed", "96.2", "90"),
+        ("Rejected share within limit", "warning", "6.3 %", "5.0 %"),
+        ("No field is lost", "warning", "2.5 %", "99.0 %"),
+        ("Mean quality meets threshold", "passed", "96.3", "90"),
         ("Low quality share within limit", "passed", "–", "10.0 %"),
     ]
     assert found.checks[0] == Check("Customer id is unique", "failed", "12", "1,200", "Ids repeat")
