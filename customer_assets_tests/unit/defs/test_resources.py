@@ -166,3 +166,17 @@ def test_the_report_is_for_people_and_machines(serve_api: Serve, resources: Reso
     assert event.metadata["page"].value == str(report.with_suffix(".html"))
     for text in [*texts, shown]:
         assert not re.search(r"(First|Last|person)\d", text)
+
+
+def test_an_engine_spills_into_the_staging_area(tmp_path: Path) -> None:
+    """Unless a setting names a place: private, and swept with the rest that a killed run leaves."""
+    directory = DataDirectory(path=str(tmp_path / "data"))
+    for processing, expected in (
+        (ProcessingResource(), directory.spill_dir),
+        (ProcessingResource(spill_dir=str(tmp_path / "own")), tmp_path / "own"),
+    ):
+        engine = processing.open_engine(directory.spill_dir)
+        assert processing.processor(None, spill_dir=directory.spill_dir).engine is engine
+        found = engine.connection.execute("SELECT current_setting('temp_directory')").fetchone()  # type: ignore[attr-defined]
+        assert found == (str(expected),)
+    assert directory.spill_dir.parent.parent == tmp_path / "data" / "lake" / ".staging"
