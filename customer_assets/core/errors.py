@@ -15,6 +15,7 @@ CustomerAssetsError
 │   └── DamagedTableError       stop: materialise the named asset again
 ├── QualityGateError            stop: the data is not fit to publish
 ├── SupersededError             stop: newer customers are already published
+├── AbandonedStepError          stop: the run that the step belongs to has ended
 └── PublishError                retry later: the published file is still the previous one, unless it says otherwise
 
 No message, attribute or repr holds an API key or a customer's data. Errors private to one room belong in that room.
@@ -227,6 +228,21 @@ class SupersededError(CustomerAssetsError):
         super().__init__(
             f"{path} was not replaced: customers of a newer crawl are there already, or are being published by another "
             "run. Nothing needs to be done, unless no other run publishes: then materialise all assets."
+        )
+
+
+class AbandonedStepError(CustomerAssetsError):
+    """A step outlived the process that started it, so nobody would learn of what it publishes.
+
+    Attributes:
+        path: What was not replaced.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Name what was not replaced."""
+        self.path = path
+        super().__init__(
+            f"{path} was not replaced: the process that started this step has ended, and its run with it. Run again."
         )
 
 

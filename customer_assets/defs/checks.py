@@ -73,7 +73,7 @@ def _checks_of_clean_customers(sync: Sync) -> dg.AssetChecksDefinition:
             rejected = rejected_metadata(crawl, data_directory.layout.quarantine_file)
             verdicts = quality_thresholds.judge(figures, crawl)
             if blocking_failures(verdicts):
-                exporter = DataExporter(processing.open_engine(), mapping=cleaning.mapping)
+                exporter = DataExporter(processing.open_engine(data_directory.spill_dir), mapping=cleaning.mapping)
                 sums = exporter.generate_summary_report(clean_customers)
                 _, report = data_directory.publish_report(sums, cleaning, verdicts)
                 context.log.warning("Not published; the report is %s.", report.with_suffix(".html"))
@@ -100,7 +100,8 @@ def _check_of_the_export(sync: Sync) -> dg.AssetChecksDefinition:
             document = files.pop(Format.JSON)
             reading = aside.submit(read_export, document, mapping)
             copies = {path: aside.submit(read_copy, path, form, mapping) for form, path in files.items()}
-            expected = DataExporter(processing.open_engine(), mapping=mapping).expected(clean_customers, last_export)
+            exporter = DataExporter(processing.open_engine(data_directory.spill_dir), mapping=mapping)
+            expected = exporter.expected(clean_customers, last_export)
         try:
             found = reading.result()
             differing = [path.name for path, copy in copies.items() if copy.result() != expected]

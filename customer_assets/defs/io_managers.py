@@ -187,7 +187,8 @@ def build_io_manager(sync: Sync) -> dg.IOManagerDefinition:
         """Keep frames as Parquet files in the data directory's lake, read and written by the chosen engine."""
         directory, processing = (getattr(context.resources, key) for key in keys)
         tables = {sync.key(RAW): directory.raw, sync.key(CLEAN): directory.clean}
-        manager = ParquetIOManager(directory.lake, processing.open_engine(), directory.staged_file, tables)
+        engine = processing.open_engine(directory.spill_dir)
+        manager = ParquetIOManager(directory.lake, engine, directory.staged_file, tables)
         yield manager
         if context.run is not None:  # outside of a run, a notebook reads its frames later: until the process ends
             manager.close()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import dagster as dg
@@ -298,17 +299,20 @@ class ProcessingResource(ProcessingOptions, Resource):
         """
         check_engine(self.engine, self.memory_limit or None)
 
-    def open_engine(self) -> Engine:
-        """Open the engine: one per thread, so that a run's frames can be joined and runs that overlap share none."""
-        return _engines.open(self.engine, self.memory_limit or None, self.spill_dir or None)
+    def open_engine(self, spill_dir: Path | None = None) -> Engine:
+        """Open the engine: one per thread, so that a run's frames can be joined and runs that overlap share none.
+
+        Args:
+            spill_dir: Where it puts what exceeds its memory, unless a setting names a place.
+        """
+        return _engines.open(self.engine, self.memory_limit or None, self.spill_dir or spill_dir)
 
     def processor(
-        self, as_of: datetime | None = None, mapping: RecordMapping = DEFAULT_RECORD
+        self, as_of: datetime | None = None, mapping: RecordMapping = DEFAULT_RECORD, spill_dir: Path | None = None
     ) -> CustomerDataProcessor:
         """Make the processor that cleans; activity is judged as of `as_of`, or of the setting's instant if None."""
-        return CustomerDataProcessor(
-            self.generation_seed, as_of or self.instant(), self.open_engine(), mapping=mapping, generate=self.generate
-        )
+        engine, as_of = self.open_engine(spill_dir), as_of or self.instant()
+        return CustomerDataProcessor(self.generation_seed, as_of, engine, mapping=mapping, generate=self.generate)
 
 
 class ThresholdsResource(QualityThresholds, Resource):

@@ -21,7 +21,8 @@ class ProcessingOptions(Settings):
         default="", description="The memory that DuckDB may use, such as 1GB. Empty: DuckDB's own default."
     )
     spill_dir: Annotated[LocalPath, Variable("CUSTOMER_ENGINE_SPILL_DIR")] = Field(
-        default="", description="Where DuckDB puts what exceeds its memory. Empty: DuckDB's own default."
+        default="",
+        description="Where DuckDB puts what exceeds its memory. Empty: below lake/.staging, swept.",
     )
     generation_seed: int = Field(default=0, description="Chooses the generated values; the same seed, the same values.")
     generate: bool = Field(

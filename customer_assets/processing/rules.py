@@ -30,16 +30,19 @@ from customer_assets.core.record_mapping import DEFAULT_RECORD, CategorySource, 
 Frame = nw.LazyFrame[Any]
 """A lazy frame of any engine."""
 
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 """Raise it with every change of an answer: Dagster shows what was cleaned by older rules."""
 
 ACTIVE_WITHIN = timedelta(days=90)
 CLOCKS_DIFFER_BY = timedelta(minutes=5)
 """An instant that lies no further ahead counts as now."""
-NOBODY_BY = datetime(1900, 1, 1, tzinfo=UTC)
+ZONES_REACH = timedelta(hours=14)
+"""How far midnight lies from that of UTC in the farthest time zone."""
+NOBODY_BY = datetime(1900, 1, 1, tzinfo=UTC) + ZONES_REACH
 """No customer was active by then: 0001-01-01 is how .NET writes "never", and 1900-01-01 how spreadsheets do."""
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""How everything else writes "never"."""
+NEVER = (UNIX_EPOCH - ZONES_REACH, UNIX_EPOCH + ZONES_REACH)
+"""How everything else writes "never": 1970-01-01 in any time zone; MySQL has it begin a second later."""
 ENGAGEMENT_FROM = (0.66, 0.33)
 """Of a scaled score: from where it is high, and from where it is medium."""
 JUDGED_BY = {"engagement_level": "engagement_score", "activity_status": "last_active_at"}
@@ -284,7 +287,8 @@ def _smallest_reaching(level: float, scale: float) -> float:
 def _is_past(as_of: datetime) -> nw.Expr:
     """Say whether the last activity is a date that has come, and does not mean "never"; not null itself."""
     date = nw.col("last_active_at")
-    return ((date <= as_of + CLOCKS_DIFFER_BY) & (date > NOBODY_BY) & (date != UNIX_EPOCH)).fill_null(value=False)
+    has_come = (date <= as_of + CLOCKS_DIFFER_BY) & (date > NOBODY_BY)
+    return (has_come & ~date.is_between(*NEVER)).fill_null(value=False)
 
 
 # --- duplicates ---------------------------------------------------------------------------------------

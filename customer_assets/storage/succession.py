@@ -14,6 +14,7 @@ Of two runs, either the older one sees the newer one's claim or record, or the n
 An edition can be several files: each has its claim, and all claims stay until the edition is on record.
 """
 
+import multiprocessing
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from customer_assets.core.errors import SupersededError
+from customer_assets.core.errors import AbandonedStepError, SupersededError
 from customer_assets.storage.private_files import OWNER_ONLY
 from customer_assets.storage.temporaries import find_temporaries
 
@@ -77,7 +78,9 @@ class Succession:
 
         Raises:
             SupersededError: A newer edition is published already, or is being published.
+            AbandonedStepError: The process that started this one has ended.
         """
+        require_parent(str(target))
         self._targets[target] = False
         os.close(os.open(self._claim(target), os.O_CREAT | os.O_WRONLY, OWNER_ONLY))
         if self._is_superseded(target):
@@ -118,6 +121,17 @@ class Succession:
     def _is_superseded(self, target: Path) -> bool:
         claimed = [edition for _, edition in _claims(target)]
         return any(map(self._edition.is_older_than, [*claimed, self._published()]))
+
+
+def require_parent(path: str) -> None:
+    """Refuse to publish at a path for a run that has ended: a killed run's steps can outlive it in processes of theirs.
+
+    Raises:
+        AbandonedStepError: The process that started this one has ended.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
+        raise AbandonedStepError(path)
 
 
 def newest_claim(target: Path) -> int:

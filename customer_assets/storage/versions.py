@@ -33,6 +33,7 @@ from customer_assets.storage.parquet import file_digest
 from customer_assets.storage.private_files import failing_file, private_directory
 from customer_assets.storage.publish import publish_link, resolve
 from customer_assets.storage.staging import OWNER, StagingArea
+from customer_assets.storage.succession import require_parent
 
 Facts = TypeVar("Facts", bound=BaseModel)
 
@@ -180,7 +181,9 @@ class Table(Generic[Facts]):
 
         Raises:
             PublishError: They could not be committed; says whether the old version is still current.
+            AbandonedStepError: The process that started this one has ended.
         """
+        require_parent(self.file)
         files = {self.name: staged, **(more or {})}
         names = {part: self._new_name(part) for part in files}
         pending = self._staging().pending

@@ -111,6 +111,19 @@ def test_the_instance_is_ready_for_production() -> None:
     assert config["telemetry"] == {"enabled": False}
 
 
+def test_the_manual_says_how_a_killed_run_frees_its_slot() -> None:
+    """For syncs in another project, with this instance's own settings: Dagster's defaults keep the slot."""
+    config, _ = dagster_instance_config(str(DEPLOY))
+    manual = deploy_text("OPERATING.md")
+    shown: dict[str, Any] = {}
+    for written in re.findall(r"^- `((?:concurrency|run_monitoring): .*?)`: ", manual, re.MULTILINE):
+        shown |= yaml.safe_load(written)
+    assert shown["concurrency"]["pools"].items() <= config["concurrency"]["pools"].items()
+    assert shown["run_monitoring"].items() <= config["run_monitoring"].items()
+    assert config["run_monitoring"]["free_slots_after_run_end_seconds"] > 0
+    assert "dagster instance concurrency set acme_api 1" in manual
+
+
 # --- containers ---------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
@@ -13,7 +14,8 @@ from typing import TypeVar
 from customer_assets.api.page_store.base import checksum
 from customer_assets.core.errors import PageStoreError
 from customer_assets.core.models import Page
-from customer_assets.storage.locks import NO_LOCKS
+from customer_assets.storage.locks import LEFT_BEHIND_AFTER_S, NO_LOCKS
+from customer_assets.storage.private_files import OWNER_ONLY
 
 logger = logging.getLogger("customer_assets.api")
 
@@ -68,7 +70,8 @@ PRAGMAS = ("page_size = 16384", "journal_mode = TRUNCATE", "synchronous = OFF", 
 class SQLitePageStore:
     """Keeps pages in one file that only its owner can read.
 
-    A file that is damaged or not SQLite's is set aside with a warning: `pages.sqlite` → `pages.sqlite.damaged`.
+    A file that is damaged or not SQLite's is set aside with a warning: `pages.sqlite` → `pages.sqlite.damaged`. It may
+    hold customers, and is removed after a week.
 
     Args:
         path: The file; created if it is missing.
@@ -86,6 +89,7 @@ class SQLitePageStore:
         except (OSError, sqlite3.Error) as error:
             raise PageStoreError(f"The page store {path} cannot be opened: {error}.") from error
         self._sweep()
+        self._remove_set_aside()
 
     def numbers(self, crawl: str) -> Iterable[int]:
         """The numbers of the pages that are stored and have not expired, ascending."""
@@ -192,7 +196,7 @@ class SQLitePageStore:
             return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._create_private()
         connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
             for pragma in PRAGMAS:
@@ -203,13 +207,36 @@ class SQLitePageStore:
             raise
         return connection
 
+    def _create_private(self) -> None:
+        """Create the file unless it is there, and take access from everybody but its owner."""
+        descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_NONBLOCK, OWNER_ONLY)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError("it is not a file; move it away, or set another page store")
+            if found.st_mode & ~OWNER_ONLY & 0o777:
+                with suppress(PermissionError):  # another user's
+                    os.fchmod(descriptor, OWNER_ONLY)
+        finally:
+            os.close(descriptor)
+
     def _set_aside(self) -> None:
         """Rename a damaged file for anyone who wants to look; SQLite's journal of it is useless."""
-        aside = self._path.with_name(f"{self._path.name}.damaged")
-        logger.warning("The page store %s is damaged and was replaced; the old file is %s.", self._path, aside.name)
-        self._path.replace(aside)
+        text = "The page store %s is damaged and was replaced. The old file is %s; it is removed after a week."
+        logger.warning(text, self._path, self._aside.name)
+        os.utime(self._path, (self._clock(), self._clock()))  # its week begins
+        self._path.replace(self._aside)
         for suffix in ("-journal", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+    @property
+    def _aside(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.damaged")
+
+    def _remove_set_aside(self) -> None:
+        with suppress(OSError):
+            if self._aside.stat().st_mtime < self._clock() - LEFT_BEHIND_AFTER_S:
+                self._aside.unlink()
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -165,6 +165,11 @@ class DataDirectory(StorageOptions, Resource):
         """Return the path of a new file, to be written now and published later; a killed process's are swept."""
         return self._staging().file(name)
 
+    @property
+    def spill_dir(self) -> Path:
+        """Where an engine puts what exceeds its memory: private, and swept once its process is gone."""
+        return self._staging().directory / "spill"
+
     @contextmanager
     def new_file(self, name: str) -> Iterator[Path]:
         """Give the block a staged file to write, and remove it if the block fails."""

@@ -35,11 +35,13 @@ from customer_assets.storage.staging import sweep
 class Processing(Protocol):
     """How customers are cleaned; see `resources.ProcessingResource`."""
 
-    def open_engine(self) -> Engine:
+    def open_engine(self, spill_dir: Path | None = None) -> Engine:
         """Open the engine."""
         ...
 
-    def processor(self, as_of: datetime | None = None, mapping: RecordMapping = ...) -> CustomerDataProcessor:
+    def processor(
+        self, as_of: datetime | None = None, mapping: RecordMapping = ..., spill_dir: Path | None = None
+    ) -> CustomerDataProcessor:
         """Return the processor that applies the rules as of an instant."""
         ...
 
@@ -182,8 +184,9 @@ class Eraser:
             return before
         version, file = self._directory.raw.fetch()
         try:
-            processor = self._processing.processor(datetime.fromisoformat(before.as_of), version.facts.mapping)
-            defects = count_defects(self._processing.open_engine().scan(file), processor.options)
+            as_of, spill_dir = datetime.fromisoformat(before.as_of), self._directory.spill_dir
+            processor = self._processing.processor(as_of, version.facts.mapping, spill_dir)
+            defects = count_defects(self._processing.open_engine(spill_dir).scan(file), processor.options)
         finally:
             file.unlink(missing_ok=True)
         return cleaning_summary(defects, processor.options, before.changes, version.facts)

@@ -1,7 +1,9 @@
 """DuckDB: the embedded default. Open, cast, sink, stream; nothing of the rules."""
 
 import errno
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -12,6 +14,7 @@ from customer_assets.core.errors import ConfigurationError
 from customer_assets.processing.rules import Frame
 from customer_assets.storage.parquet import escape_glob
 from customer_assets.storage.private_files import private_file
+from customer_assets.storage.staging import staging_area
 
 _OFFLINE = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 """Nothing is fetched from the network behind the user's back."""
@@ -26,6 +29,7 @@ class DuckDBEngine:
         settings: dict[str, str | bool | int | float | list[str]] = {**_OFFLINE, "preserve_insertion_order": False}
         if memory_limit is not None:
             settings["memory_limit"] = memory_limit
+        spill_dir = spill_dir or _default_spill_dir()
         if spill_dir is not None:
             settings["temp_directory"] = str(spill_dir)
         try:
@@ -59,3 +63,11 @@ class DuckDBEngine:
     def batches(self, frame: Frame, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """Compute the frame and hand it over piece by piece, in its order."""
         yield from frame.to_native().to_arrow_reader(batch_rows)
+
+
+def _default_spill_dir() -> Path | None:
+    """A private directory of this process; DuckDB's own would be in the working directory, for everybody to read."""
+    with suppress(OSError, RuntimeError):  # no home directory, or none that can be written
+        cache_dir = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+        return staging_area(cache_dir / "customer_assets" / "spill").directory / "spill"
+    return None

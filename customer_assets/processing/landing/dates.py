@@ -14,13 +14,22 @@ _ISO_8601 = re.compile(
 )
 """Narrower than `datetime.fromisoformat`, which accepts more with each version of Python."""
 
-_RFC_2822 = re.compile(
-    r"""(?: (?:MON|TUE|WED|THU|FRI|SAT|SUN) ,?\ )?
-        (?P<day>[0-9]{1,2}) \  (?P<month>[A-Z]{3}) \  (?P<year>[0-9]{4})
-        \  (?P<hour>[0-9]{2}) : (?P<minute>[0-9]{2}) (?: : (?P<second>[0-9]{2}) )?
-        (?: \ ? (?P<zone> Z | UT | [ECMP][SD]T | [+-][0-9]{2}[0-5][0-9] ) (?: \ \([^()]*\) )? )?""",
-    re.VERBOSE,
+_HOUR_24 = re.compile(
+    r"(?<=[T ]) 24 (?= (?: :00 (?: :00 (?:[.,]0+)? )? | 00 (?: 00 (?:[.,]0+)? )? )? (?:Z|[+-]|\Z) )", re.VERBOSE
 )
+"""ISO 8601 has two names for midnight: 24:00 is that at the end of the day."""
+
+_WEEKDAY = "(?:MON|TUE|WED|THU|FRI|SAT|SUN)"
+_DAY, _MONTH, _YEAR = "(?P<day>[0-9]{1,2})", "(?P<month>[A-Z]{3})", "(?P<year>[0-9]{4})"
+_TIME = "(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?"
+_ZONE = "(?P<zone>Z|UTC?|GMT|[ECMP][SD]T|[+-][0-9]{2}[0-5][0-9])"
+_COMMENT = r"(?: \([^()]*\))?"
+_MONTH_BY_NAME = (
+    re.compile(f"(?:{_WEEKDAY},? )?{_DAY} {_MONTH} {_YEAR} {_TIME}(?: ?{_ZONE}{_COMMENT})?"),
+    re.compile(f"{_WEEKDAY} {_MONTH} {_DAY} {_TIME}(?: {_ZONE})? {_YEAR}"),
+    re.compile(f"{_WEEKDAY} {_MONTH} {_DAY} {_YEAR} {_TIME}(?: (?:GMT)?{_ZONE}{_COMMENT})?"),
+)
+"""The dates of mails (RFC 2822); of C's `asctime`, with a zone as Java and Ruby write it; of JavaScript."""
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _AMERICAN_HOURS = {"E": -5, "C": -6, "M": -7, "P": -8}
 """Eastern, Central, Mountain and Pacific Standard Time, of RFC 2822, section 4.3; daylight time is an hour ahead."""
@@ -62,10 +71,11 @@ def parse_instant(value: object, missing: MissingValues = NO_MISSING_VALUES) -> 
 
 
 def instant_us(text: str) -> int | None:
-    """Read ISO 8601, RFC 2822, or seconds or milliseconds since 1970, as microseconds since 1970; else None.
+    """Read ISO 8601, a date with a month's name, or a number since 1970, as microseconds since 1970; else None.
 
     ISO 8601: calendar and week dates, basic and extended form, `T` or a blank between date and time, `Z` or an offset
     up to minutes, with or without a blank before it or a zone's name in brackets after it; date and time run together.
+    `24:00` is midnight at the end of a day. Also the dates of mails (RFC 2822), of C's `asctime` and of JavaScript.
     A trailing ` UTC`, ` GMT` or `[UTC]`, or no offset: UTC. Without a time: midnight. Digits beyond microseconds are
     dropped. An instant outside the years 1..9999 in UTC is none:
     `"9999-12-31T23:30:00-01:00"` → None, `"2023-02-29"` → None, `"1764000000"` → 2025-11-24T16:00:00Z.
@@ -74,38 +84,40 @@ def instant_us(text: str) -> int | None:
         return None
     text = _UTC_BY_NAME.sub("", _ZONE_BESIDE_OFFSET.sub(r"\1", text.upper()))
     text = _BLANK_BEFORE_ZONE.sub("", _COMPACT.sub(r"\1T\2", text))
-    if _ISO_8601.fullmatch(text):
+    on_time = _HOUR_24.sub("00", text)
+    if _ISO_8601.fullmatch(on_time):
         try:
-            return _microseconds(datetime.fromisoformat(text))
+            return _microseconds(datetime.fromisoformat(on_time), days=int(on_time != text))
         except ValueError:
             return None
-    if (mail := _RFC_2822.fullmatch(text)) is not None:
-        return _rfc_2822_us(mail)
+    for pattern in _MONTH_BY_NAME:
+        if (found := pattern.fullmatch(text)) is not None:
+            return _named_month_us(found)
     return _epoch_us(text)
 
 
-def _rfc_2822_us(found: re.Match[str]) -> int | None:
+def _named_month_us(found: re.Match[str]) -> int | None:
     day, year, hour, minute, second = (int(found[part] or 0) for part in ("day", "year", "hour", "minute", "second"))
     try:
         month = _MONTHS.index(found["month"]) + 1
-        zone = timezone(_rfc_2822_offset(found["zone"] or "Z"))
+        zone = timezone(_offset(found["zone"] or "Z"))
         return _microseconds(datetime(year, month, day, hour, minute, second, tzinfo=zone))
     except ValueError:
         return None
 
 
-def _rfc_2822_offset(zone: str) -> timedelta:
-    if zone in ("Z", "UT"):
+def _offset(zone: str) -> timedelta:
+    if zone in ("Z", "UT", "UTC", "GMT"):
         return timedelta()
     if zone.endswith("T"):
         return timedelta(hours=_AMERICAN_HOURS[zone[0]] + (zone[1] == "D"))
     return timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[3:]))
 
 
-def _microseconds(moment: datetime) -> int | None:
+def _microseconds(moment: datetime, days: int = 0) -> int | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    instant = (moment - _EPOCH) // _MICROSECOND
+    instant = (moment - _EPOCH + timedelta(days)) // _MICROSECOND
     return instant if FIRST_US <= instant <= LAST_US else None
 
 

@@ -17,7 +17,7 @@ from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.processing.landing.upsert import ContentHash, find_updates, hash_content, merge_rejected, upsert
 from customer_assets.processing.landing.writer import LandingWriter
 
-LANDING_VERSION = "2"
+LANDING_VERSION = "3"
 """Raise it when the same records would land as other rows: tables kept by incremental crawls are then read anew."""
 
 LONG_BEFORE = timedelta(days=1)

@@ -420,8 +420,9 @@ def activity_status(record: Any, as_of: datetime, options: Options | None = None
     options = options or {}
     value = value_at(record, "last_active_at", options)
     moment = None if isinstance(value, str) and text(value, options) is None else instant(value)
-    never = moment is not None and moment <= datetime(1900, 1, 1, tzinfo=UTC)
-    if moment is None or never or moment == datetime(1970, 1, 1, tzinfo=UTC) or moment > as_of + timedelta(minutes=5):
+    if moment is None or moment > as_of + timedelta(minutes=5) or moment <= datetime(1900, 1, 1, 14, tzinfo=UTC):
+        return "unknown"
+    if abs(moment - datetime(1970, 1, 1, tzinfo=UTC)) <= timedelta(hours=14):
         return "unknown"
     return "active" if as_of - moment <= timedelta(days=90) else "inactive"
 
@@ -448,8 +449,15 @@ MAIL_DATE = re.compile(
     r"(?: ?([^\s(]\S*)(?: \([^()]*\))?)?",
     re.ASCII,
 )
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+MAIL_ORDERS = {
+    r"[A-Z]{3} ([A-Z]{3}) (\d{1,2}) (\d\d:\d\d(?::\d\d)?)((?: \S+)?) (\d{4})": (2, 1, 5, 3, 4),
+    r"[A-Z]{3} ([A-Z]{3}) (\d{1,2}) (\d{4}) (\d\d:\d\d(?::\d\d)?)(?: (?:GMT(?=.))?(.*))?": (2, 1, 3, 4, 5),
+}
+"""Dates of C and JavaScript: where the parts of a mail's date stand in them."""
 MONTHS = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"
 MAIL_ZONES = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "UT": 0, "Z": 0}
+MAIL_ZONES |= {"UTC": 0, "GMT": 0}
 
 
 def instant(value: Any) -> datetime | None:
@@ -483,7 +491,11 @@ def epoch(digits: str) -> datetime | None:
 
 
 def mail_instant(date: str) -> datetime | None:
-    """Read a date as RFC 2822 has it."""
+    """Read a date as RFC 2822 has it, or as C or JavaScript does, in their order."""
+    for pattern, order in MAIL_ORDERS.items():
+        if (other := re.fullmatch(pattern, date, re.ASCII)) and date[:3] in WEEKDAYS:
+            date = " ".join((other[place] or "").strip() for place in order).strip()
+            break
     match = MAIL_DATE.fullmatch(date)
     if match is None or MONTHS.find(match[2]) % 3:
         return None
@@ -509,7 +521,9 @@ def iso_instant(date: str) -> datetime | None:
         midnight = calendar_day(day)
         if midnight is None or times == [""]:
             return None
-        return with_time(midnight, "".join(times)).astimezone(UTC)
+        time = "".join(times)
+        end_of_day = re.sub(r"^24(?=((:00){0,2}|(00){1,2}|:00:00[.,]0+|0000[.,]0+)( ?Z| ?[+-]|$))", "00", time)
+        return (with_time(midnight, end_of_day) + timedelta(end_of_day != time)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

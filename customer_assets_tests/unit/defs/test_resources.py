@@ -1,6 +1,7 @@
 """What assets are given, and what it refuses."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -166,3 +167,25 @@ def test_the_report_is_for_people_and_machines(serve_api: Serve, resources: Reso
     assert event.metadata["page"].value == str(report.with_suffix(".html"))
     for text in [*texts, shown]:
         assert not re.search(r"(First|Last|person)\d", text)
+
+
+def test_an_engine_spills_into_the_staging_area(tmp_path: Path) -> None:
+    """Unless a setting names a place: private, and swept with the rest that a killed run leaves."""
+    directory = DataDirectory(path=str(tmp_path / "data"))
+    for processing, expected in (
+        (ProcessingResource(), directory.spill_dir),
+        (ProcessingResource(spill_dir=str(tmp_path / "own")), tmp_path / "own"),
+    ):
+        engine = processing.open_engine(directory.spill_dir)
+        assert processing.processor(None, spill_dir=directory.spill_dir).engine is engine
+        found = engine.connection.execute("SELECT current_setting('temp_directory')").fetchone()  # type: ignore[attr-defined]
+        assert found == (str(expected),)
+    assert directory.spill_dir.parent.parent == tmp_path / "data" / "lake" / ".staging"
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"\xff", b"a\xc3"])
+def test_a_directory_whose_name_is_not_utf_8_is_refused_by_its_name(tmp_path: Path, name: bytes) -> None:
+    """No table, report or event could name it."""
+    path = f"{tmp_path}/{os.fsdecode(name)}"
+    with pytest.raises(ConfigurationError, match=r"CUSTOMER_DATA_DIR: .* is not UTF-8. Rename the directory"):
+        DataDirectory(path=path).check()

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -86,6 +87,17 @@ def test_batches_keep_order_and_schema(engine: Engine, lake: Path, as_of: dateti
 def test_scans_several_files(engine: Engine, lake: Path) -> None:
     """Several files are one frame."""
     assert engine.scan([lake, str(lake)]).collect().shape[0] == 2 * engine.scan(str(lake)).collect().shape[0]
+
+
+@pytest.mark.parametrize("name", ["[a]-1", "we?i*d", "{x,y}", "100%20", "it's; #1", "a=b", "\\d+", "~", "ümlaut"])
+def test_a_folder_of_any_name_is_read_and_written(engine: Engine, lake: Path, tmp_path: Path, name: str) -> None:
+    """No name is a pattern, a partition or a home directory."""
+    folder = tmp_path / name
+    folder.mkdir()
+    engine.sink(engine.scan(lake).select("position"), folder / f"{name}.parquet")
+    (rows,) = engine.scan(folder / f"{name}.parquet").select(nw.len()).collect().row(0)
+    assert rows == pq.read_metadata(lake).num_rows
+    assert [path.name for path in folder.iterdir()] == [f"{name}.parquet"]
 
 
 def test_raw_columns_survive_a_scan(engine: Engine, lake: Path) -> None:

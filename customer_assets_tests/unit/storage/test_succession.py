@@ -1,12 +1,15 @@
 """The order of editions: whatever is held up, and wherever, no older edition replaces a newer one."""
 
+import multiprocessing
 import shutil
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from customer_assets.core.errors import PublishError, SupersededError
+from customer_assets.core.errors import AbandonedStepError, PublishError, SupersededError
 from customer_assets.storage.publish import atomic_write
 from customer_assets.storage.succession import Edition, Succession, newest_claim
 from customer_assets_tests.harness.storage import file_operations
@@ -145,3 +148,54 @@ def test_a_folder_that_vanishes_is_not_called_a_newer_edition(shelf: Shelf) -> N
         atomic_write(shelf.path, succession),
     ):
         shutil.rmtree(shelf.path.parent)
+
+
+class Gone:
+    """The parent of a process, once it has ended."""
+
+    def is_alive(self) -> bool:
+        return False
+
+
+def test_a_step_that_outlives_its_run_publishes_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its run is marked as failed by then, and another one may be under way."""
+    shelf.publish(1)
+    monkeypatch.setattr(multiprocessing, "parent_process", Gone)
+    with pytest.raises(AbandonedStepError, match=r"was not replaced: the process that started this step has ended"):
+        shelf.publish(2)
+    assert shelf.path.read_text() == "1"
+    assert shelf.names() == ["out[1].json"]
+
+
+TELL_OF_THE_PARENT = """
+import os, sys, time
+from customer_assets.core.errors import AbandonedStepError
+from customer_assets.storage.succession import require_parent
+def step(ready):
+    require_parent("alive")
+    ready.set()
+    deadline_s = time.monotonic() + 30
+    while time.monotonic() < deadline_s:
+        try:
+            require_parent("file")
+        except AbandonedStepError:
+            os.write(1, b"abandoned")
+            return
+        time.sleep(0.01)
+if __name__ == "__main__":
+    import multiprocessing
+    context = multiprocessing.get_context(sys.argv[1])
+    ready = context.Event()
+    context.Process(target=step, args=(ready,)).start()
+    ready.wait(30)
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_process_notices_that_its_parent_was_killed(tmp_path: Path, method: str) -> None:
+    """Whichever way Dagster starts it."""
+    program = tmp_path / "program.py"
+    program.write_text(TELL_OF_THE_PARENT)
+    ended = subprocess.run([sys.executable, program, method], capture_output=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stdout) == (-9, b"abandoned")

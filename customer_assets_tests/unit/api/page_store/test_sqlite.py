@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -43,6 +44,35 @@ def test_a_file_that_is_no_store_is_put_aside(tmp_path: Path, caplog: pytest.Log
     opened.close()
     assert (tmp_path / "pages.sqlite.damaged").read_bytes() == content
     assert len(caplog.records) == 1
+
+
+def test_what_was_set_aside_is_removed_after_a_week(tmp_path: Path) -> None:
+    """It holds customers, and nobody may ever look."""
+    clock, aside = ManualClock(), tmp_path / "pages.sqlite.damaged"
+    (tmp_path / "pages.sqlite").write_bytes(b"not a database at all, by any means" * 40)
+    for days, is_kept in ((0, True), (6, True), (2, False)):
+        clock.now_s += days * 86_400
+        SQLitePageStore(tmp_path / "pages.sqlite", clock).close()
+        assert aside.exists() is is_kept
+        assert not is_kept or aside.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o666, 0o640, 0o755])
+def test_a_store_that_others_can_read_is_closed_to_them(tmp_path: Path, mode: int) -> None:
+    """Whoever opened it, by hand or under another umask."""
+    path = tmp_path / "pages.sqlite"
+    SQLitePageStore(path, ManualClock()).close()
+    path.chmod(mode)
+    SQLitePageStore(path, ManualClock()).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/null")])
+def test_what_is_no_file_is_named_at_once(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A pipe would be waited for, and written to."""
+    make(tmp_path / "pages.sqlite")
+    with pytest.raises(PageStoreError, match=r"pages\.sqlite cannot be opened: .*(is not a file|Is a directory)"):
+        SQLitePageStore(tmp_path / "pages.sqlite", ManualClock())
 
 
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:

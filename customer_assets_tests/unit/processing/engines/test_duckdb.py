@@ -1,7 +1,10 @@
-"""DuckDB as an engine: the memory that it may use, and no network."""
+"""DuckDB as an engine: the memory that it may use, where it puts the rest, and no network."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from customer_assets.core.errors import ConfigurationError
@@ -49,3 +52,32 @@ def test_duckdb_stays_offline() -> None:
         False,
         "UTC",
     ]
+
+
+def test_without_a_setting_it_spills_to_a_private_directory_that_is_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not to the working directory; what a killed process leaves goes when the next one opens an engine."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    program = (
+        "import os; from customer_assets.processing.engines import open_engine\n"
+        "engine = open_engine('duckdb', memory_limit='20MB')\n"
+        "engine.connection.execute('SET threads = 1')\n"
+        "engine.connection.execute('CREATE TABLE t AS SELECT md5(i::VARCHAR) m FROM range(600000) r(i)')\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=False)
+    left = [path for path in (tmp_path / "cache").rglob("*") if path.name.startswith("duckdb_temp")]
+    assert left, "it has spilled"
+    assert {path.stat().st_mode & 0o077 for path in left[0].parents[1:3]} == {0}
+    assert list((tmp_path / "work").iterdir()) == []
+    open_engine("duckdb")
+    assert not left[0].exists()
+
+
+def test_without_a_place_for_it_duckdb_has_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert open_engine("duckdb").from_arrow(pa.table({"a": [1]})).collect().shape == (1, 1)
