@@ -93,6 +93,26 @@ def test_a_wrong_mapping_is_named_with_what_is_there(
         assert api.requests <= 4 + 6
 
 
+@pytest.mark.parametrize(
+    "pages",
+    [
+        {**CURSOR, "from": "paging.after"},
+        {**CURSOR, "from": "header:X-After"},
+        {"type": "next_url", "from": "links.next", "size_parameter": "limit"},
+        {"type": "link_header", "size_parameter": "limit", "size": 500},
+    ],
+)
+def test_a_way_on_that_is_nowhere_is_named(pages: dict[str, Any], transport: str, clock: FakeClock) -> None:
+    """Otherwise the first page of six would be taken for all of them, wherever the API does not count."""
+    with paged(PagedAPI(by_cursor)) as api:
+        error = failure(api.url, transport, clock, pages=pages, answer={"records": "results"})
+        assert str(error) == (
+            "pages: neither the first page nor a smaller one leads to the next, although there are more customers. "
+            "Name where a response says how the next page is requested."
+        )
+        assert api.requests == 2
+
+
 def test_a_mapping_that_was_right_once_is_not_blamed(transport: str) -> None:
     """A later page that lacks its records is that page's failure."""
 
