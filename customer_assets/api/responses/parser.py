@@ -170,7 +170,8 @@ class PageParser:
                 diagnosis = missing_part(f"answer.{name}", path, content)
                 raise _BadPageError(f"{NO_PAGE}: {diagnosis.problem}", diagnosis)
         if self._total_header is not None:
-            counts |= self._read_total_header(self._total_header, response.headers, fetch.page == 1 and body.record_count > 0)
+            is_needed = fetch.page == 1 and body.record_count > 0
+            counts |= self._read_total_header(self._total_header, response.headers, is_needed)
         return counts
 
     def _is_missing(self, name: str, value: object, body: Body, fetch: FetchPage) -> bool:
