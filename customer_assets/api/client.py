@@ -34,7 +34,13 @@ from customer_assets.api.runner.passes import CrawlStep, Listing, ListingReader
 from customer_assets.api.runner.progress import OnProgress, Progress, find_terminal, summary
 from customer_assets.api.runner.sliced import Access, SlicedReader
 from customer_assets.api.runner.stats import CrawlStats
-from customer_assets.core.errors import APIError, ConfigurationError, IncompleteCrawlError, PageFailedError
+from customer_assets.core.errors import (
+    APIError,
+    ConfigurationError,
+    IncompleteCrawlError,
+    PageFailedError,
+    RequestRefusedError,
+)
 from customer_assets.core.models import Page
 
 logger = logging.getLogger("customer_assets.api")
@@ -199,7 +205,13 @@ class CustomerAPIClient:
 
     def _fetch_total(self, endpoint: Endpoint, figures: CrawlStats) -> int | None:
         """Ask for the total by a request of its own."""
-        return self._fetch_alone(endpoint, figures).total
+        try:
+            return self._fetch_alone(endpoint, figures).total
+        except RequestRefusedError as refusal:
+            if endpoint.url == self._endpoint.url:
+                raise
+            problem, remedy = f"the API answers it with HTTP {refusal.status}", "Check it, or set total to null."
+            raise ConfigurationError("answer.total.path", problem, remedy) from None
 
     def _leads_on(self, size: int, figures: CrawlStats) -> bool | None:
         """Whether a first page of some other size leads to the next one; None: nobody can tell."""

@@ -170,6 +170,8 @@ class ListingReader:
         self._store.set_ttl(0 if is_shifted else self._listing.cache_ttl_s)
         if is_shifted and read.not_found is not None:
             raise RequestRefusedError(HTTPStatus.NOT_FOUND, read.not_found, PAGE_IS_GONE)
+        if is_shifted and is_settled:  # two passes brought the same, so nobody moved
+            self._refuse_repetition(sink, least=ceil(read.totals.pages / 2))
         self.conclude(figures, read, consistency)
 
     # --- one pass --------------------------------------------------------------------------------------
@@ -305,11 +307,14 @@ class ListingReader:
         if read.not_found is not None and totals.total is None and not is_repeatable:
             return Consistency.SHIFTED  # pages are gone, and nothing says how many customers are left
         if consistency is not Consistency.SHIFTED or read.is_paused:
-            return self._refuse_repetition(consistency, sink)
+            if consistency is Consistency.SOURCE_DUPLICATES:
+                self._refuse_repetition(sink)
+            return consistency
         if assess(totals, *found, is_repeatable=True) is Consistency.SOURCE_DUPLICATES and not totals.departures:
             repetition = _repetition(sink, max(int(totals.pages * SPOT_CHECK_SHARE), 1))
             if repetition is not None and (yield from self._is_unchanged(repetition.pages)):
-                return self._refuse_repetition(Consistency.SOURCE_DUPLICATES, sink)
+                self._refuse_repetition(sink)
+                return Consistency.SOURCE_DUPLICATES
         return consistency
 
     def _is_unchanged(self, numbers: tuple[int, ...]) -> Steps[bool]:
@@ -322,22 +327,20 @@ class ListingReader:
         again = yield from self._read_again(numbers)
         return all(self._ids(again.get(number)) == self._ids(stored[number]) for number in numbers)
 
-    def _refuse_repetition(self, consistency: Consistency, sink: PageSink) -> Consistency:
-        """Refuse a listing whose pages repeat each other: those are no duplicates.
+    def _refuse_repetition(self, sink: PageSink, least: int = 1) -> None:
+        """Refuse a listing whose pages repeat each other, at least so many of them: those are no duplicates.
 
         Raises:
             IncompleteCrawlError: Pages with different numbers hold the same customers.
         """
-        if consistency is Consistency.SOURCE_DUPLICATES:
-            repetition = _repetition(sink, 1)
-            if repetition is not None and repetition.whole_pages:
-                raise IncompleteCrawlError(
-                    (),
-                    None,
-                    f"{repetition.whole_pages} pages hold exactly the customers of other pages, so the API seems to "
-                    "ignore the page that it is asked for; check the settings of paging",
-                )
-        return consistency
+        repetition = _repetition(sink, 1)
+        if repetition is not None and repetition.whole_pages >= least:
+            raise IncompleteCrawlError(
+                (),
+                None,
+                f"{repetition.whole_pages} pages hold exactly the customers of other pages, so the API seems to "
+                "ignore the page that it is asked for; check the settings of paging",
+            )
 
     def conclude(self, figures: CrawlStats, read: Pass, consistency: Consistency) -> None:
         """Note what a listing amounts to."""
