@@ -194,7 +194,7 @@ class ListingReader:
             totals = held.totals
             totals.departures = max(totals.departures, crawl.departures)
             self._settle_total(totals, held.extent, figures)
-            if totals.ends_at_once and not held.is_complete:
+            if totals.ends_at_once and not held.is_complete and not self._listing.is_slice:
                 self._validate_end(totals.records, figures)
             if not held.is_complete and crawl.not_found is None and (yield from self._goes_on(totals)):
                 continue
