@@ -1,22 +1,24 @@
 """Looks at an API before a sync is set up: `python -m customer_assets.api probe`.
 
-It requests one or two pages, and two more if changes can be requested. It prints what they say: names and counts, never
-a value of any customer. What records say is worked out in `responses/survey.py`.
+It requests one or two pages, page 0 where pages are counted from 1, and two more if changes can be requested. It prints
+what they say: names and counts, never a value of any customer. What records say is worked out in `responses/survey.py`.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from customer_assets.api.client import CustomerAPIClient
+from customer_assets.api.crawl.extent import Numbering
 from customer_assets.api.http.base import (
     Callback,
     HttpRequest,
@@ -26,9 +28,11 @@ from customer_assets.api.http.base import (
     open_transport,
 )
 from customer_assets.api.options import ApiOptions, ApiSettings
+from customer_assets.api.paging import PageNumber, Single
 from customer_assets.api.presets import merge_settings, read_api_file
 from customer_assets.api.responses.parser import records
-from customer_assets.api.responses.survey import describe_fields, describe_mapping
+from customer_assets.api.responses.survey import describe_envelope, describe_fields, describe_mapping
+from customer_assets.api.runner.collector import page_ids
 from customer_assets.core.configuration import by_variable, configuration_errors, rename_fields, values_from
 from customer_assets.core.errors import APIError, ConfigurationError
 from customer_assets.core.models import Page
@@ -38,6 +42,7 @@ PAGES = 2
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
+PAGING_WORDS = ("total", "count", "link", "page", "cursor", "next", "content-range")
 LIMIT_WORDS = ("limit", "retry-after", "quota")
 NOT_SETTINGS = ("key_variable", "simulator")
 """Parts of a file's `api:` that are no settings of a client."""
@@ -53,6 +58,7 @@ class Probe:
     Attributes:
         pages: What came.
         headers: The latest response's.
+        body: The first response's.
         latencies_s: Each request's.
     """
 
@@ -60,6 +66,7 @@ class Probe:
         self._transport = transport
         self.pages: list[Page] = []
         self.headers: Mapping[str, str] = {}
+        self.body = b""
         self.latencies_s: list[float] = []
 
     def send(self, request: HttpRequest, callback: Callback) -> None:
@@ -67,7 +74,7 @@ class Probe:
 
         def on_response(response: RawResponse | BaseException) -> None:
             if isinstance(response, RawResponse):
-                self.headers = response.headers
+                self.headers, self.body = response.headers, self.body or response.body
                 self.latencies_s.append(response.latency_s)
             callback(response)
 
@@ -164,6 +171,8 @@ def probe_api(section: Mapping[str, Any], environ: Mapping[str, str]) -> Iterato
         else:
             is_whole = True
         yield from describe(client, probe, is_whole=is_whole)
+    if (hint := describe_first_page(settings, key, environ, probe.pages)) is not None:
+        yield from ("", hint)
     if settings.incremental is not None and any(page.record_count for page in probe.pages):
         yield from ("", f"changes: {describe_filter(settings, key, environ)}")
 
@@ -184,20 +193,63 @@ def describe(client: CustomerAPIClient, probe: Probe, *, is_whole: bool) -> Iter
     found = [record for page in probe.pages for record in records(page)]
     yield f"{client.base_url}{options.path}: {len(probe.pages)} pages, {len(found)} records"
     yield f"pages: {getattr(options.paging, 'type', 'page_number')}, {first.record_count} records on the first"
-    if is_whole or len(found) == first.total:
-        yield "more pages: none; this is the whole listing"
-    elif len(probe.pages) == PAGES and probe.pages[1].data == first.data:
-        yield "more pages: the second page holds exactly the records of the first; check pages"
-    else:
-        yield "more pages: yes"
+    yield f"more pages: {describe_following(options, probe.pages, is_whole=is_whole)}"
     yield f"total: {'the API does not say' if first.total is None else first.total}"
     yield f"a full crawl: {_cost(first, probe, options)}"
     limits = [
         f"{name}: {value}" for name, value in sorted(probe.headers.items()) if any(w in name for w in LIMIT_WORDS)
     ]
     yield f"limit headers: {'; '.join(limits) or 'none'}"
+    yield f"beside the records: {describe_envelope(probe.body, options.answer.list_path)}"
+    names = sorted(name for name in probe.headers if any(word in name for word in PAGING_WORDS))
+    yield f"headers that can say more: {', '.join(names) or 'none'}"
     yield from ("", "fields of a record:", *(f"  {line}" for line in describe_fields(found)))
     yield from ("", "the mapping:", *(f"  {line}" for line in describe_mapping(found, options.record)))
+
+
+def describe_following(options: ApiSettings, pages: Sequence[Page], *, is_whole: bool) -> str:
+    """Say whether there are more pages, and whether they look like those of a listing."""
+    first, count = pages[0], sum(page.record_count for page in pages)
+    if len(pages) == PAGES and pages[1].data == first.data:
+        return "the second page holds exactly the records of the first; check pages"
+    if shared := _shared(pages, options):
+        return f"the second page shares {shared} customers with the first; check pages"
+    if first.total is not None and first.total > count and (is_whole or not pages[-1].record_count):
+        return f"the API counts {first.total} customers, but lists only {count}; check pages"
+    if not is_whole and count != first.total:
+        return "yes"
+    is_doubtful = first.total is None and first.record_count > 0
+    if is_doubtful and isinstance(options.paging, Single):
+        return "not asked for, since pages is single"
+    is_doubtful = is_doubtful and options.paging.numbering is Numbering.CHAIN
+    return f"none; this is the whole listing{', unless the way on is elsewhere' if is_doubtful else ''}"
+
+
+def _shared(pages: Sequence[Page], options: ApiSettings) -> int:
+    """How many customers are on both of two pages."""
+    ids = [set(page_ids(page, options.record)) - {None} for page in pages]
+    return len(set.intersection(*ids)) if len(ids) == PAGES else 0
+
+
+def describe_first_page(
+    settings: ApiSettings, key: str, environ: Mapping[str, str], pages: Sequence[Page]
+) -> str | None:
+    """Say whether pages seem to be counted from 0; None: they do not, or need not be."""
+    paging = settings.paging
+    if not isinstance(paging, PageNumber) or paging.first == 0 or not pages[0].record_count:
+        return None
+    unnumbered = settings.answer.model_copy(update={"page": None})
+    update = {"pages": paging.model_copy(update={"first": 0}), "answer": unnumbered, "retry_waits_s": []}
+    try:
+        with opened(settings.model_copy(update=update), key, environ) as (client, _):
+            found = client._fetch_page(1)["data"]  # noqa: SLF001 - specified so
+    except (APIError, ConfigurationError):
+        return None
+    page = Page(1, None, None, None, len(found), msgspec.json.encode(found))
+    known = {each for page in pages for each in page_ids(page, settings.record)}
+    if not found or set(page_ids(page, settings.record)) & known:
+        return None
+    return "page 0 holds customers whom page 1 and 2 do not: set first: 0 in pages"
 
 
 def describe_filter(settings: ApiSettings, key: str, environ: Mapping[str, str]) -> str:
@@ -217,8 +269,10 @@ def describe_filter(settings: ApiSettings, key: str, environ: Mapping[str, str])
 
 def _cost(first: Page, probe: Probe, options: ApiSettings) -> str:
     """How many requests a full crawl takes, and at least how long."""
-    if first.total is None or not first.record_count:
+    if first.total is None:
         return "the API does not say how many customers there are"
+    if not first.record_count:
+        return "1 request, since nothing is listed"
     requests = ceil(first.total / first.record_count)
     at_once = 1 if options.paging.numbering.value == "chain" else options.max_concurrency
     duration_s = requests * min(probe.latencies_s) / at_once

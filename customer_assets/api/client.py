@@ -34,7 +34,14 @@ from customer_assets.api.runner.passes import CrawlStep, Listing, ListingReader
 from customer_assets.api.runner.progress import OnProgress, Progress, find_terminal, summary
 from customer_assets.api.runner.sliced import Access, SlicedReader
 from customer_assets.api.runner.stats import CrawlStats
-from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError, PageFailedError
+from customer_assets.core.errors import (
+    APIError,
+    ConfigurationError,
+    IncompleteCrawlError,
+    PageFailedError,
+    RequestRefusedError,
+)
+from customer_assets.core.models import Page
 
 logger = logging.getLogger("customer_assets.api")
 
@@ -198,13 +205,33 @@ class CustomerAPIClient:
 
     def _fetch_total(self, endpoint: Endpoint, figures: CrawlStats) -> int | None:
         """Ask for the total by a request of its own."""
+        try:
+            return self._fetch_alone(endpoint, figures).total
+        except RequestRefusedError as refusal:
+            if endpoint.url == self._endpoint.url:
+                raise
+            problem, remedy = f"the API answers it with HTTP {refusal.status}", "Check it, or set total to null."
+            raise ConfigurationError("answer.total.path", problem, remedy) from None
+
+    def _leads_on(self, size: int, figures: CrawlStats) -> bool | None:
+        """Whether a first page of some other size leads to the next one; None: nobody can tell."""
+        paging = self._endpoint.paging.model_copy(update={"size": size})
+        if paging.size_parameter is None:
+            return None
+        try:
+            page = self._fetch_alone(self._open_endpoint(paging), figures)
+        except APIError:
+            return None
+        return page.next_cursor is not None if 0 < page.record_count <= size else None
+
+    def _fetch_alone(self, endpoint: Endpoint, figures: CrawlStats) -> Page:
         received: list[PageReceived] = []
         crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only=(1,))
         runner = self._runner(crawl, endpoint, figures, received.append)
         end = runner.run(self._open_transport())
         if isinstance(end, GiveUp):
             raise runner.error(end)
-        return received[0].page.total
+        return received[0].page
 
     @property
     def _numbering(self) -> Numbering:
@@ -224,6 +251,7 @@ class CustomerAPIClient:
             self._limiter,
             self._store,
             fetch_total=None if counts is None else partial(self._fetch_total, counts),
+            leads_on=self._leads_on,
             epoch_s=self._clock.epoch_s,
         )
 

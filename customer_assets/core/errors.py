@@ -112,8 +112,9 @@ class IncompleteCrawlError(APIError):
         listed = ", ".join(str(page) for page in missing_pages[:MAX_PAGES_LISTED])
         if len(missing_pages) > MAX_PAGES_LISTED:
             listed += f" and {len(missing_pages) - MAX_PAGES_LISTED} more"
+        missing = f"{at_least}{counted} {'is' if count == 1 else 'are'} missing ({listed})"
         super().__init__(
-            f"{at_least}{counted} {'is' if count == 1 else 'are'} missing ({listed}): {reason}. "
+            f"{missing if listed else 'The listing could not be read completely'}: {reason}. "
             "Pages that were read are kept: run again to request only the others."
         )
 

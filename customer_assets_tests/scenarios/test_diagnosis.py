@@ -15,7 +15,7 @@ from customer_assets.core.errors import (
     IncompleteCrawlError,
     RequestRefusedError,
 )
-from customer_assets_tests.harness.apis.paged_api import CURSOR, Answered, PagedAPI, by_cursor, by_offset, paged
+from customer_assets_tests.harness.apis.paged_api import CURSOR, Answered, Asked, PagedAPI, by_cursor, by_offset, paged
 from customer_assets_tests.harness.apis.scripted_server import FakeClock, ScriptedServer, body, http, serve_script
 from customer_assets_tests.harness.machines.services import free_port
 
@@ -91,6 +91,59 @@ def test_a_wrong_mapping_is_named_with_what_is_there(
         assert isinstance(error, ConfigurationError)
         assert str(error) == message
         assert api.requests <= 4 + 6
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        {**CURSOR, "from": "paging.after"},
+        {**CURSOR, "from": "header:X-After"},
+        {"type": "next_url", "from": "links.next", "size_parameter": "limit"},
+        {"type": "link_header", "size_parameter": "limit", "size": 500},
+    ],
+)
+def test_a_way_on_that_is_nowhere_is_named(pages: dict[str, Any], transport: str, clock: FakeClock) -> None:
+    """Otherwise the first page of six would be taken for all of them, wherever the API does not count."""
+    with paged(PagedAPI(by_cursor)) as api:
+        error = failure(api.url, transport, clock, pages=pages, answer={"records": "results"})
+        assert str(error) == (
+            "pages: neither the first page nor a smaller one leads to the next, although there are more customers. "
+            "Name where a response says how the next page is requested."
+        )
+        assert api.requests == 2
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        {"type": "page_number", "parameter": "pagina", "size": 100},
+        {"type": "offset", "parameter": "skip", "size_parameter": "limit", "size": 100},
+    ],
+)
+def test_a_page_parameter_that_the_api_ignores_is_named(
+    pages: dict[str, Any], transport: str, clock: FakeClock
+) -> None:
+    """Each page is the first one then, and the total beside it makes the same of them as of missing customers."""
+
+    def way(_asked: Asked, records: Any) -> Answered:
+        return Answered({"items": records[:100], "total": len(records)})
+
+    with paged(PagedAPI(way)) as api:
+        answer = {"records": "items", "total": "total"}
+        error = failure(api.url, transport, clock, pages=pages, answer=answer)
+    assert "the API seems to ignore the page that it is asked for; check the settings of paging" in str(error)
+
+
+def test_a_total_that_the_api_refuses_is_named(transport: str, clock: FakeClock) -> None:
+    """Not the path of the customers."""
+
+    def way(asked: Asked, records: Any) -> Answered:
+        return Answered({}, status=404) if asked.path == "/count" else by_cursor(asked, records)
+
+    answer = {"records": "results", "total": {"path": "/count", "at": "n"}}
+    with paged(PagedAPI(way)) as api:
+        error = failure(api.url, transport, clock, pages=CURSOR, answer=answer)
+    assert str(error) == "answer.total.path: the API answers it with HTTP 404. Check it, or set total to null."
 
 
 def test_a_mapping_that_was_right_once_is_not_blamed(transport: str) -> None:
@@ -171,6 +224,11 @@ def test_plain_http_behind_an_https_address_is_named(transport: str, clock: Fake
         (http(302, Location="http://["), 302, "If the API has moved"),
         (http(302, Location="https://127.0.0.1/api"), 302, "It redirects to https on the same host. If the API"),
         (http(407), 407, "A proxy asks for a log-in: write user and password into HTTP_PROXY"),
+        (http(400), 400, "The API does not accept the request: check pages (page size, parameters), params"),
+        (http(422), 422, "The API does not accept the request: check pages (page size, parameters), params"),
+        (http(405), 405, "Check method and path"),
+        (http(406), 406, "Check headers"),
+        (http(415), 415, "another kind of body than JSON"),
     ],
 )
 def test_a_refusal_says_what_to_do(

@@ -198,6 +198,38 @@ def test_nobody_is_an_empty_page(path: str) -> None:
         assert ids(api, path=path, pages=CURSOR, answer={"records": "results"}) == []
 
 
+@pytest.mark.parametrize(
+    ("customers", "ignores_size", "is_answered", "requests", "is_doubted"),
+    [
+        pytest.param(100, False, True, 2, False, id="a smaller page leads on"),
+        pytest.param(100, True, True, 2, True, id="the API ignores the size"),
+        pytest.param(100, False, False, 2, True, id="the API refuses the size"),
+        pytest.param(99, False, True, 1, False, id="pages have other sizes"),
+        pytest.param(1, False, True, 1, False, id="one customer"),
+    ],
+)
+def test_a_first_page_that_leads_nowhere_is_checked_once(
+    customers: int,
+    requests: int,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    ignores_size: bool,
+    is_answered: bool,
+    is_doubted: bool,
+) -> None:
+    """A wrong place of the cursor looks just the same as a listing of one page."""
+
+    def way(asked: Asked, records: Records) -> Answered:
+        size = "100" if ignores_size else asked.query["limit"]
+        answered = by_cursor(Asked(asked.path, {**asked.query, "limit": size}, {}, ""), records)
+        return answered if is_answered or asked.query["limit"] == "100" else Answered({}, status=400)
+
+    with paged(PagedAPI(way, customers)) as api:
+        assert ids(api, **WAYS["cursor"][1]) == list(range(1, customers + 1))
+        assert api.requests == requests
+    assert ("leads to no other; if the API has more, check pages." in caplog.text) is is_doubted
+
+
 def endless(**following: Any) -> Way:
     """Pages that go on in some way, for ever."""
 

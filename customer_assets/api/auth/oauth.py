@@ -16,11 +16,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 
 from customer_assets.api.auth.secret import Secret, read_secret
 from customer_assets.api.auth.settings import AuthContext, ClientCredentialsAuth, OAuthSettings, RefreshTokenAuth
+from customer_assets.api.auth.tokens import URL, TokenRefusedError, TokenServerError, parse_token, renewal_time_s
 from customer_assets.api.http.diagnose import causes, describe_failure, diagnose_connection
 from customer_assets.api.http.environment import read_route
 from customer_assets.api.http.quiet import quiet_logging
@@ -30,12 +30,6 @@ from customer_assets.storage.locks import locked_file
 from customer_assets.storage.private_files import make_private
 
 logger = logging.getLogger("customer_assets.api")
-
-RENEW_BEFORE_S = 60.0
-"""A token is renewed this long before it expires, so that none expires on its way; or after half of a shorter life."""
-
-DEAD_TOKENS = ("invalid_grant", "access_denied")
-SERVER_ERROR = 500
 
 
 class TokenCredentials:
@@ -73,14 +67,6 @@ class TokenCredentials:
         token = self._fetch(rejected)
         self._token = Secret(token["access_token"])
         self._renew_at_s = renewal_time_s(token, self._epoch_s())
-
-
-def renewal_time_s(token: Mapping[str, Any], now_s: float) -> float:
-    """When to renew a token, in seconds since 1970; never, if it does not say when it expires."""
-    expires_at_s = token.get("expires_at")
-    if not isinstance(expires_at_s, int | float):
-        return float("inf")
-    return float(expires_at_s) - min(RENEW_BEFORE_S, max(expires_at_s - now_s, 0.0) / 2)
 
 
 def open_client_credentials(auth: ClientCredentialsAuth, context: AuthContext) -> TokenCredentials:
@@ -125,7 +111,7 @@ class TokenIssuer:
         self.url = auth.token_endpoint(context.base_url)
         parts = urlsplit(self.url)
         if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-            raise ConfigurationError("auth.token_url", "it would send the client's secret in the clear", "Use https.")
+            raise ConfigurationError(URL, "it would send the client's secret in the clear", "Use https.")
         self._route = read_route(self.url)
         self.client_id = read_secret(context.environ, auth.client_id_variable)
         self._client_secret = read_secret(context.environ, auth.client_secret_variable)
@@ -135,7 +121,7 @@ class TokenIssuer:
 
         Raises:
             ConfigurationError: The client's id or secret is wrong, or a setting keeps the connection from being made.
-            DeadTokenError: The refresh token is no longer valid.
+            TokenRefusedError: The refresh token is no longer valid.
             IncompleteCrawlError: Nothing, or no token, came back.
         """
         extra = {name: text.replace("{base_url}", self._context.base_url) for name, text in self._auth.body.items()}
@@ -143,7 +129,11 @@ class TokenIssuer:
         for wait_s in (*self._context.retry_waits_s, None):
             try:
                 return self._request_once(grant_type, {**extra, **fields})
-            except _ServerError as error:
+            except TokenRefusedError as refusal:
+                if grant_type == "refresh_token" and refusal.is_dead:
+                    raise
+                raise self._rejection(refusal) from None
+            except TokenServerError as error:
                 problem = str(error)
             except requests.RequestException as error:
                 problem = self._connection_problem(error)
@@ -155,60 +145,47 @@ class TokenIssuer:
     def _connection_problem(self, error: requests.RequestException) -> str:
         """Say why nothing came; raise at once what another request cannot change."""
         found = list(causes(error))
-        diagnosis = diagnose_connection(found, self.url, self._route, setting="auth.token_url")
+        diagnosis = diagnose_connection(found, self.url, self._route, setting=URL)
         if diagnosis is not None and diagnosis.is_certain:
             raise ConfigurationError(diagnosis.setting, diagnosis.problem, diagnosis.remedy) from None
         return describe_failure(found) if diagnosis is None else diagnosis.problem
 
     def _request_once(self, grant_type: str, fields: Mapping[str, str]) -> dict[str, Any]:
         method = "client_secret_basic" if self._auth.client_auth == "basic" else "client_secret_post"
-        client = OAuth2Session(
-            str(self.client_id), str(self._client_secret), scope=self._auth.scope, token_endpoint_auth_method=method
+        client = _Session(
+            str(self.client_id),
+            str(self._client_secret),
+            scope=self._auth.scope,
+            token_endpoint_auth_method=method,
+            epoch_s=self._context.clock.epoch_s,
         )
         with quiet_logging(), client as session:
             session.trust_env = False
             session.proxies = self._route.proxies
             session.verify = True if self._route.certificates is None else self._route.certificates.path
-            session.register_compliance_hook("access_token_response", _raise_for_server_error)
-            try:
-                token = session.fetch_token(
-                    self.url,
-                    grant_type=grant_type,
-                    timeout=self._context.timeout_s,
-                    allow_redirects=False,
-                    **fields,
-                )
-            except OAuthError as error:
-                raise self._error(error) from None
-            except ValueError:
-                raise _ServerError("the response is not JSON") from None
-        if not isinstance(token, dict) or not token.get("access_token"):
-            raise _ServerError("the response holds no access_token")
-        return dict(token)
+            token: dict[str, Any] = session.fetch_token(
+                self.url, grant_type=grant_type, timeout=self._context.timeout_s, allow_redirects=False, **fields
+            )
+            return token
 
-    def _error(self, error: OAuthError) -> Exception:
-        code = error.error if isinstance(error.error, str) and error.error.replace("_", "").isalnum() else "an error"
-        if code in DEAD_TOKENS:
-            return DeadTokenError(code)
+    def _rejection(self, refusal: TokenRefusedError) -> ConfigurationError:
         return ConfigurationError(
             self._auth.client_id_variable,
-            f"the token endpoint answered {code[:40]}",
+            f"the token endpoint answered {refusal.code}",
             f"Check it, {self._auth.client_secret_variable} and auth.token_url.",
         )
 
 
-class DeadTokenError(Exception):
-    """The token endpoint no longer accepts the refresh token."""
+class _Session(OAuth2Session):  # type: ignore[misc] # Authlib has no types
+    """Authlib's session; what a response means is our own business."""
 
+    def __init__(self, *arguments: str, epoch_s: Callable[[], float], **options: str | None) -> None:
+        super().__init__(*arguments, **options)
+        self._epoch_s = epoch_s
 
-class _ServerError(Exception):
-    """The token endpoint failed; another request can help."""
-
-
-def _raise_for_server_error(response: requests.Response) -> requests.Response:
-    if response.status_code >= SERVER_ERROR or response.status_code == requests.codes.too_many_requests:
-        raise _ServerError(f"HTTP {response.status_code}")
-    return response
+    def parse_response_token(self, response: requests.Response) -> dict[str, Any]:
+        """Read a token, where Authlib would fail on many."""
+        return parse_token(response.status_code, response.content, self._epoch_s())
 
 
 class RotatingToken:
@@ -247,7 +224,7 @@ class RotatingToken:
             latest = str(kept.get("refresh_token") or self._given)
             try:
                 fresh = self._issuer.request("refresh_token", refresh_token=latest)
-            except DeadTokenError:
+            except TokenRefusedError:
                 raise ConfigurationError(
                     self._variable,
                     "the refresh token is no longer valid",

@@ -22,6 +22,10 @@ MOST_TOTALS = 200_000
 """Pages whose totals are remembered while customers join; beyond that the whole listing is read again instead."""
 
 
+PAGE_SIZES_DIVIDE_BY = 5
+"""Usual page sizes do: 10, 25, 50, 100. A first page of another size is hardly full."""
+
+
 class PageSink(Protocol):
     """Receives a crawl's pages.
 
@@ -122,6 +126,17 @@ class PassTotals:
         if page is None or is_known or self.numbering is Numbering.CHAIN:
             return False
         return page.record_count >= (page.per_page or self._largest_page)
+
+    @property
+    def ends_at_once(self) -> bool:
+        """Whether a chain ended with its first page, which looks full and does not say that it is the last.
+
+        That is how a listing looks, too, if the settings name a wrong place for the way to its next page.
+        """
+        page = self.first
+        if self.numbering is not Numbering.CHAIN or self.received != 1 or page is None or page.has_more is False:
+            return False
+        return page.record_count > 1 and page.record_count % PAGE_SIZES_DIVIDE_BY == 0
 
     def add(self, page: Page) -> None:
         """Count a page."""

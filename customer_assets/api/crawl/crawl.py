@@ -25,7 +25,7 @@ from customer_assets.api.crawl.events import (
     Throttled,
     WaitUntil,
 )
-from customer_assets.api.crawl.extent import BEYOND_THE_END, UNBOUNDED, Extent, Numbering
+from customer_assets.api.crawl.extent import BEYOND_THE_END, NOTHING_FOLLOWS, UNBOUNDED, Extent, Numbering
 from customer_assets.api.crawl.guards import RepetitionGuard
 from customer_assets.api.crawl.pace.circuit_breaker import CircuitBreaker
 from customer_assets.api.crawl.pace.health import ApiHealth
@@ -371,8 +371,9 @@ class Crawl:
             self._ending = None
 
     def _is_gone(self, status: int | None, page: int) -> bool:
-        """Whether a page was not found because the API has shrunk."""
-        return status == NOT_FOUND and not self._only and page > max(self._queue.last, 1)
+        """Whether a page was refused because it lies beyond the end: the API has shrunk, or says where it ends."""
+        is_plain = status == NOT_FOUND or (status in NOTHING_FOLLOWS and self._extent.says_where_it_ends)
+        return is_plain and not self._only and page > max(self._queue.last, 1)
 
     def _end(self, reason: str | None, diagnosis: Diagnosis | None = None) -> None:
         if reason is not None and self._ending is None:

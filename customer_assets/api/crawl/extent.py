@@ -95,6 +95,11 @@ class Extent:
         return self._total_pages is not None or (self._is_total_exact and self.total is not None)
 
     @property
+    def says_where_it_ends(self) -> bool:
+        """Whether a page of a listing without a total says that it is the last."""
+        return not self.is_bounded and self._open.says_where_it_ends
+
+    @property
     def total_pages(self) -> int | None:
         """Pages in all; None while nobody knows."""
         return self._growth.pages
@@ -242,6 +247,11 @@ class _OpenEnd:
         self._seen: dict[int, _Seen] = {}
         self._repeated: dict[bytes, int] = {}
         self._largest = self._with_records = 0
+
+    @property
+    def says_where_it_ends(self) -> bool:
+        """Whether a page says that it is the last."""
+        return any(seen.has_more is False for seen in self._seen.values())
 
     def observe(self, page: Page) -> None:
         """Note a page."""

@@ -99,6 +99,9 @@ class CursorGuard:
             return f"the API answered {self._empty_in_a_row} empty pages in a row, each with another cursor"
         digest = hashlib.blake2b(page.next_cursor.encode(errors="replace"), digest_size=8).digest()
         if digest in self._seen:
-            return f"page {page.number} hands out a cursor that an earlier page handed out: the pages would never end"
+            return (
+                f"page {page.number} hands out a cursor that an earlier page handed out: the pages would never end; "
+                "check the settings of paging, such as parameter and has_more"
+            )
         self._seen.add(digest)
         return None

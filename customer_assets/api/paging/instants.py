@@ -5,6 +5,7 @@ What is requested since an instant belongs in `incremental.py`; what is requeste
 
 import re
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
@@ -16,7 +17,7 @@ _DURATION = re.compile(r"([0-9]{1,9})\s*([smhd])")
 LONGEST = timedelta(days=3650)
 """Longer than any customer's history that is worth a sync, and far from where Python's dates end."""
 
-FORMATS = ("iso8601", "epoch", "epoch_ms", "date")
+FORMATS = ("iso8601", "epoch", "epoch_ms", "date", "http_date")
 
 _STRFTIME = re.compile(r"(?:%[YmdHMSjyfzZ%]|[^%])+")
 _FINEST = {"%S": timedelta(seconds=1), "%M": timedelta(minutes=1), "%H": timedelta(hours=1)}
@@ -62,7 +63,7 @@ InstantFormat = Annotated[str, AfterValidator(validate_format)]
 
 def resolution(form: str) -> timedelta:
     """The shortest time that a format can express, but at least a second."""
-    if form in ("iso8601", "epoch", "epoch_ms"):
+    if form in ("iso8601", "epoch", "epoch_ms", "http_date"):
         return timedelta(seconds=1)
     return next((length for mark, length in _FINEST.items() if mark in form), timedelta(days=1))
 
@@ -76,4 +77,6 @@ def write_instant(instant: datetime, form: str) -> str | int:
         return int(instant.timestamp()) * 1_000
     if form == "iso8601":
         return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
+    if form == "http_date":
+        return format_datetime(instant, usegmt=True)
     return f"{instant:%Y-%m-%d}" if form == "date" else f"{instant:{form}}"

@@ -30,6 +30,8 @@ EACH = "[*]"
 DECIMALS = re.compile(r"\.0{1,9}$")
 """What some programs write behind a whole number."""
 
+_RANGE = re.compile(r"\A(?:[a-z]+ )?[0-9]+-[0-9]+/")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
 _DECODE_ERRORS = (ValueError, RecursionError, msgspec.DecodeError)
 _NOTHING = msgspec.Raw(b"")
 _split = msgspec.json.Decoder(list[msgspec.Raw])
@@ -56,7 +58,7 @@ class AnswerFields(Settings):
     records: str = Field(
         default="data",
         description='The list of records: results, or "" if the response is the list, or list[*].customer if each is '
-        "wrapped.",
+        "wrapped; list[*] also reads an object's values.",
     )
     page: PathText | None = Field(default="page", description="The page's number; null: the response does not say.")
     per_page: PathText | None = Field(default="per_page", description="Records on a full page; null: as above.")
@@ -223,6 +225,8 @@ class BodyDecoder:
         found = None if self._counts_nobody(decoded, values) else self._find_list(decoded, values)
         if isinstance(found, dict) and all(key.isdecimal() for key in found):
             found = [found[key] for key in sorted(found, key=int)] or None
+        elif isinstance(found, dict) and EACH in self._fields.records:
+            found = list(found.values())
         if found is not None and not isinstance(found, list):
             raise self._missing(f"{_shown(self._list_path)} is {kind_of(found)}, not a list", values)
         records = msgspec.json.encode(found or [])
@@ -277,9 +281,13 @@ def missing_part(setting: str, path: str, body: bytes) -> Diagnosis:
 
 
 def parse_count(value: object) -> int | None:
-    """Read a count: an integer, a whole float, or digits in a text; None if it is none of these, or out of range."""
+    """Read a count: an integer, a whole float, or a text: `1234`, `1,234`, or Content-Range's `items 0-24/1234`.
+
+    None if it is none of these, or out of range.
+    """
     if isinstance(value, str) and value.strip().isascii():
-        value = DECIMALS.sub("", value.strip())
+        value = DECIMALS.sub("", _RANGE.sub("", value.strip()))
+        value = value.replace(",", "") if _THOUSANDS.fullmatch(value) else value
         value = int(value) if value.isdigit() and len(value) <= len(str(LARGEST_COUNT)) else None
     if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_COUNT:
         value = int(value)

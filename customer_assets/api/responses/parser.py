@@ -36,6 +36,9 @@ THROTTLE_WORDS = ("throttled", "rate limit", "rate_limit", "ratelimit", "too man
 """How an error inside a response with HTTP 200 says that there were too many requests."""
 LONGEST_ERROR = 10_000
 
+LONGEST_START = 1_000
+"""What of a body that is not JSON is looked at."""
+
 BLOCKED = (401, 403, 406, 407, 451)
 """What firewalls answer."""
 BLOCKED_NOTE = (
@@ -91,7 +94,7 @@ class PageParser:
         """Decide what the response to a request means."""
         hints = parse_rate_limit_headers(response.headers, now_utc)
         status = response.status
-        if status == HTTPStatus.NO_CONTENT and "total" not in self._counts:
+        if status == HTTPStatus.NO_CONTENT and "page" not in self._counts:
             page = Page(fetch.page, None, None, None, 0, b"[]")
             return PageReceived(page, response.latency_s, hints)
         if status not in GOOD_STATUSES:
@@ -117,7 +120,7 @@ class PageParser:
         try:
             body = self._decoder.decode(content)
         except NotJSONError:
-            raise _BadPageError("not JSON") from None
+            raise _BadPageError(_not_json(content)) from None
         except MissingPartError as error:
             self._check_error(error.values)  # a response that holds an error often holds nothing else
             raise _BadPageError(f"{NO_PAGE}: {error.diagnosis.problem}", error.diagnosis) from None
@@ -167,8 +170,8 @@ class PageParser:
                 diagnosis = missing_part(f"answer.{name}", path, content)
                 raise _BadPageError(f"{NO_PAGE}: {diagnosis.problem}", diagnosis)
         if self._total_header is not None:
-            count = parse_count(response.headers.get(self._total_header))
-            counts |= {} if count is None else {"total": count}
+            is_needed = fetch.page == 1 and body.record_count > 0
+            counts |= self._read_total_header(self._total_header, response.headers, is_needed)
         return counts
 
     def _is_missing(self, name: str, value: object, body: Body, fetch: FetchPage) -> bool:
@@ -181,6 +184,15 @@ class PageParser:
         if is_numbered:
             return (name, value) != ("per_page", None)
         return value is ABSENT and not body.is_null
+
+    def _read_total_header(self, name: str, headers: Mapping[str, str], is_needed: bool) -> dict[str, int]:  # noqa: FBT001
+        value = headers.get(name)
+        count = parse_count(value)
+        if count is None and is_needed and self._fields.total_is == "exact":
+            problem = f"there is no header {name}" if value is None else f"the header {name} is not a whole number"
+            remedy = "Name it as the API does, or set total to null, or total_is: at_least if it comes only sometimes."
+            raise _BadPageError(f"{NO_PAGE}: {problem}", Diagnosis("answer.total", problem, remedy))
+        return {} if count is None else {"total": count}
 
     def _is_clamped(self, counts: dict[str, int], fetch: FetchPage) -> bool:
         """Whether the last page came in place of one behind it, as some APIs answer once customers have left."""
@@ -280,6 +292,16 @@ def _detail(response: RawResponse, url: str) -> str:
     if headers.get("content-type", "").lower().startswith("text/html") and status in BLOCKED:
         return f"HTTP {status}: {BLOCKED_NOTE}"
     return f"HTTP {status}"
+
+
+def _not_json(content: bytes) -> str:
+    """What came in place of JSON, by its first bytes."""
+    start = content[:LONGEST_START].lstrip().lower()
+    if not start:
+        return "not JSON: the body is empty"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "not JSON: it is an HTML page, as log-in pages and firewalls send it"
+    return "not JSON: it is XML; headers or params can often ask for JSON" if start.startswith(b"<") else "not JSON"
 
 
 def _cause(status: int, hints: RateLimitHints) -> FailureCause:

@@ -6,15 +6,18 @@ Names and counts only, never a value: people paste such a report into tickets.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from customer_assets.api.responses.answer import MAX_KEY_LENGTH
 from customer_assets.api.responses.diagnosis import kind_of
-from customer_assets.core.json_values import parse_id
-from customer_assets.core.record_mapping import ABSENT, RecordMapping, follow
+from customer_assets.core.json_values import parse_id, sanitize_json
+from customer_assets.core.record_mapping import ABSENT, Path, RecordMapping, follow
 
 DEEPEST = 4
 """How far objects in objects are described."""
 
 MOST_FIELDS = 200
+MOST_BESIDE = 20
 
 
 def describe_fields(records: Sequence[object]) -> list[str]:
@@ -29,6 +32,22 @@ def describe_fields(records: Sequence[object]) -> list[str]:
         words = ", ".join(sorted(set(found) - {"null"})) or "null"
         lines.append(f"{path}: {words}; filled in {_share(filled, len(records))}")
     return lines
+
+
+def describe_envelope(body: bytes, list_path: Path) -> str:
+    """Describe what a response holds beside its records: totals and ways to the next page are there."""
+    try:
+        content = msgspec.json.decode(sanitize_json(body))
+    except (ValueError, RecursionError, msgspec.DecodeError):
+        return "nothing"
+    around = content
+    for step in list_path[:-1]:
+        around = follow(around, (step,))
+    if not list_path or not isinstance(around, dict) or not isinstance(content, dict):
+        return "nothing"
+    around.pop(list_path[-1], None)
+    found = [f"{path} ({kind_of(value)})" for path, value in _leaves(content) if value != {}]
+    return ", ".join(found[:MOST_BESIDE]) or "nothing"
 
 
 def describe_mapping(records: Sequence[object], mapping: RecordMapping) -> list[str]:

@@ -222,10 +222,16 @@ class _Sent(NamedTuple):
     is_first: bool
 
 
+UNACCEPTED = "The API does not accept the request: check pages (page size, parameters), params, headers and body."
 REMEDIES = {
+    400: UNACCEPTED,
+    422: UNACCEPTED,
     403: "The key may not read customers: ask the API's owner.",
     407: "A proxy asks for a log-in: write user and password into HTTP_PROXY, http://user:password@host:port.",
     404: "Check the base URL and the path (CUSTOMER_API_BASE_URL, CUSTOMER_API_PATH).",
+    405: "Check method and path: the API does not take this method there.",
+    406: "Check headers: the API does not answer in the form that Accept asks for.",
+    415: "The API wants another kind of body than JSON, which is all that a POST can send.",
 }
 REDIRECTED = "If the API has moved, set the base URL (CUSTOMER_API_BASE_URL) to where it is now."
 CHECK_THE_ADDRESS = "Check the base URL and the settings of the request."

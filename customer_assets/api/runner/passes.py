@@ -27,7 +27,13 @@ from customer_assets.api.paging import Paging, Single
 from customer_assets.api.runner.collector import page_ids
 from customer_assets.api.runner.held_pages import HeldPages
 from customer_assets.api.runner.stats import CrawlStats
-from customer_assets.core.errors import APIError, CrawlPausedError, IncompleteCrawlError, RequestRefusedError
+from customer_assets.core.errors import (
+    APIError,
+    ConfigurationError,
+    CrawlPausedError,
+    IncompleteCrawlError,
+    RequestRefusedError,
+)
 from customer_assets.core.models import Page, Repetition
 from customer_assets.core.record_mapping import RecordMapping
 
@@ -41,6 +47,8 @@ MOST_CATCHING_UP = 5
 
 CAPS = (1_000, 5_000, 10_000, 50_000, 100_000)
 """Totals at which search engines stop counting, and listing."""
+
+NO_WAY_ON = "neither the first page nor a smaller one leads to the next, although there are more customers"
 
 PAGE_IS_GONE = "The API counts this page but does not find it: ask whoever runs it which of the two is right."
 
@@ -119,6 +127,7 @@ class ListingReader:
         limiter: When requests can go.
         store: The stored pages of an unfinished crawl.
         fetch_total: Asks for the total where that takes a request of its own.
+        leads_on: Whether a first page of some other size leads to the next one; None: nobody can tell.
         epoch_s: Returns seconds since 1970.
         health: How the API answers, where several listings are read side by side.
     """
@@ -132,10 +141,12 @@ class ListingReader:
         *,
         epoch_s: Callable[[], float],
         fetch_total: Callable[[CrawlStats], int | None] | None = None,
+        leads_on: Callable[[int, CrawlStats], bool | None] | None = None,
         health: ApiHealth | None = None,
     ) -> None:
         self._listing, self._policy, self._limiter, self._store = listing, policy, limiter, store
-        self._fetch_total, self._epoch_s, self._health = fetch_total, epoch_s, health
+        self._fetch_total, self._leads_on = fetch_total, leads_on
+        self._epoch_s, self._health = epoch_s, health
         self._paging = listing.paging
         self._numbering = self._paging.numbering
         self._is_total_believed, self._max_pages = True, policy.max_pages
@@ -159,6 +170,8 @@ class ListingReader:
         self._store.set_ttl(0 if is_shifted else self._listing.cache_ttl_s)
         if is_shifted and read.not_found is not None:
             raise RequestRefusedError(HTTPStatus.NOT_FOUND, read.not_found, PAGE_IS_GONE)
+        if is_shifted and is_settled:  # two passes brought the same, so nobody moved
+            self._refuse_repetition(sink, least=ceil(read.totals.pages / 2))
         self.conclude(figures, read, consistency)
 
     # --- one pass --------------------------------------------------------------------------------------
@@ -181,6 +194,8 @@ class ListingReader:
             totals = held.totals
             totals.departures = max(totals.departures, crawl.departures)
             self._settle_total(totals, held.extent, figures)
+            if totals.ends_at_once and not held.is_complete and not self._listing.is_slice:
+                self._validate_end(totals.records, figures)
             if not held.is_complete and crawl.not_found is None and (yield from self._goes_on(totals)):
                 continue
             if totals.has_grown and self._numbering is not Numbering.CHAIN:
@@ -210,6 +225,14 @@ class ListingReader:
             figures.customers = self._fetch_total(figures)
             if totals.total_is != "none":
                 totals.set_total(figures.customers)
+
+    def _validate_end(self, count: int, figures: CrawlStats) -> None:
+        """Refuse a chain that ends with its first page only because nobody found the way on."""
+        leads_on = self._leads_on and self._leads_on(count // 2, figures)  # half of the page, to the other half
+        if leads_on is False:
+            raise ConfigurationError("pages", NO_WAY_ON, "Name where a response says how the next page is requested.")
+        if leads_on is None:
+            logger.warning("The first page, of %d records, leads to no other; if the API has more, check pages.", count)
 
     # --- beyond the end --------------------------------------------------------------------------------
 
@@ -284,11 +307,14 @@ class ListingReader:
         if read.not_found is not None and totals.total is None and not is_repeatable:
             return Consistency.SHIFTED  # pages are gone, and nothing says how many customers are left
         if consistency is not Consistency.SHIFTED or read.is_paused:
-            return self._refuse_repetition(consistency, sink)
+            if consistency is Consistency.SOURCE_DUPLICATES:
+                self._refuse_repetition(sink)
+            return consistency
         if assess(totals, *found, is_repeatable=True) is Consistency.SOURCE_DUPLICATES and not totals.departures:
             repetition = _repetition(sink, max(int(totals.pages * SPOT_CHECK_SHARE), 1))
             if repetition is not None and (yield from self._is_unchanged(repetition.pages)):
-                return self._refuse_repetition(Consistency.SOURCE_DUPLICATES, sink)
+                self._refuse_repetition(sink)
+                return Consistency.SOURCE_DUPLICATES
         return consistency
 
     def _is_unchanged(self, numbers: tuple[int, ...]) -> Steps[bool]:
@@ -301,22 +327,20 @@ class ListingReader:
         again = yield from self._read_again(numbers)
         return all(self._ids(again.get(number)) == self._ids(stored[number]) for number in numbers)
 
-    def _refuse_repetition(self, consistency: Consistency, sink: PageSink) -> Consistency:
-        """Refuse a listing whose pages repeat each other: those are no duplicates.
+    def _refuse_repetition(self, sink: PageSink, least: int = 1) -> None:
+        """Refuse a listing whose pages repeat each other, at least so many of them: those are no duplicates.
 
         Raises:
             IncompleteCrawlError: Pages with different numbers hold the same customers.
         """
-        if consistency is Consistency.SOURCE_DUPLICATES:
-            repetition = _repetition(sink, 1)
-            if repetition is not None and repetition.whole_pages:
-                raise IncompleteCrawlError(
-                    (),
-                    None,
-                    f"{repetition.whole_pages} pages hold exactly the customers of other pages, so the API seems to "
-                    "ignore the page that it is asked for; check the settings of paging",
-                )
-        return consistency
+        repetition = _repetition(sink, 1)
+        if repetition is not None and repetition.whole_pages >= least:
+            raise IncompleteCrawlError(
+                (),
+                None,
+                f"{repetition.whole_pages} pages hold exactly the customers of other pages, so the API seems to "
+                "ignore the page that it is asked for; check the settings of paging",
+            )
 
     def conclude(self, figures: CrawlStats, read: Pass, consistency: Consistency) -> None:
         """Note what a listing amounts to."""

@@ -30,6 +30,7 @@ class TokenServer:
         uses: How many requests a token is good for; None: any number.
         rotates: Each refresh kills the refresh token, and hands out another one.
         statuses: What the token endpoint answers first, in turn.
+        refusal: What it answers to every request; None: tokens.
         requests: The fields of each token request.
         issued: Access tokens, the newest last.
     """
@@ -39,6 +40,7 @@ class TokenServer:
     uses: int | None = None
     rotates: bool = True
     statuses: list[int] = field(default_factory=list)
+    refusal: tuple[int, dict[str, Any]] | None = None
     requests: list[dict[str, str]] = field(default_factory=list)
     issued: list[str] = field(default_factory=list)
     refresh_token: str = REFRESH
@@ -51,6 +53,8 @@ class TokenServer:
     def token(self, fields: dict[str, str]) -> tuple[int, dict[str, Any]]:
         """Answer a token request."""
         self.requests.append(fields)
+        if self.refusal is not None:
+            return self.refusal
         if self.statuses:
             return self.statuses.pop(0), {"error": "server_error"}
         if (fields.get("client_id"), fields.get("client_secret")) != (CLIENT, SECRET):

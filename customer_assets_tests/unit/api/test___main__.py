@@ -1,12 +1,24 @@
 """The probe: one or two pages, described without a value of any customer."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from customer_assets.api.__main__ import main
 from customer_assets.simulator import SimulatorSettings, running_simulator
+from customer_assets_tests.harness.apis.paged_api import (
+    Answered,
+    Asked,
+    PagedAPI,
+    Records,
+    Way,
+    by_cursor,
+    by_offset,
+    by_page_with_header,
+    paged,
+)
 from customer_assets_tests.harness.vendors import VENDORS, Population, VendorAPI
 from customer_assets_tests.harness.vendors.base import ENVIRON, KEY
 from customer_assets_tests.harness.vendors.serve import serve_vendor
@@ -88,6 +100,78 @@ def test_an_api_that_refuses_is_an_error(capsys: pytest.CaptureFixture[str]) -> 
     """With what to do about it."""
     assert probe("stripe", VENDORS["stripe"](Population(3)), CUSTOMER_API_KEY="wrong") == 1
     assert "Check the token (CUSTOMER_API_KEY)." in capsys.readouterr().err
+
+
+def by_page_from_0(asked: Asked, records: Records) -> Answered:
+    """Counted from 0, without a total."""
+    start = asked.number("page", 0) * 20
+    return Answered({"d": records[start : start + 20]})
+
+
+PAGE = {"type": "page_number"}
+OFFSET = {"type": "offset", "size_parameter": "limit", "size": 20}
+COUNTED = {"records": "items", "total": "total"}
+
+
+@pytest.mark.parametrize(
+    ("way", "pages", "answer", "line"),
+    [
+        (
+            by_page_from_0,
+            PAGE,
+            {"records": "d"},
+            "page 0 holds customers whom page 1 and 2 do not: set first: 0 in pages",
+        ),
+        (
+            by_offset,
+            {**PAGE, "parameter": "offset", "size_parameter": "limit"},
+            COUNTED,
+            "more pages: the second page shares 19 customers with the first; check pages",
+        ),
+        (
+            by_offset,
+            {**OFFSET, "parameter": "skip"},
+            COUNTED,
+            "more pages: the second page holds exactly the records of the first; check pages",
+        ),
+        (
+            by_offset,
+            {"type": "single"},
+            COUNTED,
+            "more pages: the API counts 523 customers, but lists only 20; check pages",
+        ),
+        (by_offset, {"type": "single"}, {"records": "items"}, "more pages: not asked for, since pages is single"),
+        (
+            by_cursor,
+            {"type": "cursor", "from": "paging.after", "parameter": "after"},
+            {"records": "results"},
+            "more pages: none; this is the whole listing, unless the way on is elsewhere",
+        ),
+        (
+            by_cursor,
+            {"type": "cursor", "from": "paging.next.after", "parameter": "after"},
+            {"records": "results"},
+            "beside the records: paging.next.after (text)",
+        ),
+        (by_page_with_header, PAGE, {"records": ""}, "headers that can say more: x-wp-total"),
+        (by_offset, OFFSET, COUNTED, "more pages: yes"),
+    ],
+)
+def test_a_wrong_way_of_paging_shows(
+    way: Way,
+    pages: dict[str, Any],
+    answer: dict[str, Any],
+    line: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """Before a sync is set up with it."""
+    file = tmp_path / "api.yaml"
+    file.write_text(yaml.safe_dump({"api": {"pages": pages, "answer": answer}}), encoding="utf-8")
+    with paged(PagedAPI(way)) as api:
+        assert main(["probe", "--config", str(file), "--base-url", api.url], {"CUSTOMER_API_KEY": KEY}) == 0
+        assert api.requests <= 3 + 7, "an empty page is asked for again"
+    assert line in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 import stat
 import sys
 import threading
@@ -12,14 +13,8 @@ from typing import Any
 import pytest
 
 from customer_assets.api import CustomerAPIClient
-from customer_assets.api.auth.oauth import RENEW_BEFORE_S, renewal_time_s
 from customer_assets.api.runner.clock import Clock
-from customer_assets.core.errors import (
-    ConfigurationError,
-    CustomerAssetsError,
-    IncompleteCrawlError,
-    RequestRefusedError,
-)
+from customer_assets.core.errors import ConfigurationError, IncompleteCrawlError, RequestRefusedError
 from customer_assets_tests.harness.apis.token_server import ENVIRON, REFRESH, TokenServer, issuing
 
 CLIENT_CREDENTIALS = {"type": "oauth2_client_credentials", "token_url": "/oauth/token"}
@@ -117,22 +112,6 @@ def test_a_token_is_renewed_before_it_expires(tmp_path: Path) -> None:
         assert ids(client_of(server, CLIENT_CREDENTIALS, tmp_path, clock=clock, max_concurrency=1)) == EVERYONE
     assert len(server.requests) > 2
     assert server.rejected == 0
-
-
-@pytest.mark.parametrize(
-    ("token", "renewal_s"),
-    [
-        ({}, float("inf")),
-        ({"expires_at": None}, float("inf")),
-        ({"expires_at": "soon"}, float("inf")),
-        ({"expires_at": 4_600}, 4_600 - RENEW_BEFORE_S),
-        ({"expires_at": 1_030}, 1_015),
-        ({"expires_at": 900}, 900),
-    ],
-)
-def test_when_a_token_is_renewed(token: dict[str, Any], renewal_s: float) -> None:
-    """A minute before it expires, or after half of a shorter life."""
-    assert renewal_time_s(token, 1_000.0) == renewal_s
 
 
 def test_a_rotated_refresh_token_is_kept_for_the_next_run(tmp_path: Path) -> None:
@@ -244,11 +223,37 @@ def test_a_token_endpoint_that_fails_is_asked_again(status: int, tmp_path: Path)
     assert len(server.requests) == 4
 
 
-def test_a_token_endpoint_that_redirects_is_not_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("auth", [CLIENT_CREDENTIALS, REFRESH_TOKEN])
+def test_a_token_endpoint_that_redirects_is_not_followed(auth: Mapping[str, Any], tmp_path: Path) -> None:
     """The client's secret goes nowhere else."""
-    with issuing(TokenServer(statuses=[302] * 9)) as server, pytest.raises(CustomerAssetsError):
+    with issuing(TokenServer(refusal=(302, {}))) as server, pytest.raises(ConfigurationError) as caught:
+        ids(client_of(server, auth, tmp_path))
+    assert str(caught.value).startswith("auth.token_url: it answers with HTTP 302.")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("code", ["invalid_grant", "access_denied", "unauthorized_client"])
+def test_refused_client_credentials_name_their_variables(code: str, tmp_path: Path) -> None:
+    """They have no refresh token that could be dead."""
+    with issuing(TokenServer(refusal=(403, {"error": code}))) as server, pytest.raises(ConfigurationError) as caught:
         ids(client_of(server, CLIENT_CREDENTIALS, tmp_path))
-    assert all(fields["grant_type"] == "client_credentials" for fields in server.requests)
+    assert str(caught.value).startswith(f"CUSTOMER_API_CLIENT_ID: the token endpoint answered {code}.")
+
+
+def test_a_token_endpoint_on_a_host_that_does_not_exist_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, and not as the API's own."""
+
+    def unknown(*_args: Any, **_kwargs: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    auth = {**CLIENT_CREDENTIALS, "token_url": "https://login.exmaple.com/token"}
+    client = client_of(TokenServer(url="https://api.example"), auth, tmp_path)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(ConfigurationError) as caught:
+        ids(client)
+    assert str(caught.value) == "auth.token_url: the host login.exmaple.com does not exist. Check its spelling."
 
 
 def test_a_token_endpoint_in_the_clear_is_refused(tmp_path: Path) -> None:

@@ -1101,6 +1101,22 @@ def test_a_page_beyond_the_end_that_does_not_exist_is_no_refusal() -> None:
         assert end == expected or (isinstance(end, GiveUp) and end.refused_status == status)
 
 
+@pytest.mark.parametrize("status", [400, 404, 410, 416, 422])
+@pytest.mark.parametrize("is_first", [True, False], ids=["the refusal first", "the refusal last"])
+def test_no_refusal_counts_behind_the_page_that_says_that_it_is_the_last(status: int, *, is_first: bool) -> None:
+    """Pages are requested ahead, and many APIs answer 400 there."""
+    harness = CrawlHarness(CrawlPolicy(max_concurrency=2), extent=Extent(page_size=10))
+    assert harness.sends() == [1]
+    harness.receive(Page(1, None, None, None, 10, b"a", has_more=True))
+    assert harness.sends() == [2, 3]
+    if is_first:
+        harness.bad(3, FailureCause.REFUSED, status)
+    harness.receive(Page(2, None, None, None, 10, b"b", has_more=False))
+    if not is_first:
+        harness.bad(3, FailureCause.REFUSED, status)
+    assert harness.ends() == Done(2)
+
+
 @pytest.mark.parametrize("is_certain", [True, False])
 def test_a_diagnosis_ends_a_crawl_that_has_not_begun(*, is_certain: bool) -> None:
     """At once if it is certain, else after one page's requests; it goes along."""

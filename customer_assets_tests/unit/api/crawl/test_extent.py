@@ -275,7 +275,8 @@ def test_a_cursor_that_comes_again_is_not_believed() -> None:
     """The chain would never end."""
     extent = seen(Extent(CHAIN), page(1, cursor="a"), page(2, cursor="b"))
     assert extent.observe(page(3, cursor="a")) == (
-        "page 3 hands out a cursor that an earlier page handed out: the pages would never end"
+        "page 3 hands out a cursor that an earlier page handed out: the pages would never end; "
+        "check the settings of paging, such as parameter and has_more"
     )
 
 

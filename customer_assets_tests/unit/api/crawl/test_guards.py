@@ -86,7 +86,10 @@ def test_a_cursor_that_was_there_before_ends_a_chain() -> None:
     chain = CursorGuard()
     assert [chain.observe(linked(number, f"c{number}")) for number in range(1, 100)] == [None] * 99
     assert chain.observe(linked(101, None)) is None
-    problem = "page 100 hands out a cursor that an earlier page handed out: the pages would never end"
+    problem = (
+        "page 100 hands out a cursor that an earlier page handed out: the pages would never end; "
+        "check the settings of paging, such as parameter and has_more"
+    )
     assert chain.observe(linked(100, "c7")) == problem
 
 

@@ -18,6 +18,7 @@ INSTANT = datetime(2026, 3, 1, 1, 2, 3, 999_999, tzinfo=timezone(timedelta(hours
         ("epoch", 1772319723),
         ("epoch_ms", 1772319723000),
         ("date", "2026-02-28"),
+        ("http_date", "Sat, 28 Feb 2026 23:02:03 GMT"),
         ("%Y-%m-%d %H:%M:%S", "2026-02-28 23:02:03"),
         ("%d/%m/%y", "28/02/26"),
     ],
@@ -29,7 +30,16 @@ def test_instants_are_written_in_utc_and_rounded_down(form: str, written: str | 
 
 @pytest.mark.parametrize(
     ("form", "seconds"),
-    [("iso8601", 1), ("epoch", 1), ("epoch_ms", 1), ("date", 86_400), ("%H:%M", 60), ("%d %H", 3_600), ("%Y", 86_400)],
+    [
+        ("iso8601", 1),
+        ("http_date", 1),
+        ("epoch", 1),
+        ("epoch_ms", 1),
+        ("date", 86_400),
+        ("%H:%M", 60),
+        ("%d %H", 3_600),
+        ("%Y", 86_400),
+    ],
 )
 def test_what_a_format_tells_apart(form: str, seconds: int) -> None:
     assert resolution(form) == timedelta(seconds=seconds)

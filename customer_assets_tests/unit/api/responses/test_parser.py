@@ -305,8 +305,10 @@ def test_other_names_are_mended_too() -> None:
 
 
 LIST = AnswerFields(records="")
+VALUES = AnswerFields(records="customers[*]")
 WRAPPED = AnswerFields(records="list[*].customer")
 NAMED = AnswerFields(records="customers")
+COUNTED = AnswerFields(records="customers", total="count")
 
 
 @pytest.mark.parametrize(
@@ -325,6 +327,8 @@ NAMED = AnswerFields(records="customers")
         pytest.param(NAMED, b"[]", b"[]", id="an empty list in place of an object"),
         pytest.param(NAMED, b'{"customers": {"1": "b", "0": "a", "10": "c"}}', b'["a","b","c"]', id="by index"),
         pytest.param(NAMED, b'{"customers": {}}', b"[]", id="none, by index"),
+        pytest.param(VALUES, b'{"customers": {"-Nb": {"a": 1}, "-Na": 2}}', b'[{"a":1},2]', id="an object's values"),
+        pytest.param(VALUES, b'{"customers": [1]}', b"[1]", id="a list's elements"),
     ],
 )
 def test_records_are_found(answer: AnswerFields, content: bytes, data: bytes) -> None:
@@ -410,12 +414,74 @@ def test_something_else_in_the_lists_place_is_no_empty_page(content: bytes) -> N
 
 
 def test_a_total_in_a_header() -> None:
-    """Absent, it is not known: GitLab leaves it out beyond 10,000."""
-    answer = AnswerFields(records="", total="header:X-WP-Total")
+    """Absent, it is not known, if the settings say so: GitLab leaves it out beyond 10,000."""
+    answer = AnswerFields(records="", total="header:X-WP-Total", total_is="at_least")
     for headers, total in (({"x-wp-total": "523"}, 523), ({}, None), ({"x-wp-total": "many"}, None)):
         outcome = parsed(RawResponse(200, headers, b"[1]", 0.1), 1, answer)
         assert isinstance(outcome, PageReceived)
         assert outcome.page.total == total
+
+
+@pytest.mark.parametrize(
+    ("headers", "problem"),
+    [
+        ({"x-total": "523"}, "there is no header x-wp-total"),
+        ({"x-wp-total": "many"}, "the header x-wp-total is not a whole number"),
+        ({"x-wp-total": "items 0-24/*"}, "the header x-wp-total is not a whole number"),
+    ],
+)
+def test_a_header_without_the_total_is_reported(headers: dict[str, str], problem: str) -> None:
+    """Without it nothing would be compared; later pages, and one without records, need not have it."""
+    answer = AnswerFields(records="", total="header:X-WP-Total")
+    outcome = parsed(RawResponse(200, headers, b"[1]", 0.1), 1, answer)
+    assert isinstance(outcome, RequestFailed)
+    assert outcome.diagnosis is not None
+    assert (outcome.diagnosis.setting, outcome.diagnosis.problem) == ("answer.total", problem)
+    assert isinstance(parsed(RawResponse(200, headers, b"[1]", 0.1), 2, answer), PageReceived)
+    assert isinstance(parsed(RawResponse(200, headers, b"[]", 0.1), 1, answer), PageReceived)
+
+
+@pytest.mark.parametrize(
+    ("text", "total"),
+    [("1,053", 1_053), ("1,000,000", 1_000_000), (" 7 ", 7), ("items 0-24/1053", 1_053), ("0-24/1,053", 1_053)],
+)
+def test_totals_in_other_forms(text: str, total: int) -> None:
+    """Commas between thousands, and Content-Range."""
+    answer = AnswerFields(records="", total="header:Content-Range")
+    outcome = parsed(RawResponse(206, {"content-range": text}, b"[1]", 0.1), 1, answer)
+    assert isinstance(outcome, PageReceived)
+    assert outcome.page.total == total
+    assert received(AnswerFields(records="d", total="n"), json.dumps({"d": [1], "n": text}).encode()).total == total
+
+
+@pytest.mark.parametrize("text", ["1,05", ",105", "1,0530", "1.053", "10/53/", "-7", "1e3"])
+def test_what_is_no_total(text: str) -> None:
+    """A point can be a decimal one."""
+    answer = AnswerFields(records="d", total="n")
+    assert isinstance(
+        parsed(RawResponse(200, {}, json.dumps({"d": [1], "n": text}).encode(), 0.1), 1, answer), RequestFailed
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        (b"", "not JSON: the body is empty"),
+        (b" \n", "not JSON: the body is empty"),
+        (
+            b"\n<!DOCTYPE html><title>Log in</title>",
+            "not JSON: it is an HTML page, as log-in pages and firewalls send it",
+        ),
+        (b"<html>", "not JSON: it is an HTML page, as log-in pages and firewalls send it"),
+        (b"<?xml version='1.0'?><a/>", "not JSON: it is XML; headers or params can often ask for JSON"),
+        (b"OK", "not JSON"),
+    ],
+)
+def test_what_came_in_place_of_json_is_described(content: bytes, detail: str) -> None:
+    """By its first bytes; none of it is shown."""
+    outcome = parsed(RawResponse(200, {}, content, 0.1), 1, LIST)
+    assert isinstance(outcome, RequestFailed)
+    assert outcome.detail == detail
 
 
 def test_a_total_of_the_page_alone_is_none() -> None:
@@ -450,9 +516,9 @@ def test_an_error_inside_a_200_is_a_failed_request(error: Any, cause: FailureCau
         assert received(answer, body).record_count == 1
 
 
-@pytest.mark.parametrize(("status", "answer"), [(204, NAMED), (204, LIST), (206, LIST), (203, LIST)])
+@pytest.mark.parametrize(("status", "answer"), [(204, NAMED), (204, LIST), (204, COUNTED), (206, LIST), (203, LIST)])
 def test_other_good_statuses(status: int, answer: AnswerFields) -> None:
-    """A 204 is an empty page where the body would not count anything either; a 206 is a page."""
+    """A 204 is an empty page, except where each page has a number; a 206 is a page."""
     content = b"" if status == 204 else b"[1, 2]"
     outcome = parsed(RawResponse(status, {}, content, 0.1), 3, answer)
     assert isinstance(outcome, PageReceived)

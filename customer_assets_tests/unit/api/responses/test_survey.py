@@ -1,6 +1,8 @@
 """What records say, in names and counts."""
 
-from customer_assets.api.responses.survey import describe_fields, describe_mapping
+import pytest
+
+from customer_assets.api.responses.survey import describe_envelope, describe_fields, describe_mapping
 from customer_assets.core.record_mapping import RecordMapping
 
 RECORDS = [
@@ -23,6 +25,22 @@ def test_fields_are_described_by_path() -> None:
 
 def test_what_is_no_record_is_described_too() -> None:
     assert describe_fields([7, None]) == ["(a record): a number; filled in 1 of 2"]
+
+
+def test_what_stands_beside_the_records_is_described() -> None:
+    """Totals and ways to the next page, by name and kind; a key that may be an address is not shown."""
+    body = b'{"meta": {"next": "canary", "n": 7}, "a@b.org": 1, "data": {"items": [{"id": 1}], "more": true}}'
+    assert describe_envelope(body, ("data", "items")) == (
+        "meta.next (text), meta.n (a number), [...] (a number), data.more (true or false)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [(b"[1]", ()), (b'{"d": []}', ("d",)), (b"<", ("d",)), (b'{"a": 1}', ("d", "x")), (b"[1]", ("d",))],
+)
+def test_nothing_beside_the_records(body: bytes, path: tuple[str, ...]) -> None:
+    assert describe_envelope(body, path) in ("nothing", "a (a number)")
 
 
 def test_a_mapping_is_described_by_its_columns() -> None:
