@@ -451,7 +451,7 @@ def _added_lines(page: Path) -> list[str]:
     return [line for text in diffs for line in text.splitlines() if line.startswith("+")]
 
 
-CLASS = re.compile(r"^class (\w+)\((.*?)\):$", re.MULTILINE | re.DOTALL)
+CLASS = re.compile(r"^class (\w+)\(([^()]*)\):", re.MULTILINE)
 
 
 def our_errors() -> list[str]:
