@@ -52,7 +52,7 @@ def is_worth_printing(record: logging.LogRecord) -> bool:
     facts = getattr(record, "dagster_meta", {})
     event = facts.get("dagster_event")
     if event is None:
-        return not str(facts.get("orig_message", "")).startswith(SKIPPED)
+        return record.levelno >= logging.INFO and not str(facts.get("orig_message", "")).startswith(SKIPPED)
     if not event.is_step_failure:
         return bool(event.is_step_up_for_retry)
     failed = explain_failure(event)
@@ -63,7 +63,8 @@ def is_worth_printing(record: logging.LogRecord) -> bool:
 @dg.logger(None, description="A plain line for each thing worth knowing; no events of Dagster's.")
 def plain_logger(context: dg.InitLoggerContext) -> logging.Logger:  # noqa: ARG001 - Dagster passes it
     """Print to standard error, as a program does whose output is a file."""
-    logger = logging.Logger("customer_assets.console", logging.INFO)  # noqa: LOG001 - each run has its own
+    # A retry is logged at the level DEBUG; `is_worth_printing` drops everything else there.
+    logger = logging.Logger("customer_assets.console", logging.DEBUG)  # noqa: LOG001 - each run has its own
     return build_logger(logger)
 
 
