@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from requests.utils import get_environ_proxies, select_proxy
-
 from customer_assets.core.errors import ConfigurationError
 from customer_assets.core.urls import is_loopback
 
@@ -70,6 +68,8 @@ def read_route(url: str) -> Route:
 
 
 def _find_proxy(url: str) -> Proxy | None:
+    from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415 - what only a run needs
+
     proxies = get_environ_proxies(url)
     given = (select_proxy(url, proxies) or "").strip()
     if not given:
