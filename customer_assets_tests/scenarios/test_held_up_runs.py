@@ -7,7 +7,7 @@ from customer_assets_tests.harness.storage import file_operations
 from customer_assets_tests.harness.storage.interrupted_sync import NEW, OLD, OLD_IDS, Site
 from customer_assets_tests.harness.storage.plain_sync import exported_ids
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(file_operations.LONGEST_S)
 
 
 @pytest.mark.parametrize("lake", ["site", "store_site"])

@@ -25,7 +25,7 @@ STEPS = ("raw_customers", "clean_customers", "customer_export")
 KILLS_A_STEP = 2
 LONGEST_DELAY_S = {"raw_customers": 1.2, "clean_customers": 0.2, "customer_export": 0.2}
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(file_operations.LONGEST_S)
 
 
 def kill_sync(sync_environ: dict[str, str], seed: int, step: str, delay_s: float) -> None:

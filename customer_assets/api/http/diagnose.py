@@ -23,6 +23,9 @@ ADDRESS = "base_url"
 TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 """How `http.client` says what status a proxy answered."""
 
+PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+"""What a proxy answers for a while only."""
+
 TLS_PROBLEMS = {
     "WRONG_VERSION_NUMBER": ("{host} does not speak TLS on this port", "Check the scheme and the port."),
     "UNSUPPORTED_PROTOCOL": ("{host} speaks only old versions of TLS", "Ask who runs it for TLS 1.2 or later."),
@@ -129,22 +132,20 @@ def _diagnose_proxy(found: Sequence[BaseException], proxy: Proxy, host: str) -> 
         if isinstance(cause, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(cause) and proxy.url.startswith("https:"):
             problem = f"the proxy {proxy.host} does not speak TLS"
             return Diagnosis(proxy.variable, problem, "Write http:// in place of https://.", is_certain=True)
-        if (status := _proxy_status(cause)) is not None:
-            return refused_by_proxy(status, proxy.variable, f"the proxy {proxy.host}", host)
+        tunnel = TUNNEL.search(str(cause))
+        if type(cause).__name__ == "ClientHttpProxyError":  # aiohttp's, which need not be installed
+            return _refused_by_proxy(getattr(cause, "status", 0), proxy, host)
+        if tunnel is not None:
+            return _refused_by_proxy(int(tunnel[1]), proxy, host)
     return None
 
 
-def _proxy_status(cause: BaseException) -> int | None:
-    if type(cause).__name__ == "ClientHttpProxyError":  # aiohttp's, which need not be installed
-        return int(getattr(cause, "status", 0))
-    tunnel = TUNNEL.search(str(cause))
-    return int(tunnel[1]) if tunnel else None
-
-
-def refused_by_proxy(status: int, variable: str, proxy: str, host: str) -> Diagnosis:
+def _refused_by_proxy(status: int, proxy: Proxy, host: str) -> Diagnosis:
     """Say why a proxy does not connect to a host."""
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         remedy = "Write user and password into it: http://user:password@host:port."
-        return Diagnosis(variable, f"{proxy} asks for a log-in (HTTP {status})", remedy, is_certain=True)
-    problem, is_certain = f"{proxy} refuses to connect to {host} (HTTP {status})", 400 <= status < 500  # noqa: PLR2004
-    return Diagnosis(variable, problem, "Ask who runs it to allow the host, or set another one.", is_certain)
+        problem = f"the proxy {proxy.host} asks for a log-in (HTTP {status})"
+        return Diagnosis(proxy.variable, problem, remedy, is_certain=True)
+    problem = f"the proxy {proxy.host} refuses to connect to {host} (HTTP {status})"
+    is_certain = 400 <= status < 500 and status not in PASSING  # noqa: PLR2004
+    return Diagnosis(proxy.variable, problem, "Ask who runs it to allow the host, or set another one.", is_certain)

@@ -68,7 +68,7 @@ def read_route(url: str) -> Route:
 
 
 def _find_proxy(url: str) -> Proxy | None:
-    from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415 - checking settings sends nothing
+    from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415 - what only a run needs
 
     proxies = get_environ_proxies(url)
     given = (select_proxy(url, proxies) or "").strip()

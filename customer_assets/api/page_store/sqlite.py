@@ -89,7 +89,9 @@ class SQLitePageStore:
         except (OSError, sqlite3.Error) as error:
             raise PageStoreError(f"The page store {path} cannot be opened: {error}.") from error
         self._sweep()
-        self._remove_set_aside()
+        with suppress(OSError):
+            if self._aside.stat().st_mtime < clock() - LEFT_BEHIND_AFTER_S:
+                self._aside.unlink()
 
     def numbers(self, crawl: str) -> Iterable[int]:
         """The numbers of the pages that are stored and have not expired, ascending."""
@@ -232,11 +234,6 @@ class SQLitePageStore:
     @property
     def _aside(self) -> Path:
         return self._path.with_name(f"{self._path.name}.damaged")
-
-    def _remove_set_aside(self) -> None:
-        with suppress(OSError):
-            if self._aside.stat().st_mtime < self._clock() - LEFT_BEHIND_AFTER_S:
-                self._aside.unlink()
 
 
 def _try_lock(descriptor: int) -> bool:

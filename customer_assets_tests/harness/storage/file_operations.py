@@ -52,6 +52,9 @@ EVERY = "EVERY_FILE_OPERATION"
 ONE_IN = 8
 """A run of the suite stops at one in eight of the operations worth stopping at. All of them take several minutes."""
 
+LONGEST_S = 14_400 if os.environ.get(EVERY) else 900
+"""For all operations of a sync on a busy machine; without `EVERY`, for a few of them."""
+
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 Act = Callable[[int, str], None]
