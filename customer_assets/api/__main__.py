@@ -209,6 +209,8 @@ def describe(client: CustomerAPIClient, probe: Probe, *, is_whole: bool) -> Iter
 
 def describe_following(options: ApiSettings, pages: Sequence[Page], *, is_whole: bool) -> str:
     """Say whether there are more pages, and whether they look like those of a listing."""
+    if isinstance(options.paging, Single):
+        pages, is_whole = pages[:1], True
     first, count = pages[0], sum(page.record_count for page in pages)
     if len(pages) == PAGES and pages[1].data == first.data:
         return "the second page holds exactly the records of the first; check pages"

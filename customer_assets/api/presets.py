@@ -21,6 +21,9 @@ from customer_assets.core.errors import ConfigurationError
 FILLED_IN = (("base_url",), ("path",), ("auth", "token_url"))
 """The settings in which `{name}` stands for one of a preset's values."""
 
+COMPLETED = ("auth", "pages", "incremental", "slices")
+"""The parts of which a user can set some of a preset's keys, and which mean nothing without the others."""
+
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -137,6 +140,19 @@ def apply_preset(name: str, values: Mapping[str, str], given: Mapping[str, Any])
     for steps in FILLED_IN:
         _fill_in(merged, steps, preset.about.values, values, name)
     return merged
+
+
+def complete_parts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings in which the parts that a preset has, too, are whole; as they are if there is no such preset."""
+    name = given.get("preset")
+    if not isinstance(name, str) or name not in _paths():
+        return dict(given)
+    known = load_preset(name).api
+    parts = {part: given[part] for part in COMPLETED if isinstance(given.get(part), Mapping)}
+    return {
+        **given,
+        **{part: merge_settings({part: known.get(part)}, {part: own})[part] for part, own in parts.items()},
+    }
 
 
 def merge_settings(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ inherits, never a field here. No logic: no path, file or check is touched here.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from customer_assets.api import CustomerAPIClient
 from customer_assets.api.auth.destinations import (
@@ -27,6 +27,7 @@ from customer_assets.api.auth.destinations import (
 from customer_assets.api.auth.secret import Secret
 from customer_assets.api.incremental import Incremental
 from customer_assets.api.options import ApiDescription, ApiOptions, ApiSettings
+from customer_assets.api.presets import COMPLETED, complete_parts
 from customer_assets.api.runner.progress import OnProgress
 from customer_assets.core.configuration import NO_VARIABLE, SECRET, Variable, configuration_errors
 from customer_assets.core.errors import ConfigurationError, QualityGateError
@@ -92,13 +93,29 @@ class EmbeddedSimulator(SimulatorSettings, dg.Config):
         return SimulatorSettings(**self.model_dump() | ({} if self.failure_rate else {"opening": ""}))
 
 
+def _allow_parts_of_a_preset(schema: dict[str, Any]) -> None:
+    """Let what a preset completes be any object beside a preset; without one it stands alone."""
+    parts = {name: schema["properties"][name] for name in COMPLETED}
+    loose = {name: {"description": part["description"], "type": ["object", "null"]} for name, part in parts.items()}
+    schema["properties"] |= loose
+    schema |= {"if": {"required": ["preset"]}, "else": {"properties": parts}}
+
+
 class ApiSection(ApiOptions, ApiDescription, RunKeys):
     """An API in YAML: the `api:` of a component, or of the file that `CUSTOMER_API_CONFIG` names."""
+
+    model_config = ConfigDict(json_schema_extra=_allow_parts_of_a_preset)
 
     key_variable: str = Field(
         default="", description="The environment variable that holds the key: its name, never the key itself."
     )
     simulator: EmbeddedSimulator = Field(default=EmbeddedSimulator(), description="The API of a sync that names none.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def complete_from_preset(cls, given: Any) -> Any:  # noqa: ANN401 - whatever was configured
+        """Complete what a preset says the rest of: a size without the way of paging cannot be checked."""
+        return complete_parts(given) if isinstance(given, Mapping) else given
 
     @property
     def is_real(self) -> bool:

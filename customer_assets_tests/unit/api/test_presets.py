@@ -10,7 +10,14 @@ import customer_assets
 from customer_assets.api.auth.settings import OAuthSettings
 from customer_assets.api.options import ApiSettings
 from customer_assets.api.paging import Cursor, LinkHeader
-from customer_assets.api.presets import apply_preset, load_preset, merge_settings, preset_names, read_api_file
+from customer_assets.api.presets import (
+    apply_preset,
+    complete_parts,
+    load_preset,
+    merge_settings,
+    preset_names,
+    read_api_file,
+)
 from customer_assets.core.configuration import SettingError
 from customer_assets.core.errors import ConfigurationError
 from customer_assets.core.record_mapping import FieldSource
@@ -147,3 +154,17 @@ def test_a_file_without_an_api_is_refused(text: str, message: str, tmp_path: Pat
         read_api_file(str(tmp_path / "api.yaml"))
     with pytest.raises(ConfigurationError, match="FileNotFoundError"):
         read_api_file(str(tmp_path / "none.yaml"))
+
+
+def test_parts_are_completed_from_the_preset() -> None:
+    """A size without the way of paging could not be checked; another type, and null, replace the preset's."""
+    pages = load_preset("hubspot").api["pages"]
+    assert complete_parts({"preset": "hubspot", "pages": {"size": 7}, "params": {"a": "b"}}) == {
+        "preset": "hubspot",
+        "pages": {**pages, "size": 7},
+        "params": {"a": "b"},
+    }
+    for whole in ({"type": "single"}, None):
+        assert complete_parts({"preset": "hubspot", "pages": whole})["pages"] == whole
+    for preset in ("", "{{ env.PRESET }}", "hubspt", None, 7):
+        assert complete_parts({"preset": preset, "pages": {"size": 7}})["pages"] == {"size": 7}

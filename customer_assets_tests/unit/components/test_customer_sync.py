@@ -14,8 +14,9 @@ from dagster.components.core.component_tree import ComponentTree
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from customer_assets.api.auth.settings import BearerAuth
 from customer_assets.api.options import ApiSettings
-from customer_assets.api.paging import PageNumber
+from customer_assets.api.paging import PageNumber, Single
 from customer_assets.components import CustomerSyncComponent
 from customer_assets.core.errors import ConfigurationError
 from customer_assets.core.record_mapping import FieldSource
@@ -375,6 +376,18 @@ def test_what_a_preset_leaves_open_can_be_a_template(monkeypatch: pytest.MonkeyP
     assert (settings.record.fields["tags"].path, settings.record.avatar) == ("tags", None)
 
 
+def test_a_part_overrides_the_presets_key_by_key() -> None:
+    """Its other keys stay the preset's, unless its type is another."""
+    settings = api_of("preset: hubspot, pages: {size: 7}, auth: {token_variable: MINE}, params: {a: b}").settings()
+    assert settings.paging == ApiSettings(preset="hubspot").paging.model_copy(update={"size": 7})
+    assert settings.authentication == BearerAuth.model_validate({"token_variable": "MINE"})
+    settings = api_of("preset: shopify, preset_values: {shop: a}, incremental: {full_every: 1d}").settings()
+    usual = ApiSettings(preset="shopify", preset_values={"shop": "a"}).incremental
+    assert usual is not None
+    assert settings.incremental == usual.model_copy(update={"full_every": timedelta(days=1)})
+    assert api_of("preset: hubspot, pages: {type: single}").settings().paging == Single()
+
+
 @pytest.mark.parametrize(
     ("section", "message"),
     [
@@ -397,6 +410,9 @@ def test_what_a_preset_misses_is_named(section: str, message: str) -> None:
         ("preset: stripe", None),
         ("preset: shopify, preset_values: shop=acme", None),
         ("preset: shopify, preset_values: {shop: acme}, answer: {total: null}", None),
+        ("preset: hubspot, pages: {size: 5}, auth: {token_variable: X}", None),
+        ("preset: shopify, incremental: {full_every: 1d}, slices: {step: 30d}", None),
+        ("pages: {size: 5}", ["api", "pages"]),
         ("answer: {data: people}", None),
         ("preset: strpe", ["api", "preset"]),
         ("pages: {type: cursor, size: 5}", ["api", "pages"]),
