@@ -214,7 +214,8 @@ def describe_following(options: ApiSettings, pages: Sequence[Page], *, is_whole:
     first, count = pages[0], sum(page.record_count for page in pages)
     if len(pages) == PAGES and pages[1].data == first.data:
         return "the second page holds exactly the records of the first; check pages"
-    if shared := _shared(pages, options):
+    ids = [set(page_ids(page, options.record)) - {None} for page in pages]
+    if len(ids) == PAGES and (shared := len(ids[0] & ids[1])):
         return f"the second page shares {shared} customers with the first; check pages"
     if first.total is not None and first.total > count and (is_whole or not pages[-1].record_count):
         return f"the API counts {first.total} customers, but lists only {count}; check pages"
@@ -225,12 +226,6 @@ def describe_following(options: ApiSettings, pages: Sequence[Page], *, is_whole:
         return "not asked for, since pages is single"
     is_doubtful = is_doubtful and options.paging.numbering is Numbering.CHAIN
     return f"none; this is the whole listing{', unless the way on is elsewhere' if is_doubtful else ''}"
-
-
-def _shared(pages: Sequence[Page], options: ApiSettings) -> int:
-    """How many customers are on both of two pages."""
-    ids = [set(page_ids(page, options.record)) - {None} for page in pages]
-    return len(set.intersection(*ids)) if len(ids) == PAGES else 0
 
 
 def describe_first_page(

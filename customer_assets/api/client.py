@@ -20,7 +20,7 @@ from customer_assets.api.crawl.pace.policy import BackoffPolicy, CrawlPolicy
 from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.http.base import Transport, TransportSettings, open_transport
 from customer_assets.api.options import ApiKeywords, ApiSettings
-from customer_assets.api.page_store.base import PageStore, open_store
+from customer_assets.api.page_store.base import open_store
 from customer_assets.api.page_store.best_effort import BestEffortStore
 from customer_assets.api.paging import PageNumber, Paging
 from customer_assets.api.paging.slices import Range, Slices
@@ -98,7 +98,10 @@ class CustomerAPIClient:
         self._clock, self._on_progress, self._identity = clock or Clock(), on_progress, identity
         self._show_progress, self._terminal = show_progress, terminal
         self.figures, self._limits = CrawlStats(), NO_LIMITS
-        self._store = BestEffortStore(self._open_store, self._crawl_name(), self.options.resume_ttl_s)
+        store_url, epoch_s = self.options.page_store or IN_MEMORY, self._clock.epoch_s
+        self._store = BestEffortStore(
+            lambda: open_store(store_url, epoch_s), self._crawl_name(), self.options.resume_ttl_s
+        )
         self._limiter = RateLimiter(self.options.requests_per_second, max_concurrency=self.options.max_concurrency)
         self._credentials = self._open_credentials(api_key, os.environ if environ is None else environ)
 
@@ -362,9 +365,6 @@ class CustomerAPIClient:
             )
             self._transport = open_transport(options.transport, settings)
         return self._transport
-
-    def _open_store(self) -> PageStore:
-        return open_store(self.options.page_store or IN_MEMORY, self._clock.epoch_s)
 
     def _policy(self) -> CrawlPolicy:
         return CrawlPolicy(

@@ -127,13 +127,9 @@ class RequestsTransport:
             proxies=self._route.proxies,
         )
 
-    @cached_property
-    def _uses_absolute_form(self) -> bool:
-        """A proxy gets the whole address in the request line, unless it only tunnels bytes (RFC 9112, 3.2.2)."""
-        return self._pool.proxy is not None and self._pool.scheme == "http"
-
     def _request_target(self, url: str) -> str:
-        if self._uses_absolute_form:
+        """A proxy gets the whole address in the request line, unless it only tunnels bytes (RFC 9112, 3.2.2)."""
+        if self._pool.proxy is not None and self._pool.scheme == "http":
             return url
         _, _, path, query, _ = urlsplit(url)
         return f"{path}?{query}" if query else path

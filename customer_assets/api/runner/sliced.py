@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from customer_assets.api.crawl.consistency import MAX_PASSES, Consistency, PageSink
+from customer_assets.api.crawl.consistency import MAX_PASSES, PageSink
 from customer_assets.api.crawl.events import GiveUp, PageReceived
 from customer_assets.api.crawl.extent import NOTHING_FOLLOWS
 from customer_assets.api.crawl.lanes import Lanes
@@ -250,7 +250,10 @@ class SlicedReader:
         part.passes += part.must_repeat
         part.must_repeat = not consistency.is_final and not self._is_settled(part, read, is_same=same)
         if part.must_repeat:
-            self._repeat(part, counted, consistency)
+            again = self._slices.describe(part.range), consistency.value
+            logger.warning("Customers %s: %s; reading them again.", *again)
+            part.fingerprint, self._must_repeat = counted.fingerprint(), True
+            part.store.set_ttl(0)
         else:
             reader.conclude(part.figures, read, consistency)
             if not consistency.is_final and read.not_found is not None:
@@ -260,11 +263,6 @@ class SlicedReader:
     def _is_settled(self, part: Slice, read: Pass, *, is_same: bool) -> bool:
         """Whether reading a slice again would not show more."""
         return (is_same and read.totals.totals_stable) or read.is_paused or part.passes >= MAX_PASSES
-
-    def _repeat(self, part: Slice, counted: SliceSink, consistency: Consistency) -> None:
-        logger.warning("Customers %s: %s; reading them again.", self._slices.describe(part.range), consistency.value)
-        part.fingerprint, self._must_repeat = counted.fingerprint(), True
-        part.store.set_ttl(0)
 
     def _split(self, part: Slice, counted: SliceSink) -> list[Slice]:
         halves = self._slices.split(part.range, self._now)

@@ -87,9 +87,7 @@ def canonical_domain(domain: str) -> str | None:
 
 def _ascii_label(label: str) -> str:
     """Return the label's ASCII form; empty, and thereby refused, if it begins with a mark or holds punctuation."""
-    is_a_name = not unicodedata.category(label[0]).startswith("M") and not any(map(_is_punctuation, label))
-    return f"xn--{label.encode('punycode').decode()}" if is_a_name else ""
-
-
-def _is_punctuation(char: str) -> bool:
-    return not char.isascii() and char not in _PUNCTUATION_IN_NAMES and unicodedata.category(char).startswith("P")
+    foreign = [char for char in label if not char.isascii() and char not in _PUNCTUATION_IN_NAMES]
+    has_punctuation = any(unicodedata.category(char).startswith("P") for char in foreign)
+    begins_with_mark = unicodedata.category(label[0]).startswith("M")
+    return "" if has_punctuation or begins_with_mark else f"xn--{label.encode('punycode').decode()}"
