@@ -206,7 +206,7 @@ def test_customers_join_while_it_is_read(way: str) -> None:
 
 def test_an_incremental_run_takes_one_listing() -> None:
     """Few customers change: slices would take a request each."""
-    api = SlicedAPI("cursor", spread(5))
+    api = SlicedAPI("cursor", spread(6))
     incremental = {"parameter": "updated_since", "field": "created_at"}
     with open_sliced_client(api, slices=BY_STEP, incremental=incremental) as client:
         changes = dict(client.options.updated_since(BORN))
@@ -214,7 +214,7 @@ def test_an_incremental_run_takes_one_listing() -> None:
     with CustomerAPIClient(
         api_key=KEY, clock=time, **{**changes, "transport": VirtualTransport(api, time, 0)}
     ) as client:
-        assert ids(client) == [1, 2, 3, 4, 5]
+        assert ids(client) == [1, 2, 3, 4, 5, 6]
     assert [request.query.get("updated_since") for request in api.requests] == ["2019-12-31T23:59:59Z"]
 
 
