@@ -170,7 +170,8 @@ class ListingReader:
         self._store.set_ttl(0 if is_shifted else self._listing.cache_ttl_s)
         if is_shifted and read.not_found is not None:
             raise RequestRefusedError(HTTPStatus.NOT_FOUND, read.not_found, PAGE_IS_GONE)
-        if is_shifted and is_settled:  # two passes brought the same, so nobody moved
+        is_short = figures.unique_ids + figures.rejected < (read.totals.total or 0)
+        if is_shifted and is_settled and is_short:  # two passes brought the same, so nobody moved
             self._refuse_repetition(sink, least=ceil(read.totals.pages / 2))
         self.conclude(figures, read, consistency)
 
@@ -338,8 +339,8 @@ class ListingReader:
             raise IncompleteCrawlError(
                 (),
                 None,
-                f"{repetition.whole_pages} pages hold exactly the customers of other pages, so the API seems to "
-                "ignore the page that it is asked for; check the settings of paging",
+                f"pages hold exactly the customers of other pages ({repetition.whole_pages} of them), so the API seems "
+                "to ignore the page that it is asked for; check the settings of paging",
             )
 
     def conclude(self, figures: CrawlStats, read: Pass, consistency: Consistency) -> None:
