@@ -276,6 +276,7 @@ class CustomerAPIClient:
             None if whole is None else partial(self._fetch_total, whole),
             is_compared=total_is != "none",
             counts_everyone=isinstance(answer.total, TotalRequest),
+            leads_on=self._leads_on,
         )
         in_slices: TotalIs = total_is if isinstance(answer.total, str) else "none"
         return SlicedReader(

@@ -138,6 +138,26 @@ def test_few_customers_take_one_listing() -> None:
     assert len(api.requests) == 2
 
 
+@pytest.mark.parametrize("store", ["memory://", "sqlite:///{}/pages.sqlite"])
+def test_a_way_on_that_is_nowhere_is_named(store: str, tmp_path: Path) -> None:
+    """Each slice would look like a listing of one page, and the rest would be lost without a word."""
+    api = SlicedAPI("cursor", spread(2_000, timedelta(hours=1)))
+    pages = {"from": "paging.nowhere"}
+    with (
+        open_sliced_client(api, slices=BY_STEP, pages=pages, page_store=store.format(tmp_path)) as client,
+        pytest.raises(ConfigurationError, match="neither the first page nor a smaller one leads to the next"),
+    ):
+        client.fetch_all_customers()
+
+
+def test_full_pages_that_end_a_listing_are_checked_once() -> None:
+    """One request shows that the way on is known."""
+    api = SlicedAPI("cursor", [customer(number, BORN) for number in range(1, 21)])
+    with open_sliced_client(api, slices=BY_STEP) as client:
+        assert ids(client) == list(range(1, 21))
+    assert api.requests[-1].query == {"limit": "10"}
+
+
 # --- who could fall between --------------------------------------------------------------------------------------
 
 

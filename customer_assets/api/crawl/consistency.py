@@ -26,6 +26,11 @@ PAGE_SIZES_DIVIDE_BY = 5
 """Usual page sizes do: 10, 25, 50, 100. A first page of another size is hardly full."""
 
 
+def looks_full(records: int) -> bool:
+    """Whether a listing's only page can be a full one."""
+    return records > 1 and records % PAGE_SIZES_DIVIDE_BY == 0
+
+
 class PageSink(Protocol):
     """Receives a crawl's pages.
 
@@ -136,7 +141,7 @@ class PassTotals:
         page = self.first
         if self.numbering is not Numbering.CHAIN or self.received != 1 or page is None or page.has_more is False:
             return False
-        return page.record_count > 1 and page.record_count % PAGE_SIZES_DIVIDE_BY == 0
+        return looks_full(page.record_count)
 
     def add(self, page: Page) -> None:
         """Count a page."""

@@ -54,7 +54,32 @@ PAGE_IS_GONE = "The API counts this page but does not find it: ask whoever runs 
 
 Ids = tuple[int | str | None, ...]
 
+LeadsOn = Callable[[int, CrawlStats], bool | None]
+"""Whether a first page of so many records leads to the next one; None: nobody can tell."""
+
 Result = TypeVar("Result")
+
+
+def nobody_can_tell(_size: int, _figures: CrawlStats) -> None:
+    """Stand in where no page of another size can be requested."""
+
+
+def validate_end(leads_on: LeadsOn, count: int, figures: CrawlStats) -> None:
+    """Check a chain that ends with its first page: nobody may have found the way on.
+
+    Args:
+        leads_on: Asked of half of the page, which must lead to the other half.
+        count: The page's records.
+        figures: Counts requests.
+
+    Raises:
+        ConfigurationError: There is more, but no way to it.
+    """
+    answer = leads_on(count // 2, figures)
+    if answer is False:
+        raise ConfigurationError("pages", NO_WAY_ON, "Name where a response says how the next page is requested.")
+    if answer is None:
+        logger.warning("The first page, of %d records, leads to no other; if the API has more, check pages.", count)
 
 
 class CrawlStep(NamedTuple):
@@ -127,7 +152,7 @@ class ListingReader:
         limiter: When requests can go.
         store: The stored pages of an unfinished crawl.
         fetch_total: Asks for the total where that takes a request of its own.
-        leads_on: Whether a first page of some other size leads to the next one; None: nobody can tell.
+        leads_on: Whether a first page of some other size leads to the next one.
         epoch_s: Returns seconds since 1970.
         health: How the API answers, where several listings are read side by side.
     """
@@ -141,7 +166,7 @@ class ListingReader:
         *,
         epoch_s: Callable[[], float],
         fetch_total: Callable[[CrawlStats], int | None] | None = None,
-        leads_on: Callable[[int, CrawlStats], bool | None] | None = None,
+        leads_on: LeadsOn = nobody_can_tell,
         health: ApiHealth | None = None,
     ) -> None:
         self._listing, self._policy, self._limiter, self._store = listing, policy, limiter, store
@@ -196,7 +221,7 @@ class ListingReader:
             totals.departures = max(totals.departures, crawl.departures)
             self._settle_total(totals, held.extent, figures)
             if totals.ends_at_once and not held.is_complete and not self._listing.is_slice:
-                self._validate_end(totals.records, figures)
+                validate_end(self._leads_on, totals.records, figures)
             if not held.is_complete and crawl.not_found is None and (yield from self._goes_on(totals)):
                 continue
             if totals.has_grown and self._numbering is not Numbering.CHAIN:
@@ -226,14 +251,6 @@ class ListingReader:
             figures.customers = self._fetch_total(figures)
             if totals.total_is != "none":
                 totals.set_total(figures.customers)
-
-    def _validate_end(self, count: int, figures: CrawlStats) -> None:
-        """Refuse a chain that ends with its first page only because nobody found the way on."""
-        leads_on = self._leads_on and self._leads_on(count // 2, figures)  # half of the page, to the other half
-        if leads_on is False:
-            raise ConfigurationError("pages", NO_WAY_ON, "Name where a response says how the next page is requested.")
-        if leads_on is None:
-            logger.warning("The first page, of %d records, leads to no other; if the API has more, check pages.", count)
 
     # --- beyond the end --------------------------------------------------------------------------------
 

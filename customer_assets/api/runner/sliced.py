@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from customer_assets.api.crawl.consistency import MAX_PASSES, PageSink
+from customer_assets.api.crawl.consistency import MAX_PASSES, PageSink, looks_full
 from customer_assets.api.crawl.events import GiveUp, PageReceived
-from customer_assets.api.crawl.extent import NOTHING_FOLLOWS
+from customer_assets.api.crawl.extent import NOTHING_FOLLOWS, Numbering
 from customer_assets.api.crawl.lanes import Lanes
 from customer_assets.api.crawl.pace.circuit_breaker import CircuitBreaker
 from customer_assets.api.crawl.pace.health import ApiHealth
@@ -25,7 +25,16 @@ from customer_assets.api.page_store.best_effort import BestEffortStore
 from customer_assets.api.paging.slices import Range, Slices, read_ranges, write_ranges
 from customer_assets.api.runner.crawl_runner import CrawlRunner
 from customer_assets.api.runner.endpoint import Endpoint, SlicedEndpoint
-from customer_assets.api.runner.passes import PAGE_IS_GONE, CrawlStep, Listing, ListingReader, Pass, Steps
+from customer_assets.api.runner.passes import (
+    PAGE_IS_GONE,
+    CrawlStep,
+    LeadsOn,
+    Listing,
+    ListingReader,
+    Pass,
+    Steps,
+    validate_end,
+)
 from customer_assets.api.runner.slice_sink import Slice, SliceSink, WindowReachedError
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import (
@@ -61,6 +70,7 @@ class Access:
         fetch_total: Asks for the total of the whole listing; None: the API does not count it.
         is_compared: Whether that total is to be compared with what came.
         counts_everyone: Whether it has a request of its own, which counts all customers whatever was requested.
+        leads_on: Whether a first page of the whole listing leads to the next one.
     """
 
     open_runner: OpenRunner
@@ -68,6 +78,7 @@ class Access:
     fetch_total: Callable[[CrawlStats], int | None] | None
     is_compared: bool
     counts_everyone: bool
+    leads_on: LeadsOn
 
 
 class SlicedReader:
@@ -123,6 +134,7 @@ class SlicedReader:
                 self._drop(0)
                 self._begin(self._first_ranges())
                 self._settle(sink, figures, transport)
+            self._validate_ends(figures)
             self._totals.append(self._count(figures))
             figures.missing_customers = self._outside(figures)
             if not figures.missing_customers or figures.passes == MAX_PASSES:
@@ -207,6 +219,13 @@ class SlicedReader:
         figures.total = known[-1]
         outside = min(known) - figures.rejected - figures.unique_ids
         return outside if outside > max(known) - min(known) else 0
+
+    def _validate_ends(self, figures: CrawlStats) -> None:
+        """Check chains that all end with their first page."""
+        fullest = max(part.figures.records for part in self._parts)
+        ends_at_once = all(part.figures.pages <= 1 for part in self._parts)
+        if self._listing.paging.numbering is Numbering.CHAIN and ends_at_once and looks_full(fullest):
+            validate_end(self._access.leads_on, fullest, figures)
 
     def _conclude(self, figures: CrawlStats) -> None:
         """Add up what the slices amount to."""
