@@ -78,5 +78,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Use one worker more than there are processors, since some tests mostly wait."""
-    return (os.cpu_count() or 1) + 1
+    """Use two workers more than there are processors, since many tests mostly wait."""
+    return (os.cpu_count() or 1) + 2

@@ -5,6 +5,7 @@ reads them back together (`storage/versions.py`). Any other asset's frame is one
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class ParquetIOManager(dg.UPathIOManager):
 
     Args:
         base_dir: Where the files are.
-        engine: Reads and writes them.
+        open_engine: Opens what reads and writes them, once a frame is read or written.
         staged_file: Names a new file of this process.
         tables: The assets that are tables.
     """
@@ -46,13 +47,18 @@ class ParquetIOManager(dg.UPathIOManager):
     def __init__(
         self,
         base_dir: UPath,
-        engine: Engine,
+        open_engine: Callable[[], Engine],
         staged_file: Callable[[str], Path],
         tables: Mapping[dg.AssetKey, Table[Any]] | None = None,
     ) -> None:
-        self.engine, self._staged_file, self._tables = engine, staged_file, tables or {}
+        self._open_engine, self._staged_file, self._tables = open_engine, staged_file, tables or {}
         self._fetched: list[Path] = []
         super().__init__(base_path=base_dir)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Reads and writes the files. Opening it takes a place to spill to, which can fail like any other file."""
+        return self._open_engine()
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:  # noqa: ANN401 - as Dagster has it
         """Publish a frame; one that is committed already needs no more than its metadata."""
@@ -187,8 +193,9 @@ def build_io_manager(sync: Sync) -> dg.IOManagerDefinition:
         """Keep frames as Parquet files in the data directory's lake, read and written by the chosen engine."""
         directory, processing = (getattr(context.resources, key) for key in keys)
         tables = {sync.key(RAW): directory.raw, sync.key(CLEAN): directory.clean}
-        engine = processing.open_engine(directory.spill_dir)
-        manager = ParquetIOManager(directory.lake, engine, directory.staged_file, tables)
+        manager = ParquetIOManager(
+            directory.lake, lambda: processing.open_engine(directory.spill_dir), directory.staged_file, tables
+        )
         yield manager
         if context.run is not None:  # outside of a run, a notebook reads its frames later: until the process ends
             manager.close()

@@ -144,7 +144,11 @@ def test_a_sink_gets_each_page_once_a_pass(serve_script: Serve) -> None:
         pytest.param(
             lambda _: body(1, total=6, data=[{"id": n} for n in (1, 1, 2, 2, 3, 3)]), 1, 0, 3, id="duplicates"
         ),
-        pytest.param(lambda page: body(page, total=12, data=[{"id": page}] * 5), 2, 10, 0, id="fewer than it counts"),
+        pytest.param(
+            lambda page: body(page, total=12, data=[{"id": page}] * 5 if page <= 2 else []),
+            *(2, 10, 0),
+            id="fewer than it counts",
+        ),
         pytest.param(lambda _: body(1, total=6, data=[{"id": 1}, {"no": "id"}, 3, 4, 5, 6]), 1, 0, 0, id="without ids"),
     ],
 )

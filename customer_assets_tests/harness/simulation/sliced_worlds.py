@@ -88,6 +88,8 @@ class World:
                 except Killed:
                     continue
                 except IncompleteCrawlError as error:
+                    if "no page could be read" in str(error):  # by chance all retries failed; nothing was published
+                        continue
                     return None if self._is_crowded() and "no shorter range" in str(error) else repr(error)
             return self._problem(found, before, client)
 
