@@ -134,7 +134,10 @@ class SlicedReader:
                 self._drop(0)
                 self._begin(self._first_ranges())
                 self._settle(sink, figures, transport)
-            self._validate_ends(figures)
+            fullest = max(part.figures.records for part in self._parts)
+            ends_at_once = all(part.figures.pages <= 1 for part in self._parts)
+            if self._listing.paging.numbering is Numbering.CHAIN and ends_at_once and looks_full(fullest):
+                validate_end(self._access.leads_on, fullest, figures)
             self._totals.append(self._count(figures))
             figures.missing_customers = self._outside(figures)
             if not figures.missing_customers or figures.passes == MAX_PASSES:
@@ -219,13 +222,6 @@ class SlicedReader:
         figures.total = known[-1]
         outside = min(known) - figures.rejected - figures.unique_ids
         return outside if outside > max(known) - min(known) else 0
-
-    def _validate_ends(self, figures: CrawlStats) -> None:
-        """Check chains that all end with their first page."""
-        fullest = max(part.figures.records for part in self._parts)
-        ends_at_once = all(part.figures.pages <= 1 for part in self._parts)
-        if self._listing.paging.numbering is Numbering.CHAIN and ends_at_once and looks_full(fullest):
-            validate_end(self._access.leads_on, fullest, figures)
 
     def _conclude(self, figures: CrawlStats) -> None:
         """Add up what the slices amount to."""
