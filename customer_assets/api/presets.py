@@ -22,7 +22,7 @@ FILLED_IN = (("base_url",), ("path",), ("auth", "token_url"))
 """The settings in which `{name}` stands for one of a preset's values."""
 
 COMPLETED = ("auth", "pages", "incremental", "slices")
-"""The parts of which a user can set some of a preset's keys, and which mean nothing without the others."""
+"""The parts that mean nothing without all their keys; a user can override single keys of a preset's."""
 
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 
@@ -143,7 +143,7 @@ def apply_preset(name: str, values: Mapping[str, str], given: Mapping[str, Any])
 
 
 def complete_parts(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings in which the parts that a preset has, too, are whole; as they are if there is no such preset."""
+    """Complete the parts that were set in part with the preset's other keys; an unknown preset changes nothing."""
     name = given.get("preset")
     if not isinstance(name, str) or name not in _paths():
         return dict(given)

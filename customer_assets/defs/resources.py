@@ -94,7 +94,7 @@ class EmbeddedSimulator(SimulatorSettings, dg.Config):
 
 
 def _allow_parts_of_a_preset(schema: dict[str, Any]) -> None:
-    """Let what a preset completes be any object beside a preset; without one it stands alone."""
+    """Accept any object for a part that a preset completes; without a preset the part must be whole."""
     parts = {name: schema["properties"][name] for name in COMPLETED}
     loose = {name: {"description": part["description"], "type": ["object", "null"]} for name, part in parts.items()}
     schema["properties"] |= loose
@@ -114,7 +114,7 @@ class ApiSection(ApiOptions, ApiDescription, RunKeys):
     @model_validator(mode="before")
     @classmethod
     def complete_from_preset(cls, given: Any) -> Any:  # noqa: ANN401 - whatever was configured
-        """Complete what a preset says the rest of: a size without the way of paging cannot be checked."""
+        """Complete parts from the preset: a page size without its way of paging cannot be validated."""
         return complete_parts(given) if isinstance(given, Mapping) else given
 
     @property

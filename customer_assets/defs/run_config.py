@@ -76,7 +76,7 @@ class Resource(dg.ConfigurableResource[None]):
         return super().with_replaced_resource_context(resource_context)
 
     def _refuse_places(self, config: Mapping[str, Any]) -> None:
-        """Whoever can open the launchpad could copy the customers to a place of their own."""
+        """Refuse another place: whoever can open the launchpad could copy the customers to a place of their own."""
         for field in self.PLACES:
             own, given = getattr(self, field), config.get(field)
             if given is not None and not isinstance(given, Mapping) and own not in (given, expand_home(given)):

@@ -83,7 +83,10 @@ class Timing(Settings):
         return timedelta(hours=self.missed_after_hours)
 
     def next_ticks(self, after: datetime) -> tuple[datetime, datetime]:
-        """Return when the schedule fires next, and when after that."""
+        """Return when the schedule fires next, and when after that.
+
+        Time windows are Dagster's only public way to evaluate a cron expression.
+        """
         after += timedelta(seconds=1)  # a tick at that very instant is not the next one
         windows = dg.TimeWindowPartitionsDefinition(
             start=after, cron_schedule=self.cron, timezone=self.timezone, fmt="%Y-%m-%dT%H:%M:%S%z"

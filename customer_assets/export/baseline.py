@@ -102,11 +102,8 @@ def changes_since(
     compared = None if last_export is None else _compare(last_export, customers, engine, mapping)
     if compared is None:
         return None
-    return (
-        compared.changes.model_copy(update={"by_segment": compared.by_segment()})
-        if compared.has_changes
-        else compared.changes
-    )
+    by_segment = compared.by_segment() if compared.has_changes else {}
+    return compared.changes.model_copy(update={"by_segment": by_segment})
 
 
 @dataclass(frozen=True, slots=True)

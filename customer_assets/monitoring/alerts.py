@@ -50,7 +50,7 @@ def alert(report: RunReport, *, environment: str = "", dagster_url: str = "") ->
         "runbook": RUNBOOKS.get(event, ""),
         "outcome": report.outcome.value,
         "duration_seconds": round(report.duration_s, 3),
-        "last_export_at": None if last_export_at is None else zulu(last_export_at),
+        "last_export_at": None if last_export_at is None else iso_instant(last_export_at),
         "failed_checks": [
             {
                 "asset": check.asset,
@@ -83,7 +83,7 @@ def _text(report: RunReport, event: str, environment: str, run_url: str, last_ex
     lines += _list([f"• check {check.name} on {check.asset}: {check.description}" for check in report.failed_checks])
     lines += _list([f"• step {step.step}: {_shorten(step.message) or step.error}" for step in report.failed_steps])
     if event == FAILED and last_export_at is not None:
-        lines.append(f"The export of {written_instant(last_export_at)} stays in place.")
+        lines.append(f"The export of {format_instant(last_export_at)} stays in place.")
     return compose_text(lines, environment, {"Run": run_url, "What to do": RUNBOOKS.get(event, "")})
 
 
@@ -102,13 +102,13 @@ def dagster_link(dagster_url: str, path: str) -> str:
     return f"{parts.scheme}://{host}{parts.path.rstrip('/')}/{path}" if dagster_url else ""
 
 
-def written_instant(when: datetime) -> str:
+def format_instant(when: datetime) -> str:
     """Write an instant for people: `25 November 2026, 03:00 UTC`."""
     utc = when.astimezone(UTC)
     return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
 
 
-def zulu(when: datetime) -> str:
+def iso_instant(when: datetime) -> str:
     """Write an instant for machines: `2026-11-25T03:00:07Z`."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from customer_assets.monitoring.alerts import compose_text, dagster_link, written_instant, zulu
+from customer_assets.monitoring.alerts import compose_text, dagster_link, format_instant, iso_instant
 
 LONGEST_GRACE = timedelta(hours=12)
 """How long an export can be overdue before anybody is alerted; less if the schedule fires more often than that."""
@@ -59,7 +59,7 @@ class ExportAge:
 
 
 def next_event(watch: Watch, age: ExportAge, now: datetime) -> Event | None:
-    """Say what people must hear of; None if they know already, or if all is well."""
+    """Choose the message to send; None if people know already, or if all is well."""
     is_overdue = age.is_overdue(now)
     if is_overdue == watch.alert_is_open:
         return None
@@ -79,13 +79,13 @@ def message(
         environment: The installation's name; "" if it has none.
         dagster_url: The webserver's URL, to link the asset; "" if people cannot reach one.
     """
-    published = "" if age.published_at is None else written_instant(age.published_at)
+    published = "" if age.published_at is None else format_instant(age.published_at)
     asset_url = dagster_link(dagster_url, f"assets/{asset}")
     if event is Event.RECOVERED:
         lines = [f"{job} publishes again: {asset} is from {published}."]
     else:
         last = f"is overdue: it was last published on {published}" if published else "was never published"
-        due = f"{'A new one' if published else 'It'} was due on {written_instant(age.due_at)}"
+        due = f"{'A new one' if published else 'It'} was due on {format_instant(age.due_at)}"
         lines = [f"{asset} {last}.", f"{due}. Either no run starts, or the runs fail."]
     runbook = RUNBOOK if event is Event.STALE else ""
     return {
@@ -96,6 +96,6 @@ def message(
         "asset": asset,
         "asset_url": asset_url,
         "runbook": runbook,
-        "last_export_at": None if age.published_at is None else zulu(age.published_at),
-        "due_at": zulu(age.due_at),
+        "last_export_at": None if age.published_at is None else iso_instant(age.published_at),
+        "due_at": iso_instant(age.due_at),
     }

@@ -42,6 +42,14 @@ CHECK_DESCRIPTIONS: Mapping[str, str] = {
 }
 """The checks by name, and the claim that each makes."""
 
+SHARE_CHECKS = {
+    "low_quality_share_within_limit",
+    "rejected_share_within_limit",
+    "no_field_is_lost",
+    "no_mass_deletion",
+}
+"""The checks that measure a share; the others count, or measure points."""
+
 MOSTLY_MISSING = 0.5
 """A field that is missing from a larger share of the records is worth a warning, however it was before."""
 

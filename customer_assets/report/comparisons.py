@@ -1,4 +1,4 @@
-"""Words what differs: from the last export, from the last report, and over the last runs. Pure.
+"""Says in words what differs: from the last export, from the last report, and over the last runs. Pure.
 
 The differences themselves come from `export/baseline.py` and `history.py`; tables of one run belong in `tables.py`.
 """
@@ -24,7 +24,7 @@ TRENDS: Mapping[str, tuple[str, int]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentChanges:
+class ChangeRow:
     """What changed among the customers of one segment.
 
     Attributes:
@@ -51,7 +51,7 @@ class ChangeTable:
     """
 
     title: str
-    rows: tuple[SegmentChanges, ...]
+    rows: tuple[ChangeRow, ...]
     badge: str = ""
 
 
@@ -97,7 +97,7 @@ def segment_change_tables(report: Mapping[str, Any]) -> list[ChangeTable]:
         ordered = [value for value in report[name] if value in segments]
         ordered += sorted(segments.keys() - ordered)
         rows = tuple(
-            SegmentChanges(
+            ChangeRow(
                 words(value),
                 formats.difference(segments[value]["added"], none="0"),
                 formats.number(segments[value]["changed"]),

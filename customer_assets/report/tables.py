@@ -9,19 +9,11 @@ from typing import Any, Literal
 
 from customer_assets.core.fields import UNKNOWN
 from customer_assets.core.models import SIMULATOR
-from customer_assets.processing.quality import BANDS, HIGH_FROM, MEDIUM_FROM, quality_band
+from customer_assets.processing.quality import BANDS, HIGH_FROM, MEDIUM_FROM, SHARE_CHECKS, quality_band
 from customer_assets.processing.rules import JUDGED_BY
 from customer_assets.report import formats
 from customer_assets.report.aggregates import BREAKDOWNS, FEWEST_PER_VALUE, OTHER
 from customer_assets.report.formats import pluralize, sentence, words
-
-SHARES = {
-    "low_quality_share_within_limit",
-    "rejected_share_within_limit",
-    "no_field_is_lost",
-    "no_mass_deletion",
-}
-"""Checks that measure a share. The others count, or measure points."""
 
 PARTLY_GENERATED = "partly generated"
 
@@ -147,7 +139,7 @@ def verdict(report: Mapping[str, Any]) -> Verdict | None:
 
 
 def _check(check: Mapping[str, Any]) -> Check:
-    is_share = check["name"] in SHARES
+    is_share = check["name"] in SHARE_CHECKS
     return Check(
         claim=sentence(words(check["name"])),
         result="passed" if check["passed"] else "failed" if check["severity"] == "ERROR" else "warning",

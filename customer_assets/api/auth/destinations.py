@@ -67,7 +67,7 @@ def validate_destinations(
         )
 
 
-def _parse_keys(given: Any) -> Any:  # noqa: ANN401 - pydantic checks anything but text
+def _parse_keys(given: Any) -> Any:  # noqa: ANN401 - pydantic checks everything but text
     if not isinstance(given, str):
         return given
     pairs = [part.strip().partition("=") for part in given.split(",") if part.strip()]

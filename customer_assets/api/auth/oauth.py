@@ -121,7 +121,7 @@ class TokenIssuer:
 
         Raises:
             ConfigurationError: The client's id or secret is wrong, or a setting keeps the connection from being made.
-            TokenRefusedError: The refresh token is no longer valid.
+            TokenRefusedError: The refresh token has expired or was revoked.
             IncompleteCrawlError: Nothing, or no token, came back.
         """
         extra = {name: text.replace("{base_url}", self._context.base_url) for name, text in self._auth.body.items()}

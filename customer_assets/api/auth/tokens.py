@@ -30,14 +30,14 @@ class TokenRefusedError(Exception):
     """
 
     def __init__(self, code: object) -> None:
-        """Keep the code, unless it could be anything else."""
+        """Keep the code, unless it does not look like one: it is shown to people."""
         is_code = isinstance(code, str) and code.replace("_", "").isalnum() and len(code) <= LONGEST_CODE
         self.code = str(code) if is_code else "an error"
         super().__init__(self.code)
 
     @property
     def is_dead(self) -> bool:
-        """Whether a refresh token is no longer valid."""
+        """Whether the refresh token has expired or was revoked."""
         return self.code in DEAD_TOKENS
 
 

@@ -87,7 +87,7 @@ Params = dict[str, Plain | list[Plain]]
 """Fixed query parameters; a list repeats its parameter."""
 
 Content = Annotated[dict[str, Any], BeforeValidator(_write_dates)]
-"""A JSON body; YAML reads dates as what JSON does not have."""
+"""A JSON body. YAML has dates, JSON does not: they are written as text."""
 
 Source = Annotated[str, AfterValidator(validate_source)]
 Flag = Annotated[str, AfterValidator(_validate_flag)]

@@ -109,7 +109,7 @@ class Slices(Settings):
     )
     step: Duration | Annotated[int, Field(gt=0)] | None = Field(
         default=None,
-        description="Its length at most: 30d; 100000 for ids. Empty: one slice, split where it reaches the window.",
+        description="The longest slice: 30d; 100000 for ids. Empty: one slice, split where it reaches the window.",
     )
     end: Annotated[int, Field(gt=0)] | None = Field(
         default=None, description="For ids: where the last slice begins. For instants it is where the crawl began."
@@ -159,7 +159,7 @@ class Slices(Settings):
 
         Args:
             now: When the crawl began.
-            least: Fewer are halved until there are this many, so that those who are done early have something to do.
+            least: Fewer are halved until there are this many, so that lanes that finish early have work left.
 
         Raises:
             SettingError: There are too many.

@@ -283,7 +283,7 @@ def missing_part(setting: str, path: str, body: bytes) -> Diagnosis:
 def parse_count(value: object) -> int | None:
     """Read a count: an integer, a whole float, or a text: `1234`, `1,234`, or Content-Range's `items 0-24/1234`.
 
-    None if it is none of these, or out of range.
+    Returns None for anything else, and for a number out of range.
     """
     if isinstance(value, str) and value.strip().isascii():
         value = DECIMALS.sub("", _RANGE.sub("", value.strip()))

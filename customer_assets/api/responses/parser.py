@@ -41,19 +41,15 @@ LONGEST_START = 1_000
 
 BLOCKED = (401, 403, 406, 407, 451)
 """What firewalls answer."""
-BLOCKED_NOTE = (
-    "it is an HTML page, as firewalls and log-in pages send it, not the API's own answer. A firewall may let another "
-    "User-Agent in (setting headers)"
+HTML_PAGE = "it is an HTML page, as firewalls and log-in pages send it"
+BLOCKED_NOTE = f"{HTML_PAGE}, not the API's own answer. A firewall may let another User-Agent in (setting headers)"
+
+TO_HTTP_NOTE = (
+    ", where no key is sent. Servers behind a proxy that ends TLS do so: choose a path that needs no redirect"
 )
 
-SCHEMES_NOTE = {
-    "http": ", where no key is sent. Servers behind a proxy that ends TLS do so: choose a path that needs no redirect",
-    "https": "",
-}
-SCHEMES = set(SCHEMES_NOTE)
-
-UNCOUNTED = ("total", "total_pages")
-"""What an API may count once only."""
+COUNTED_ONCE = ("total", "total_pages")
+"""What some APIs count on the first page only."""
 
 _split = msgspec.json.Decoder(list[msgspec.Raw])
 _any_records = msgspec.json.Decoder(list[Any])
@@ -162,7 +158,7 @@ class PageParser:
         for name, path in self._counts.items():
             value = body.value(path)
             count = parse_count(value)
-            if fetch.page > 1 and name in UNCOUNTED and body.record_count and count in (0, -1):
+            if fetch.page > 1 and name in COUNTED_ONCE and body.record_count and count in (0, -1):
                 continue
             if count is not None:
                 counts[name] = count
@@ -171,25 +167,27 @@ class PageParser:
                 raise _BadPageError(f"{NO_PAGE}: {diagnosis.problem}", diagnosis)
         if self._total_header is not None:
             is_needed = fetch.page == 1 and body.record_count > 0
-            counts |= self._read_total_header(self._total_header, response.headers, is_needed)
+            counts |= self._read_total_header(self._total_header, response.headers, is_needed=is_needed)
         return counts
 
     def _is_missing(self, name: str, value: object, body: Body, fetch: FetchPage) -> bool:
-        """Whether a response that holds no such count is not the page that was asked for."""
+        """Whether a page lacks a count that it must hold."""
         if value not in (ABSENT, None):
-            return True  # a text, say
+            return True  # something else is there: text, say
         is_numbered = "page" in self._counts  # such an envelope says all that it knows
-        if fetch.page > 1 and (name in UNCOUNTED or not is_numbered):
+        if fetch.page > 1 and (name in COUNTED_ONCE or not is_numbered):
             return False
         if is_numbered:
             return (name, value) != ("per_page", None)
         return value is ABSENT and not body.is_null
 
-    def _read_total_header(self, name: str, headers: Mapping[str, str], is_needed: bool) -> dict[str, int]:  # noqa: FBT001
+    def _read_total_header(self, name: str, headers: Mapping[str, str], *, is_needed: bool) -> dict[str, int]:
         value = headers.get(name)
         count = parse_count(value)
         if count is None and is_needed and self._fields.total_is == "exact":
-            problem = f"there is no header {name}" if value is None else f"the header {name} is not a whole number"
+            problem = (
+                f"the response has no header {name}" if value is None else f"the header {name} is not a whole number"
+            )
             remedy = "Name it as the API does, or set total to null, or total_is: at_least if it comes only sometimes."
             raise _BadPageError(f"{NO_PAGE}: {problem}", Diagnosis("answer.total", problem, remedy))
         return {} if count is None else {"total": count}
@@ -286,8 +284,9 @@ def _detail(response: RawResponse, url: str) -> str:
     if status in REDIRECTS:
         with suppress(ValueError):
             here, there = urlsplit(url), urlsplit(headers.get("location", ""))
-            if there.hostname == here.hostname and there.scheme in SCHEMES - {here.scheme}:
-                return f"HTTP {status}: it redirects to {there.scheme} on the same host{SCHEMES_NOTE[there.scheme]}"
+            if there.hostname == here.hostname and {here.scheme, there.scheme} == {"http", "https"}:
+                note = TO_HTTP_NOTE if there.scheme == "http" else ""
+                return f"HTTP {status}: it redirects to {there.scheme} on the same host{note}"
             return f"HTTP {status}: it redirects to {there.hostname}" if there.hostname else f"HTTP {status}"
     if headers.get("content-type", "").lower().startswith("text/html") and status in BLOCKED:
         return f"HTTP {status}: {BLOCKED_NOTE}"
@@ -300,7 +299,7 @@ def _not_json(content: bytes) -> str:
     if not start:
         return "not JSON: the body is empty"
     if start.startswith((b"<!doctype html", b"<html")):
-        return "not JSON: it is an HTML page, as log-in pages and firewalls send it"
+        return f"not JSON: {HTML_PAGE}"
     return "not JSON: it is XML; headers or params can often ask for JSON" if start.startswith(b"<") else "not JSON"
 
 

@@ -55,25 +55,21 @@ PAGE_IS_GONE = "The API counts this page but does not find it: ask whoever runs 
 Ids = tuple[int | str | None, ...]
 
 LeadsOn = Callable[[int, CrawlStats], bool | None]
-"""Whether a first page of so many records leads to the next one; None: nobody can tell."""
+"""Whether a first page of this many records leads to the next one; None if that cannot be found out."""
 
 Result = TypeVar("Result")
 
 
-def nobody_can_tell(_size: int, _figures: CrawlStats) -> None:
-    """Stand in where no page of another size can be requested."""
-
-
 def validate_end(leads_on: LeadsOn, count: int, figures: CrawlStats) -> None:
-    """Check a chain that ends with its first page: nobody may have found the way on.
+    """Check a chain that ends with its first page: the settings can name a wrong place for the way on.
 
     Args:
-        leads_on: Asked of half of the page, which must lead to the other half.
+        leads_on: Is asked about half of the page, which must lead to the other half.
         count: The page's records.
         figures: Counts requests.
 
     Raises:
-        ConfigurationError: There is more, but no way to it.
+        ConfigurationError: There are more customers, but no page leads to them.
     """
     answer = leads_on(count // 2, figures)
     if answer is False:
@@ -152,7 +148,7 @@ class ListingReader:
         limiter: When requests can go.
         store: The stored pages of an unfinished crawl.
         fetch_total: Asks for the total where that takes a request of its own.
-        leads_on: Whether a first page of some other size leads to the next one.
+        leads_on: Whether a first page of some other size leads to the next one; None: that is not checked.
         epoch_s: Returns seconds since 1970.
         health: How the API answers, where several listings are read side by side.
     """
@@ -166,7 +162,7 @@ class ListingReader:
         *,
         epoch_s: Callable[[], float],
         fetch_total: Callable[[CrawlStats], int | None] | None = None,
-        leads_on: LeadsOn = nobody_can_tell,
+        leads_on: LeadsOn | None = None,
         health: ApiHealth | None = None,
     ) -> None:
         self._listing, self._policy, self._limiter, self._store = listing, policy, limiter, store
@@ -220,7 +216,7 @@ class ListingReader:
             totals = held.totals
             totals.departures = max(totals.departures, crawl.departures)
             self._settle_total(totals, held.extent, figures)
-            if totals.ends_at_once and not held.is_complete and not self._listing.is_slice:
+            if self._leads_on is not None and totals.ends_at_once and not held.is_complete:
                 validate_end(self._leads_on, totals.records, figures)
             if not held.is_complete and crawl.not_found is None and (yield from self._goes_on(totals)):
                 continue
@@ -346,7 +342,7 @@ class ListingReader:
         return all(self._ids(again.get(number)) == self._ids(stored[number]) for number in numbers)
 
     def _refuse_repetition(self, sink: PageSink, least: int = 1) -> None:
-        """Refuse a listing whose pages repeat each other, at least so many of them: those are no duplicates.
+        """Refuse a listing in which at least `least` pages repeat others: duplicate customers do not explain that.
 
         Raises:
             IncompleteCrawlError: Pages with different numbers hold the same customers.

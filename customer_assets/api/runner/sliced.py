@@ -135,7 +135,7 @@ class SlicedReader:
                 self._begin(self._first_ranges())
                 self._settle(sink, figures, transport)
             fullest = max(part.figures.records for part in self._parts)
-            ends_at_once = all(part.figures.pages <= 1 for part in self._parts)
+            ends_at_once = figures.passes == 1 and all(part.figures.pages <= 1 for part in self._parts)
             if self._listing.paging.numbering is Numbering.CHAIN and ends_at_once and looks_full(fullest):
                 validate_end(self._access.leads_on, fullest, figures)
             self._totals.append(self._count(figures))

@@ -85,7 +85,7 @@ def load_definitions(module: str) -> dg.Definitions:
     """Load what a module calls `defs`: definitions, or the function that makes them in a project of `create-dagster`.
 
     Raises:
-        ConfigurationError: There is no such module, or it has no `defs`.
+        ConfigurationError: The module does not exist, or defines no `defs`.
     """
     try:
         found: Any = import_module(module).defs
@@ -103,7 +103,7 @@ def load_job(module: str, job: str) -> dg.JobDefinition:
     """Load a job of a module's definitions, with our plain logger beside its own.
 
     Raises:
-        ConfigurationError: There is no such module or job.
+        ConfigurationError: The module or the job does not exist.
     """
     definitions = load_definitions(module)
     if PLAIN not in (definitions.loggers or {}):
@@ -123,7 +123,7 @@ def run_job(module: str, job: str) -> bool:
         job: Its name.
 
     Raises:
-        ConfigurationError: There is no such module or job, or a setting cannot be used; nothing was run.
+        ConfigurationError: The module or the job does not exist, or a setting cannot be used; nothing was run.
     """
     build_logger(logging.getLogger("customer_assets"))
     load_job(module, job)  # a setting that cannot be used ends here, and not in the middle of Dagster

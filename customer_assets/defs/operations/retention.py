@@ -119,7 +119,7 @@ def _report(context: dg.OpExecutionContext, summary: DeletionSummary) -> None:
 
 
 def build_deletion_schedule(job: dg.JobDefinition, execution_timezone: str) -> dg.ScheduleDefinition:
-    """Build the schedule of that job. It runs from the start: where runs are kept for ever, there is none."""
+    """Build the schedule of that job. It is on from the start; where runs are kept forever, it does not exist."""
     return dg.ScheduleDefinition(
         name=SCHEDULE,
         job=job,

@@ -20,6 +20,7 @@ Job: TypeAlias = Any
 """What `dg.job` or `dg.define_asset_job` returns; the type of the second has no public name."""
 
 LOOKS_EVERY_S = 300
+"""How often the daemon looks at the export's age: often beside any schedule, seldom beside what a look costs."""
 
 
 def failed_run_sensor(name: str, notifier: Notifier, jobs: Sequence[Job] | None = None) -> dg.SensorDefinition:

@@ -96,8 +96,8 @@ def open_engine(
     Args:
         name: duckdb, polars, pyspark or one that was registered.
         memory_limit: Such as `1GB`; DuckDB alone can keep one.
-        spill_dir: Where DuckDB puts what exceeds its memory; None: in the user's cache, and swept once this process is
-            gone.
+        spill_dir: Where DuckDB puts what exceeds its memory; None: a private directory in the user's cache, removed
+            once this process has ended.
         spark: A session to use, or a Spark Connect address such as `sc://host:15002`; None: a local Spark.
 
     Raises:

@@ -425,7 +425,7 @@ def test_a_total_in_a_header() -> None:
 @pytest.mark.parametrize(
     ("headers", "problem"),
     [
-        ({"x-total": "523"}, "there is no header x-wp-total"),
+        ({"x-total": "523"}, "the response has no header x-wp-total"),
         ({"x-wp-total": "many"}, "the header x-wp-total is not a whole number"),
         ({"x-wp-total": "items 0-24/*"}, "the header x-wp-total is not a whole number"),
     ],
@@ -470,9 +470,9 @@ def test_what_is_no_total(text: str) -> None:
         (b" \n", "not JSON: the body is empty"),
         (
             b"\n<!DOCTYPE html><title>Log in</title>",
-            "not JSON: it is an HTML page, as log-in pages and firewalls send it",
+            "not JSON: it is an HTML page, as firewalls and log-in pages send it",
         ),
-        (b"<html>", "not JSON: it is an HTML page, as log-in pages and firewalls send it"),
+        (b"<html>", "not JSON: it is an HTML page, as firewalls and log-in pages send it"),
         (b"<?xml version='1.0'?><a/>", "not JSON: it is XML; headers or params can often ask for JSON"),
         (b"OK", "not JSON"),
     ],
