@@ -30,7 +30,7 @@ from customer_assets.api.runner.clock import Clock
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.api.runner.crawl_runner import NO_LIMITS, CrawlLimits, CrawlRunner
 from customer_assets.api.runner.endpoint import Endpoint, SlicedEndpoint, count_endpoint
-from customer_assets.api.runner.passes import CrawlStep, Listing, ListingReader
+from customer_assets.api.runner.passes import CrawlStep, Listing, ListingReader, drive
 from customer_assets.api.runner.progress import OnProgress, Progress, find_terminal, summary
 from customer_assets.api.runner.sliced import Access, SlicedReader
 from customer_assets.api.runner.stats import CrawlStats
@@ -164,7 +164,7 @@ class CustomerAPIClient:
         self._store.begin()
         try:
             if self.options.slices_to_read is None:
-                self._reader().read(sink, self.figures, self._run)
+                drive(self._reader().read(sink, self.figures), self._run)
             else:
                 self._sliced_reader(self.options.slices_to_read).read(sink, self.figures, self._open_transport())
         finally:
@@ -189,8 +189,8 @@ class CustomerAPIClient:
         received: list[PageReceived] = []
         crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only=(page,))
         stats = CrawlStats()
-        runner = self._runner(crawl, self._endpoint, stats, received.append)
-        end = runner.run(self._open_transport())
+        with self._runner(crawl, self._endpoint, stats, received.append) as runner:
+            end = runner.run(self._open_transport())
         if isinstance(end, GiveUp):
             error, failure = runner.error(end), runner.last_failure
             if isinstance(error, IncompleteCrawlError):
@@ -230,8 +230,8 @@ class CustomerAPIClient:
     def _fetch_alone(self, endpoint: Endpoint, figures: CrawlStats) -> Page:
         received: list[PageReceived] = []
         crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only=(1,))
-        runner = self._runner(crawl, endpoint, figures, received.append)
-        end = runner.run(self._open_transport())
+        with self._runner(crawl, endpoint, figures, received.append) as runner:
+            end = runner.run(self._open_transport())
         if isinstance(end, GiveUp):
             raise runner.error(end)
         return received[0].page
@@ -312,8 +312,11 @@ class CustomerAPIClient:
 
     def _run(self, step: CrawlStep) -> GiveUp | None:
         """Run a crawl to its end; return why the pages it held are stale, and raise what else kept it from its end."""
-        runner = self._runner(step.crawl, self._endpoint, self.figures, lambda received: step.on_page(received.page))
-        end = runner.run(self._open_transport())
+        transport = self._open_transport()
+        with self._runner(
+            step.crawl, self._endpoint, self.figures, lambda received: step.on_page(received.page)
+        ) as runner:
+            end = runner.run(transport)
         if not isinstance(end, GiveUp):
             return None
         if end.is_stale:

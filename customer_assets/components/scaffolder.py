@@ -18,15 +18,12 @@ class CustomerSyncScaffolder(dg.Scaffolder):
             scaffold_component(request)
             return
         template = files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
-        text = template.replace("{type}", request.type_name).replace("{name}", _valid_name(request.target_path.name))
+        folder = request.target_path.name
+        name = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in folder)
+        name = name if name[:1].isalpha() else f"sync_{name}"  # `my-sync` → `my_sync`, `2nd` → `sync_2nd`
+        text = template.replace("{type}", request.type_name).replace("{name}", name)
         if request.append:
             with request.target_path.open("a", encoding="utf-8") as file:
                 file.write(f"---\n{text}")
         else:
             (request.target_path / "defs.yaml").write_text(text, encoding="utf-8")
-
-
-def _valid_name(folder: str) -> str:
-    """Turn a folder's name into one for assets and jobs: `my-sync` → `my_sync`, `2nd` → `sync_2nd`."""
-    plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in folder)
-    return plain if plain[:1].isalpha() else f"sync_{plain}"

@@ -209,13 +209,11 @@ def sanitize_json(body: bytes) -> bytes:
         ValueError: It is not JSON.
         RecursionError: It is nested too deep.
     """
-    read = json.loads(body.decode(), parse_constant=_null, parse_int=_integer_or_digits, parse_float=_finite_float)
+    read = json.loads(
+        body.decode(), parse_constant=lambda _: None, parse_int=_integer_or_digits, parse_float=_finite_float
+    )
     text = json.dumps(read, ensure_ascii=False)
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
-
-
-def _null(_constant: str) -> None:
-    """Read `NaN`, `Infinity` and `-Infinity` as null."""
 
 
 def _finite_float(numeral: str) -> float | None:

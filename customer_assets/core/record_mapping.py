@@ -343,7 +343,8 @@ class RecordMapping(_Specification):
         columns = []
         for field in RAW_FIELDS:
             source = getattr(self, field.name)
-            if source is not None or _is_always_there(field):
+            # A field that is looked up by our name has a column even if the API lacks it.
+            if source is not None or type(self).model_fields[field.name].default is not None:
                 columns.append(self._raw_column(field, source))
         if self.record_updated_at is not None:
             columns.append(RawColumn("record_updated_at", Kind.INSTANT, parse_path(self.record_updated_at.path)))
@@ -380,7 +381,12 @@ class RecordMapping(_Specification):
             return field
         source: CategorySource | None = getattr(self, field.name)
         if source is None:
-            return field if generated else replace(field, description=_without_generated_values(field))
+            if generated:
+                return field
+            text = f"Always `{UNKNOWN}`: the API has no such field."
+            if getattr(DEFAULT_RECORD, field.name) is None and field.name in ("engagement_level", "activity_status"):
+                text = field.description.replace("generated", f"`{UNKNOWN}`")
+            return replace(field, description=text)
         described = replace(
             field, description=f"From the API's {source.path}; `{UNKNOWN}` where that says nothing usable."
         )
@@ -412,17 +418,6 @@ class RecordMapping(_Specification):
 
     def _is_default(self, name: str) -> bool:
         return bool(getattr(self, name) == type(self).model_fields[name].default)
-
-
-def _without_generated_values(field: FieldDefinition) -> str:
-    if getattr(DEFAULT_RECORD, field.name) is None and field.name in ("engagement_level", "activity_status"):
-        return field.description.replace("generated", f"`{UNKNOWN}`")
-    return f"Always `{UNKNOWN}`: the API has no such field."
-
-
-def _is_always_there(field: FieldDefinition) -> bool:
-    """Whether the raw table has a column for a field that the API lacks: it does for those looked up by our names."""
-    return RecordMapping.model_fields[field.name].default is not None
 
 
 DEFAULT_RECORD = RecordMapping()

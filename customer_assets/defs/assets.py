@@ -29,7 +29,6 @@ from customer_assets.defs.metadata import (
 )
 from customer_assets.defs.resources import CustomerAPIResource, ProcessingResource, ThresholdsResource
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
-from customer_assets.export import DataExporter
 from customer_assets.export.baseline import changes_since
 from customer_assets.processing.defects import clean_version, cleaning_summary, count_defects, lost_fields
 from customer_assets.processing.landing.staged import Landing, StoredCustomers
@@ -127,7 +126,7 @@ def _raw_customers(sync: Sync) -> dg.AssetsDefinition:
             for name, metadata in ((API, api_metadata(crawl)), (QUARANTINE, quarantine_metadata(crawl))):
                 context.log_event(dg.AssetObservation(sync.key(name), metadata=metadata))
             return dg.MaterializeResult(
-                value=with_committed(processing.open_engine(data_directory.spill_dir).scan(file), crawl, file),
+                value=with_committed(processing.open_engine(data_directory).scan(file), crawl, file),
                 metadata={**crawl_metadata(figures), **sync_metadata(plan, crawl)},
                 data_version=dg.DataVersion(crawl.fingerprint),
             )
@@ -166,8 +165,8 @@ def _land(
             return reason
         if stored is not None:
             landing.writer.close()
-            engine, mapping = processing.open_engine(directory.spill_dir), landing.writer.mapping
-            options = processing.processor(processing.instant(), mapping, directory.spill_dir).options
+            engine, mapping = processing.open_engine(directory), landing.writer.mapping
+            options = processing.processor(processing.instant(), mapping, directory).options
             landing.lost = lost_fields(engine.scan(landing.raw_file), engine.scan(stored.raw_file), options)
         return figures, directory.commit_landing(landing, figures, plan, stored), landing.raw_file
 
@@ -200,9 +199,8 @@ def _clean_customers(sync: Sync) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[nw.LazyFrame]:
         """Clean customers: one row each, with a data quality score. The rules give the same result on every engine."""
         with as_dagster_failures(), data_directory.new_file("clean_customers.parquet") as staged:
-            crawl, spill_dir = data_directory.crawl_summary(raw_customers), data_directory.spill_dir
-            engine = processing.open_engine(spill_dir)
-            processor = processing.processor(processing.instant(), crawl.mapping, spill_dir)
+            crawl, engine = data_directory.crawl_summary(raw_customers), processing.open_engine(data_directory)
+            processor = processing.processor(processing.instant(), crawl.mapping, data_directory)
             engine.sink(processor.process(raw_customers), staged)
             clean, defects = engine.scan(staged), count_defects(raw_customers, processor.options)
             with data_directory.last_export() as last_export:
@@ -250,7 +248,7 @@ def _customer_export(sync: Sync) -> dg.AssetsDefinition:
             quality_thresholds.require(
                 measure_quality(raw_customers, clean_customers, crawl, cleaning, published), crawl
             )
-            exporter = DataExporter(processing.open_engine(data_directory.spill_dir), mapping=cleaning.mapping)
+            exporter = processing.exporter(data_directory, cleaning.mapping)
             exported = data_directory.publish_export(exporter, clean_customers, cleaning)
         return dg.MaterializeResult(
             metadata={
@@ -286,7 +284,7 @@ def _summary_report(sync: Sync) -> dg.AssetsDefinition:
         with as_dagster_failures():
             cleaning = data_directory.cleaning_summary(clean_customers)
             metrics = measure_quality(None, clean_customers, cleaning.crawl, cleaning, data_directory.published())
-            exporter = DataExporter(processing.open_engine(data_directory.spill_dir), mapping=cleaning.mapping)
+            exporter = processing.exporter(data_directory, cleaning.mapping)
             report, path = data_directory.publish_report(
                 exporter.generate_summary_report(clean_customers),
                 cleaning,

@@ -15,7 +15,6 @@ from customer_assets.defs.errors import as_dagster_failures
 from customer_assets.defs.metadata import check_result, crawl_summary_metadata, export_metadata, rejected_metadata
 from customer_assets.defs.resources import ProcessingResource, ThresholdsResource
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
-from customer_assets.export import DataExporter
 from customer_assets.export.formats import Format
 from customer_assets.export.verify import UnreadableExportError, read_copy, read_export
 from customer_assets.processing.quality import CHECK_DESCRIPTIONS, blocking_failures, completeness, measure_quality
@@ -73,7 +72,7 @@ def _checks_of_clean_customers(sync: Sync) -> dg.AssetChecksDefinition:
             rejected = rejected_metadata(crawl, data_directory.layout.quarantine_file)
             verdicts = quality_thresholds.judge(figures, crawl)
             if blocking_failures(verdicts):
-                exporter = DataExporter(processing.open_engine(data_directory.spill_dir), mapping=cleaning.mapping)
+                exporter = processing.exporter(data_directory, cleaning.mapping)
                 sums = exporter.generate_summary_report(clean_customers)
                 _, report = data_directory.publish_report(sums, cleaning, verdicts)
                 context.log.warning("Not published; the report is %s.", report.with_suffix(".html"))
@@ -100,7 +99,7 @@ def _check_of_the_export(sync: Sync) -> dg.AssetChecksDefinition:
             document = files.pop(Format.JSON)
             reading = aside.submit(read_export, document, mapping)
             copies = {path: aside.submit(read_copy, path, form, mapping) for form, path in files.items()}
-            exporter = DataExporter(processing.open_engine(data_directory.spill_dir), mapping=mapping)
+            exporter = processing.exporter(data_directory, mapping)
             expected = exporter.expected(clean_customers, last_export)
         try:
             found = reading.result()

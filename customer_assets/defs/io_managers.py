@@ -194,7 +194,7 @@ def build_io_manager(sync: Sync) -> dg.IOManagerDefinition:
         directory, processing = (getattr(context.resources, key) for key in keys)
         tables = {sync.key(RAW): directory.raw, sync.key(CLEAN): directory.clean}
         manager = ParquetIOManager(
-            directory.lake, lambda: processing.open_engine(directory.spill_dir), directory.staged_file, tables
+            directory.lake, lambda: processing.open_engine(directory), directory.staged_file, tables
         )
         yield manager
         if context.run is not None:  # outside of a run, a notebook reads its frames later: until the process ends

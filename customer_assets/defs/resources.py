@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 
 import dagster as dg
@@ -34,8 +33,10 @@ from customer_assets.core.errors import ConfigurationError, QualityGateError
 from customer_assets.core.models import SIMULATOR, CrawlSummary
 from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.core.urls import origin_of, redact_url
+from customer_assets.defs.data_directory import DataDirectory
 from customer_assets.defs.operations.terminal import TERMINAL
 from customer_assets.defs.run_config import UNSET, Resource, configured, secret_value
+from customer_assets.export import DataExporter
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine, check_engine, open_engine
 from customer_assets.processing.options import ProcessingOptions
@@ -316,19 +317,27 @@ class ProcessingResource(ProcessingOptions, Resource):
         """
         check_engine(self.engine, self.memory_limit or None)
 
-    def open_engine(self, spill_dir: Path | None = None) -> Engine:
+    def open_engine(self, directory: DataDirectory | None = None) -> Engine:
         """Open the engine: one per thread, so that a run's frames can be joined and runs that overlap share none.
 
         Args:
-            spill_dir: Where it puts what exceeds its memory, unless a setting names a place.
+            directory: Holds what exceeds the engine's memory, unless `spill_dir` names a place.
         """
-        return _engines.open(self.engine, self.memory_limit or None, self.spill_dir or spill_dir)
+        spill_dir = self.spill_dir or (directory.spill_dir if directory is not None else None)
+        return _engines.open(self.engine, self.memory_limit or None, spill_dir)
+
+    def exporter(self, directory: DataDirectory, mapping: RecordMapping) -> DataExporter:
+        """Make the exporter of customers that have this mapping."""
+        return DataExporter(self.open_engine(directory), mapping=mapping)
 
     def processor(
-        self, as_of: datetime | None = None, mapping: RecordMapping = DEFAULT_RECORD, spill_dir: Path | None = None
+        self,
+        as_of: datetime | None = None,
+        mapping: RecordMapping = DEFAULT_RECORD,
+        directory: DataDirectory | None = None,
     ) -> CustomerDataProcessor:
         """Make the processor that cleans; activity is judged as of `as_of`, or of the setting's instant if None."""
-        engine, as_of = self.open_engine(spill_dir), as_of or self.instant()
+        engine, as_of = self.open_engine(directory), as_of or self.instant()
         return CustomerDataProcessor(self.generation_seed, as_of, engine, mapping=mapping, generate=self.generate)
 
 

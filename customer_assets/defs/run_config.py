@@ -116,8 +116,13 @@ def with_configured_defaults(resource: Any, secrets: Mapping[str, str] | None = 
     if not isinstance(resource, dg.ConfigurableResource):
         return resource
     made_from = type(resource)
-    hidden = _secrets(resource) | dict(secrets or {})
+    kept: dict[str, str] = getattr(made_from, _KEPT, {})
     given = {name: getattr(resource, name) for name in made_from.model_fields}
+    hidden = {  # a secret that is unset stays what it was when the class was made
+        name: kept.get(name, "") if value in UNSET else value
+        for name, value in given.items()
+        if is_secret(made_from, name)
+    } | dict(secrets or {})
     values = given | {name: value if isinstance(value, dg.EnvVar) else "" for name, value in hidden.items()}
     same = _with_defaults(made_from, values)
     setattr(same, _KEPT, hidden)
@@ -170,11 +175,3 @@ def _variables_named(value: Any) -> Iterator[str]:  # noqa: ANN401 - any part of
     elif isinstance(value, list):
         for inner in value:
             yield from _variables_named(inner)
-
-
-def _secrets(resource: dg.ConfigurableResource[Any]) -> dict[str, str]:
-    """Return the secrets by field; an unset one is as it was when the resource's class was made."""
-    made_from = type(resource)
-    kept: dict[str, str] = getattr(made_from, _KEPT, {})
-    given = {name: getattr(resource, name) for name in made_from.model_fields if is_secret(made_from, name)}
-    return {name: kept.get(name, "") if value in UNSET else value for name, value in given.items()}

@@ -96,16 +96,14 @@ def read_copy(path: Path, form: Format, mapping: RecordMapping = DEFAULT_RECORD)
     Raises:
         UnreadableExportError: It is missing or malformed.
     """
-    read = _read_parquet if form is Format.PARQUET else _read_ndjson
+    fields = mapping.clean_fields
     try:
-        return read(path, mapping.clean_fields)
+        if form is Format.PARQUET:
+            return _read_parquet(path, fields)
+        with path.open("rb") as file:
+            return _count(_ndjson_lines(file), _customer_type(fields))
     except (OSError, ValueError, msgspec.DecodeError, pa.ArrowException) as error:
         raise UnreadableExportError(str(path), type(error).__name__) from None
-
-
-def _read_ndjson(path: Path, fields: Sequence[Field]) -> ExportFigures:
-    with path.open("rb") as file:
-        return _count(_ndjson_lines(file), _customer_type(fields))
 
 
 def _read_parquet(path: Path, fields: Sequence[Field]) -> ExportFigures:

@@ -317,7 +317,8 @@ def _no_field_is_lost(figures: QualityMetrics, thresholds: QualityThresholds) ->
     """Name every field that is lost: by what is missing now, and by what was there in the last export."""
     name, limit, rise_limit = "no_field_is_lost", thresholds.lost_field_share, thresholds.max_missing_increase
     lost = {each: share for each, share in figures.missing.items() if share >= limit and limit < 1}
-    rises = {each: rise for each, rise in _increases(figures).items() if rise > rise_limit}
+    now, before = add_shares(figures.missing, figures.unsent), (figures.baseline or LastExport()).missing
+    rises = {each: now[each] - before[each] for each in now if each in before and now[each] - before[each] > rise_limit}
     worst = max(figures.missing.values(), default=0.0)
     if lost or rises:
         text = "; ".join(_loss(each, figures) for each in dict.fromkeys([*lost, *rises]))
@@ -340,12 +341,6 @@ def _no_field_is_lost(figures: QualityMetrics, thresholds: QualityThresholds) ->
         return _verdict(name, Severity.WARN, 1.0, limit, text)
     text = f"every expected field is there in {1 - worst:.2%} of the records or more"
     return _verdict(name, None, worst, limit, text)
-
-
-def _increases(figures: QualityMetrics) -> dict[str, float]:
-    """Return by how much each field's missing share has risen, whether it need be there or not."""
-    now, before = add_shares(figures.missing, figures.unsent), (figures.baseline or LastExport()).missing
-    return {name: share - before[name] for name, share in now.items() if name in before}
 
 
 def _loss(name: str, figures: QualityMetrics) -> str:

@@ -194,19 +194,14 @@ def mapped(name: str, mapping: RecordMapping) -> nw.Expr:
     source: CategorySource = getattr(mapping, name)
     value, allowed = nw.col(name), field_named(name, mapping.clean_fields).values
     if source.bands is not None:
-        return _by_band(value, source.bands)
+        named = nw.lit(UNKNOWN)  # below the lowest band, or no number
+        for band, begins_at in sorted(source.bands.items(), key=lambda each: each[1]):
+            named = nw.when(value >= begins_at).then(nw.lit(band)).otherwise(named)
+        return named
     if source.values is not None:
         return _by_value(value, source.values)
     known = value.is_in(allowed) if allowed else ~value.is_null()
     return nw.when(known.fill_null(value=False)).then(value).otherwise(nw.lit(UNKNOWN))
-
-
-def _by_band(value: nw.Expr, bands: Mapping[str, float]) -> nw.Expr:
-    """Name the highest band that a number reaches; below the lowest, or no number: `unknown`."""
-    named = nw.lit(UNKNOWN)
-    for band, begins_at in sorted(bands.items(), key=lambda each: each[1]):
-        named = nw.when(value >= begins_at).then(nw.lit(band)).otherwise(named)
-    return named
 
 
 def _by_value(value: nw.Expr, values: Mapping[str, str]) -> nw.Expr:

@@ -62,23 +62,17 @@ def _table(table: Table) -> str:
     note = [f"{table.note}\n"] if table.note else []
     if not table.rows:
         return "\n".join([heading, *note])
-    columns = [f"| | {table.unit} | share | |", "|---|---:|---:|:---|"]
-    rows = (
-        f"| {_plain(row.label)} | {row.count:,} | {formats.percent(row.share)} | {_bar(row.share)} |"
-        for row in table.rows
-    )
-    return "\n".join([heading, *note, *columns, *rows, ""])
+    lines = [f"| | {table.unit} | share | |", "|---|---:|---:|:---|"]
+    for row in table.rows:
+        whole, eighth = divmod(round(row.share * BAR_WIDTH * 8), 8)
+        bar = "█" * whole + (EIGHTHS[eighth] if eighth else "")
+        lines.append(f"| {_plain(row.label)} | {row.count:,} | {formats.percent(row.share)} | {bar} |")
+    return "\n".join([heading, *note, *lines, ""])
 
 
 def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], last: str = "---:") -> str:
     head = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 2)}{last}|"]
     return "\n".join([f"## {title}\n", *head, *(f"| {' | '.join(row)} |" for row in rows), ""])
-
-
-def _bar(share: float) -> str:
-    """Draw a share with block characters, to an eighth of one."""
-    whole, eighth = divmod(round(share * BAR_WIDTH * 8), 8)
-    return "█" * whole + (EIGHTHS[eighth] if eighth else "")
 
 
 def _sparkline(values: Sequence[float | None]) -> str:

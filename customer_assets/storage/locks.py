@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -26,14 +27,15 @@ logger = logging.getLogger(__name__)
 def locked_file(path: Path) -> int:
     """Create a file and lock it until the returned descriptor is closed.
 
-    A sweep by another process can remove the file between the two steps, so look whether it is still there.
+    A sweep by another process can remove the file between the two steps; then another file is created.
     """
     while True:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, OWNER_ONLY)
         try:
             _flock(descriptor, fcntl.LOCK_EX, path)
-            if _is_same_file(path, descriptor):
-                return descriptor
+            with suppress(FileNotFoundError):
+                if os.path.samestat(path.stat(), os.fstat(descriptor)):
+                    return descriptor
         except BaseException:
             os.close(descriptor)
             raise
@@ -83,10 +85,3 @@ def _flock(descriptor: int, operation: int, path: Path) -> None:
 def _warn_of_missing_locks(folder: Path) -> None:
     """Warn once a folder."""
     logger.warning("%s has no file locks (flock): what a killed run leaves there is removed after a week.", folder)
-
-
-def _is_same_file(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False

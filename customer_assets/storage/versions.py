@@ -185,8 +185,9 @@ class Table(Generic[Facts]):
         """
         require_parent(self.file)
         files = {self.name: staged, **(more or {})}
-        names = {part: self._new_name(part) for part in files}
-        pending = self._staging().pending
+        pending, owner = self._staging().pending, self._staging().owner
+        made = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{owner}"  # so that a sweep can see since when, and who writes
+        names = {part: f"{VERSIONS}/{part}-{made}-{uuid.uuid4().hex[:8]}.parquet" for part in files}
         pending.update(names.values())
         try:
             version = self._commit(files, names, facts)
@@ -288,11 +289,6 @@ class Table(Generic[Facts]):
             problem = f"{part.file} is not what was committed: it was damaged, cut off, or changed by hand"
             raise DamagedTableError(self.file, problem, self.name)
         return local
-
-    def _new_name(self, part: str) -> str:
-        """Name a new file, so that a sweep can see who writes it and since when."""
-        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        return f"{VERSIONS}/{part}-{stamp}-{self._staging().owner}-{uuid.uuid4().hex[:8]}.parquet"
 
     def _current(self) -> Version[Facts] | None:
         try:

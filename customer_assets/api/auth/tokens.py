@@ -69,15 +69,10 @@ def parse_token(status: int, content: bytes, now_s: float) -> dict[str, Any]:
         raise TokenServerError("the response is not JSON")
     if not isinstance(token, dict) or not isinstance(token.get("access_token"), str) or not token["access_token"]:
         raise ConfigurationError(URL, "its response holds no access_token", "Check that it issues OAuth2 tokens.")
-    return {**token, "expires_at": _expires_at(token, now_s)}
-
-
-def _expires_at(token: Mapping[str, Any], now_s: float) -> float | None:
-    """When a token expires, in seconds since 1970. A life of 0 or -1 is how some say that they do not know."""
-    life_s, instant_s = _number(token.get("expires_in")), _number(token.get("expires_at"))
-    if life_s is not None:
-        return now_s + life_s if life_s > 0 else None
-    return instant_s
+    life_s, expires_at = _number(token.get("expires_in")), _number(token.get("expires_at"))
+    if life_s is not None:  # 0 or -1 is how some say that they do not know
+        expires_at = now_s + life_s if life_s > 0 else None
+    return {**token, "expires_at": expires_at}
 
 
 def _number(value: object) -> float | None:

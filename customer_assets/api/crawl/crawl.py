@@ -265,10 +265,6 @@ class Crawl:
         elif page.record_count > span:
             self._queue.skip_to(rest)
 
-    def _is_cursor_expired(self, status: int | None) -> bool:
-        is_resumed = self._extent.numbering is Numbering.CHAIN and len(self._held) > 0
-        return is_resumed and self._accepted == 0 and status in CURSOR_EXPIRED
-
     def _on_failure(self, failure: RequestFailed, now_s: float) -> Decision:
         if self._breaker.record_failure(now_s):
             self._limiter.on_outage()
@@ -289,26 +285,21 @@ class Crawl:
         return Throttled(failure.page, max(self._limiter.blocked_until_s - now_s, 0.0))
 
     def _on_refused(self, failure: RequestFailed) -> Decision:
-        status = failure.status
-        if self._is_cursor_expired(status):
+        page, status = failure.page, failure.status
+        is_chain = self._extent.numbering is Numbering.CHAIN
+        is_counted = not is_chain and self._extent.is_bounded
+        if is_chain and len(self._held) > 0 and self._accepted == 0 and status in CURSOR_EXPIRED:
             self._ending = self._ending or _Ending("the API no longer knows the cursor", is_stale=True)
-        elif not self._only and (self._extent.refuse(failure.page, status) or self._extent.drop_doubt(failure.page)):
+        elif not self._only and (self._extent.refuse(page, status) or self._extent.drop_doubt(page)):
             self._queue.set_last_page(self._extent.last)
-        elif self._ends_before(failure.page, status):
-            self.not_found = min(failure.page, self.not_found or failure.page)
+        elif is_counted and not self._only and status in BEYOND_THE_END and self._furthest < page <= self._queue.last:
+            # The listing can have become shorter. Whether anybody is missing shows when the pass has been read.
+            self.not_found = min(page, self.not_found or page)
             self._queue.set_last_page(self._last())
-        elif not self._is_gone(status, failure.page):
+        elif not self._is_gone(status, page):
             reason = "the API refused" if status is None else f"the API refused with HTTP {status}"
-            self._ending = self._ending or _Ending(reason, status, failure.page)
-        return self._abandon(failure.page, failure.cause)
-
-    def _ends_before(self, page: int, status: int | None) -> bool:
-        """Whether a page that was not found can mean that the listing has become shorter than it counts.
-
-        Whether anybody is missing shows when the pass is compared with its total.
-        """
-        is_numbered = self._extent.numbering is not Numbering.CHAIN and self._extent.is_bounded
-        return is_numbered and not self._only and status in BEYOND_THE_END and self._furthest < page <= self._queue.last
+            self._ending = self._ending or _Ending(reason, status, page)
+        return self._abandon(page, failure.cause)
 
     def _last(self) -> int:
         """The last page that can be requested."""

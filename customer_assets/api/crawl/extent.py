@@ -260,7 +260,12 @@ class _OpenEnd:
             self._with_records += 1
         self._seen[page.number] = _Seen(page.record_count, page.has_more, digest)
         if page.record_count and digest:
-            self._note_repetition(page.number, digest)
+            # Beyond the end some servers repeat a page (Magento, json-server). Once two neighbours are the same, every
+            # page with these records is known to lie beyond the first of them, in whatever order they come.
+            neighbours = (self._seen.get(page.number - 1), self._seen.get(page.number + 1))
+            if digest in self._repeated or any(seen is not None and seen.digest == digest for seen in neighbours):
+                first = min(number for number, seen in self._seen.items() if seen.digest == digest)
+                self._repeated[digest] = min(first, self._repeated.get(digest, first))
         self._largest = max(self._largest, page.record_count)
         if len(self._seen) > REMEMBERED:
             del self._seen[min(self._seen)]
@@ -307,13 +312,3 @@ class _OpenEnd:
                 "page 2 holds exactly the records of page 1, so the API seems to ignore the page number it is asked for"
             )
         return None
-
-    def _note_repetition(self, number: int, digest: bytes) -> None:
-        """Note that a page repeats its neighbour, as some servers do beyond the end (Magento, json-server).
-
-        From then on every page with these records is known to lie beyond the first of them, whatever comes first.
-        """
-        neighbours = (self._seen.get(number - 1), self._seen.get(number + 1))
-        if digest in self._repeated or any(seen is not None and seen.digest == digest for seen in neighbours):
-            first = min(each for each, seen in self._seen.items() if seen.digest == digest)
-            self._repeated[digest] = min(first, self._repeated.get(digest, first))

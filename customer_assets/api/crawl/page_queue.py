@@ -106,7 +106,9 @@ class PageQueue:
 
     def earliest_s(self) -> float:
         """When the next page can be requested: `-inf` at once, `inf` if there is none."""
-        self._park()
+        for queue in (self._retries, self._rounds):
+            while (parked := queue.pop_beyond(self._last)) is not None:
+                self._parked.append(parked)
         if self._next_new <= self._last:
             return -inf
         return min(self._retries.earliest_s, self._rounds.earliest_s)
@@ -171,8 +173,3 @@ class PageQueue:
             if self._last >= UNBOUNDED:
                 return
             page = self._held.first_absent(page + self.step)
-
-    def _park(self) -> None:
-        for queue in (self._retries, self._rounds):
-            while (parked := queue.pop_beyond(self._last)) is not None:
-                self._parked.append(parked)

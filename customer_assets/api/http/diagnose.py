@@ -66,7 +66,10 @@ def diagnose_connection(
         return diagnosis
     for cause in found:
         if isinstance(cause, socket.gaierror):
-            return _unknown_host(cause, host, setting)
+            if cause.errno not in UNKNOWN_HOST:
+                break
+            remedy = f"Check its spelling{' (CUSTOMER_API_BASE_URL)' if setting == ADDRESS else ''}."
+            return Diagnosis(setting, f"the host {host} does not exist", remedy, is_certain=True)
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _untrusted(found, host, route, setting)
         if isinstance(cause, ssl.SSLError) and (diagnosis := _tls_problem(cause, host, setting)) is not None:
@@ -91,13 +94,6 @@ def describe_failure(found: Sequence[BaseException]) -> str:
     if errno is not None and errno.strerror is not None:
         return errno.strerror.lower()
     return type(found[0]).__name__.lstrip("_")
-
-
-def _unknown_host(cause: socket.gaierror, host: str, setting: str) -> Diagnosis | None:
-    if cause.errno not in UNKNOWN_HOST:
-        return None
-    variable = " (CUSTOMER_API_BASE_URL)" if setting == ADDRESS else ""
-    return Diagnosis(setting, f"the host {host} does not exist", f"Check its spelling{variable}.", is_certain=True)
 
 
 def _tls_problem(cause: ssl.SSLError, host: str, setting: str) -> Diagnosis | None:

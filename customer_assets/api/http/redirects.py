@@ -57,7 +57,11 @@ def resolve_redirect(url: str, status: int, location: str) -> str | None:
     here = urlsplit(url)
     try:
         there = urlsplit(urljoin(url, location))
-        is_same_origin = _origin(there) in (_origin(here), _origin_behind_proxy(here))
+        scheme, hostname, port, username = _origin(here)
+        origins = [(scheme, hostname, port, username)]
+        if scheme == "https":  # what a server behind such a proxy takes for its own origin
+            origins.append(("http", hostname, PORTS["http"] if port == PORTS["https"] else port, username))
+        is_same_origin = _origin(there) in origins
     except ValueError:
         return None
     return urlunsplit((here.scheme, here.netloc, there.path or "/", there.query, "")) if is_same_origin else None
@@ -65,11 +69,3 @@ def resolve_redirect(url: str, status: int, location: str) -> str | None:
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None, str | None]:
     return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme), parts.username
-
-
-def _origin_behind_proxy(parts: SplitResult) -> tuple[str, str | None, int | None, str | None]:
-    """What a server calls its own origin if it does not know that it is reached by https."""
-    scheme, hostname, port, username = _origin(parts)
-    if scheme != "https":
-        return scheme, hostname, port, username
-    return "http", hostname, PORTS["http"] if port == PORTS["https"] else port, username

@@ -63,17 +63,19 @@ class RequestsTransport:
         started_s, request = time.monotonic(), self._moved.apply(request)
         try:
             with quiet_logging():
-                response = self._send_once(request, started_s)
-                while (redirected := follow_redirects(request, response)) is not None:
+                while True:
+                    response = self._receive(self._open(request, started_s), started_s)
+                    redirected = follow_redirects(request, response)
+                    if redirected is None:
+                        return response
                     self._moved.note(request, redirected, response.status)
-                    request, response = redirected, self._send_once(redirected, started_s)
+                    request = redirected
         except urllib3.exceptions.NewConnectionError as error:  # urllib3 derives it from its timeout, whatever happened
             raise self._connection_error(error) from None
         except (urllib3.exceptions.TimeoutError, TimeoutError):
             raise self._settings.timeout_error() from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise self._connection_error(error) from None
-        return response
 
     def close(self) -> None:
         """Close all idle connections; each thread ends after its current request."""
@@ -84,32 +86,39 @@ class RequestsTransport:
     def _connection_error(self, error: BaseException) -> TransportError:
         return connection_error(error, self._settings.url, self._route, is_header_overflow=_is_header_overflow)
 
-    def _send_once(self, request: HttpRequest, started_s: float) -> RawResponse:
-        """Exchange a request and its response; a connection that the API has closed meanwhile is no failure."""
-        for _ in range(self._settings.max_connections):
-            try:
-                return self._exchange(request, started_s)
-            except urllib3.exceptions.ProtocolError as error:
-                if request.method != "GET" or not was_idle(error):
-                    raise
-        return self._exchange(request, started_s)
+    def _open(self, request: HttpRequest, started_s: float) -> urllib3.BaseHTTPResponse:
+        """Send a request and receive the head of its response.
 
-    def _exchange(self, request: HttpRequest, started_s: float) -> RawResponse:
-        left_s = started_s + self._settings.timeout_s - time.monotonic()
-        if left_s <= 0:
-            raise self._settings.timeout_error()
-        response = self._pool.urlopen(
-            request.method,
-            self._request_target(request.url),
-            body=request.body,
-            headers=request.headers,
-            redirect=False,
-            retries=False,
-            assert_same_host=False,
-            preload_content=False,
-            decode_content=False,
-            timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, left_s), total=left_s),
-        )
+        A connection that the API has closed meanwhile is no failure: the pool can hold as many of them as connections.
+        """
+        target = request.url
+        if self._pool.proxy is None or self._pool.scheme == "https":  # other proxies want all of it (RFC 9112, 3.2.2)
+            _, _, path, query, _ = urlsplit(request.url)
+            target = f"{path}?{query}" if query else path
+        for attempts_left in reversed(range(self._settings.max_connections + 1)):
+            left_s = started_s + self._settings.timeout_s - time.monotonic()
+            if left_s <= 0:
+                break
+            try:
+                return self._pool.urlopen(
+                    request.method,
+                    target,
+                    body=request.body,
+                    headers=request.headers,
+                    redirect=False,
+                    retries=False,
+                    assert_same_host=False,
+                    preload_content=False,
+                    decode_content=False,
+                    timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, left_s), total=left_s),
+                )
+            except urllib3.exceptions.ProtocolError as error:
+                if not attempts_left or request.method != "GET" or not was_idle(error):
+                    raise
+        raise self._settings.timeout_error()
+
+    def _receive(self, response: urllib3.BaseHTTPResponse, started_s: float) -> RawResponse:
+        """Read a response's body, and give its connection back."""
         try:
             headers = join_headers(response.headers.items())
             body = self._read_body(response)
@@ -126,13 +135,6 @@ class RequestsTransport:
             verify=DEFAULT_CA_BUNDLE_PATH if certificates is None else certificates.path,
             proxies=self._route.proxies,
         )
-
-    def _request_target(self, url: str) -> str:
-        """A proxy gets the whole address in the request line, unless it only tunnels bytes (RFC 9112, 3.2.2)."""
-        if self._pool.proxy is not None and self._pool.scheme == "http":
-            return url
-        _, _, path, query, _ = urlsplit(url)
-        return f"{path}?{query}" if query else path
 
     def _read_body(self, response: urllib3.BaseHTTPResponse) -> bytes:
         if response.status not in GOOD_STATUSES:

@@ -222,7 +222,11 @@ class BodyDecoder:
     def _decode_completely(self, content: bytes) -> Body:
         decoded = msgspec.json.decode(content)
         values = {text: value for text, path in self._paths.items() if (value := _reach(decoded, path)) is not ABSENT}
-        found = None if self._counts_nobody(decoded, values) else self._find_list(decoded, values)
+        total = parse_count(values.get(self._fields.counts.get("total", "")))
+        listed = bool(self._list_path) and _reach(decoded, self._list_path)
+        # Where the API counts nobody, the list can be left out, or be anything that is empty.
+        is_empty = total == 0 and (listed is ABSENT or not listed)
+        found = None if is_empty else self._find_list(decoded, values)
         if isinstance(found, dict) and all(key.isdecimal() for key in found):
             found = [found[key] for key in sorted(found, key=int)] or None
         elif isinstance(found, dict) and EACH in self._fields.records:
@@ -231,12 +235,6 @@ class BodyDecoder:
             raise self._missing(f"{_shown(self._list_path)} is {kind_of(found)}, not a list", values)
         records = msgspec.json.encode(found or [])
         return self._unwrapped(records, len(found or []), values, is_null=found is None)
-
-    def _counts_nobody(self, decoded: object, values: Mapping[str, object]) -> bool:
-        """Whether there is nobody to list: then the list can be left out, or be anything that is empty."""
-        total = values.get(self._fields.counts.get("total", ""))
-        is_list = bool(self._list_path) and _reach(decoded, self._list_path)
-        return parse_count(total) == 0 and (is_list is ABSENT or not is_list)
 
     def _find_list(self, decoded: object, values: Mapping[str, object]) -> object:
         """Return what stands where the list should be; None where null, or an empty body, stands for an empty list."""

@@ -122,7 +122,9 @@ class PageParser:
             raise _BadPageError(f"{NO_PAGE}: {error.diagnosis.problem}", error.diagnosis) from None
         self._check_error(body.values)
         counts = self._read_counts(body, response, content, fetch)
-        if self._is_clamped(counts, fetch):  # the page that was asked for no longer exists
+        last = counts.get("total_pages", 0)
+        if 1 <= last < fetch.page and counts.get("page") == last - 1 + self._first:
+            # Once customers have left, some APIs answer with their last page in place of one behind it.
             return Page(
                 fetch.page, counts.get("per_page") or None, counts.get("total"), counts["total_pages"], 0, b"[]"
             )
@@ -191,11 +193,6 @@ class PageParser:
             remedy = "Name it as the API does, or set total to null, or total_is: at_least if it comes only sometimes."
             raise _BadPageError(f"{NO_PAGE}: {problem}", Diagnosis("answer.total", problem, remedy))
         return {} if count is None else {"total": count}
-
-    def _is_clamped(self, counts: dict[str, int], fetch: FetchPage) -> bool:
-        """Whether the last page came in place of one behind it, as some APIs answer once customers have left."""
-        last = counts.get("total_pages", 0)
-        return 1 <= last < fetch.page and counts.get("page") == last - 1 + self._first
 
     def _check_counts(self, counts: dict[str, int], body: Body, fetch: FetchPage) -> None:
         if "page" in counts and counts["page"] != fetch.page - 1 + self._first:

@@ -160,9 +160,13 @@ def _window(headers: Mapping[str, str], now_utc: datetime) -> _Window:
         for remaining, reset, unit in _SPLIT
         if remaining in headers or reset in headers
     ]
-    used = [_Window(_left(headers[name])) for name in _USAGES if name in headers]
-    for found in (combined, split, used):
-        stated = [window for window in found if window.remaining is not None]
+    used = [
+        _Window(max(int(found[2]) - int(found[1]), 0))
+        for name in _USAGES
+        if len(field := headers.get(name, "")) <= LONGEST_FIELD and (found := _USED.search(field))
+    ]
+    for windows in (combined, split, used):
+        stated = [window for window in windows if window.remaining is not None]
         if stated:
             return min(stated, key=lambda window: window.tightness)
     return min([*combined, *split, _Window()], key=lambda window: window.tightness)
@@ -205,12 +209,6 @@ def _members(field: str) -> Iterator[dict[str, str]]:
 def _integer(text: str | None) -> int | None:
     found = text is not None and _INTEGER.fullmatch(text.strip())
     return int(found[0]) if found else None
-
-
-def _left(text: str) -> int | None:
-    """What `39/40` leaves."""
-    found = _USED.search(text) if len(text) <= LONGEST_FIELD else None
-    return max(int(found[2]) - int(found[1]), 0) if found else None
 
 
 def _seconds(text: str | None, now_utc: datetime, unit: str = "") -> float | None:

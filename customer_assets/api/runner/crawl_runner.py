@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from math import inf, isinf
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from customer_assets.api.auth.settings import Credentials
 from customer_assets.api.crawl.crawl import Crawl
@@ -78,7 +78,7 @@ NO_LIMITS = CrawlLimits()
 
 
 class CrawlRunner:
-    """Runs a crawl over a transport.
+    """Runs a crawl over a transport: `with CrawlRunner(…) as runner: end = runner.run(transport)`.
 
     Args:
         crawl: Decides what to request; or several of them, side by side.
@@ -113,18 +113,18 @@ class CrawlRunner:
         self._dates: set[str] = set()
         self.last_failure: RequestFailed | None = None
 
+    def __enter__(self) -> Self:
+        """Use it as a context manager around every `run`."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Note what the crawl did, and erase the progress bar."""
+        self._stats.add_snapshot(self._crawl.snapshot())
+        for date in filter(None, map(parse_http_date, self._dates)):
+            self._stats.add_server_time(date)
+        self._progress.close()
+
     def run(self, transport: Transport) -> Done | GiveUp:
-        """Run the crawl to its end.
-
-        Raises:
-            CrawlLimitError: It reached one of its limits.
-        """
-        try:
-            return self.advance(transport)
-        finally:
-            self.finish()
-
-    def advance(self, transport: Transport) -> Done | GiveUp:
         """Run to the next end: of the crawl, or of one of those that run side by side.
 
         Raises:
@@ -150,13 +150,6 @@ class CrawlRunner:
     def error(self, end: GiveUp) -> APIError | ConfigurationError:
         """The error of a crawl that gave up."""
         return crawl_error(end, self.last_failure, self._credentials.remedy)
-
-    def finish(self) -> None:
-        """Note what the crawl did, and erase the progress bar."""
-        self._stats.add_snapshot(self._crawl.snapshot())
-        for date in filter(None, map(parse_http_date, self._dates)):
-            self._stats.add_server_time(date)
-        self._progress.close()
 
     def _send(self, transport: Transport, fetch: FetchPage, *, is_first: bool) -> None:
         credentials = self._credentials.headers()

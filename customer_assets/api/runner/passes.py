@@ -172,14 +172,14 @@ class ListingReader:
         self._numbering = self._paging.numbering
         self._is_total_believed, self._max_pages = True, policy.max_pages
 
-    def read(self, sink: PageSink, figures: CrawlStats, run: RunCrawl) -> None:
+    def read(self, sink: PageSink, figures: CrawlStats) -> Steps[None]:
         """Read every page into a sink, and again if customers moved in the meantime."""
         fingerprint = None
         for figures.passes in range(1, MAX_PASSES + 1):
-            read = drive(self.read_pass(sink, figures), run)
+            read = yield from self.read_pass(sink, figures)
             figures.unique_ids, figures.rejected = sink.unique_ids(), sink.rejected_records()
             same = sink.fingerprint() == fingerprint
-            consistency = drive(self.assess(read, sink, figures, is_repeatable=same), run)
+            consistency = yield from self.assess(read, sink, figures, is_repeatable=same)
             is_shifted = not consistency.is_final
             is_settled = same and read.totals.totals_stable  # a third pass would read the same pages again
             if not is_shifted or is_settled or read.is_paused:
@@ -201,7 +201,7 @@ class ListingReader:
     def read_pass(self, sink: PageSink, figures: CrawlStats) -> Steps[Pass]:
         """Read the stored pages, then the missing ones; from the beginning if the stored ones no longer fit."""
         while True:
-            held = HeldPages(self._store, sink, self._new_totals(), self._new_extent(), self._ids, self._epoch_s())
+            held = self._hold_pages(sink)
             if held.is_complete and not self._listing.cache_ttl_s and not self._listing.is_slice:
                 logger.warning("The stored pages are those of a crawl that had ended; reading all pages again.")
                 self._store.set_ttl(0)
@@ -223,6 +223,21 @@ class ListingReader:
             if totals.has_grown and self._numbering is not Numbering.CHAIN:
                 yield from self._catch_up(totals, sink)
             return Pass(totals, held.since_s, held.is_paused, crawl.not_found)
+
+    def _hold_pages(self, sink: PageSink) -> HeldPages:
+        """Begin a pass with the stored pages."""
+        is_exact = self._listing.total_is == "exact"
+        extent = Extent(
+            self._numbering,
+            page_size=self._paging.size,
+            is_total_exact=is_exact and self._is_total_believed,
+            is_count_believed=self._is_total_believed,
+            max_pages=self._max_pages,
+            max_growth=self._policy.max_growth,
+        )
+        total_is = "at_least" if is_exact and not self._is_total_believed else self._listing.total_is
+        totals = PassTotals(self._numbering, total_is)
+        return HeldPages(self._store, sink, totals, extent, self._ids, self._epoch_s())
 
     def _run_kept(self, crawl: Crawl, figures: CrawlStats, held: HeldPages) -> Steps[GiveUp | None]:
         """Run a crawl; if the API names a long pause, keep the pages until it is over."""
@@ -388,22 +403,6 @@ class ListingReader:
     def _width(self, page: Page) -> int:
         """How many numbers a page covers."""
         return page.record_count if self._numbering is Numbering.RECORDS else 1
-
-    def _new_totals(self) -> PassTotals:
-        """The totals of a pass that has not begun."""
-        is_capped = self._listing.total_is == "exact" and not self._is_total_believed
-        return PassTotals(self._numbering, "at_least" if is_capped else self._listing.total_is)
-
-    def _new_extent(self) -> Extent:
-        """The extent of a listing that nobody has looked at."""
-        return Extent(
-            self._numbering,
-            page_size=self._paging.size,
-            is_total_exact=self._listing.total_is == "exact" and self._is_total_believed,
-            is_count_believed=self._is_total_believed,
-            max_pages=self._max_pages,
-            max_growth=self._policy.max_growth,
-        )
 
 
 def _repetition(sink: PageSink, most: int) -> Repetition | None:

@@ -31,7 +31,6 @@ from customer_assets.api.runner.passes import (
     LeadsOn,
     Listing,
     ListingReader,
-    Pass,
     Steps,
     validate_end,
 )
@@ -263,7 +262,8 @@ class SlicedReader:
             return self._split(part, counted)
         self._must_repeat = self._must_repeat or counted.is_dirty
         part.passes += part.must_repeat
-        part.must_repeat = not consistency.is_final and not self._is_settled(part, read, is_same=same)
+        is_settled = (same and read.totals.totals_stable) or read.is_paused or part.passes >= MAX_PASSES
+        part.must_repeat = not consistency.is_final and not is_settled
         if part.must_repeat:
             again = self._slices.describe(part.range), consistency.value
             logger.warning("Customers %s: %s; reading them again.", *again)
@@ -274,10 +274,6 @@ class SlicedReader:
             if not consistency.is_final and read.not_found is not None:
                 raise RequestRefusedError(HTTPStatus.NOT_FOUND, read.not_found, PAGE_IS_GONE)
         return []
-
-    def _is_settled(self, part: Slice, read: Pass, *, is_same: bool) -> bool:
-        """Whether reading a slice again would not show more."""
-        return (is_same and read.totals.totals_stable) or read.is_paused or part.passes >= MAX_PASSES
 
     def _split(self, part: Slice, counted: SliceSink) -> list[Slice]:
         halves = self._slices.split(part.range, self._now)
@@ -345,20 +341,19 @@ class _Round:
         Raises:
             APIError: One of them cannot be read; what was in flight for the others has been stored.
         """
-        try:
-            while True:
-                while self._waiting and len(self._current) < self._reader.lanes_at_once:
-                    self._open(self._waiting.popleft())
-                if not self._current:
-                    return
-                self._lanes.pending = bool(self._waiting)
-                self._go_on(self._runner.advance(transport))
-        except (APIError, ConfigurationError):
-            self._lanes.close()
-            self._runner.advance(transport)
-            raise
-        finally:
-            self._runner.finish()
+        with self._runner:
+            try:
+                while True:
+                    while self._waiting and len(self._current) < self._reader.lanes_at_once:
+                        self._open(self._waiting.popleft())
+                    if not self._current:
+                        return
+                    self._lanes.pending = bool(self._waiting)
+                    self._go_on(self._runner.run(transport))
+            except (APIError, ConfigurationError):
+                self._lanes.close()
+                self._runner.run(transport)
+                raise
 
     def _open(self, part: Slice) -> None:
         steps = self._steps[part.index] = self._reader.read_slice(part, self._sink, self._health)

@@ -184,7 +184,11 @@ class DataDirectory(StorageOptions, Resource):
         """Begin to land a crawl of records that look like this; first remove what killed runs had staged."""
         self._staging()
         sweep(self.layout.staging)
-        return Landing(self.staged_file, mapping, self._next_number(), source)
+        crawl, published = _facts_of(self.raw), self._published_edition()
+        claims = map(newest_claim, self.export_files([*Format]).values())
+        known = (crawl.number if crawl else 0, published.number if published else 0, *claims)
+        number = max(time.time_ns() // 1_000, max(known) + 1)  # grows even if the clock is put back
+        return Landing(self.staged_file, mapping, number, source)
 
     def plan_crawl(
         self, settings: ApiSettings, source: str, *, full_refresh: bool = False, now: datetime | None = None
@@ -273,7 +277,10 @@ class DataDirectory(StorageOptions, Resource):
                     figures = exporter.export_customers(
                         customers, self.export_file, baseline, succession, formats=self.formats
                     )
-                self._remove_formats_not_asked_for()
+                published = self.published()
+                before = self.export_files(published.formats if published else ())
+                for form in before.keys() - self.export_files().keys():
+                    before[form].unlink(missing_ok=True)
                 noted = {"customers": figures.total_customers, "formats": tuple(self.formats)}
                 self.exported.commit(staged, facts.model_copy(update=noted))
         finally:
@@ -354,19 +361,6 @@ class DataDirectory(StorageOptions, Resource):
 
     def _staging(self) -> StagingArea:
         return staging_area(self.layout.staging)
-
-    def _remove_formats_not_asked_for(self) -> None:
-        published = self.published()
-        before = self.export_files(published.formats if published else ())
-        for form in before.keys() - self.export_files().keys():
-            before[form].unlink(missing_ok=True)
-
-    def _next_number(self) -> int:
-        """Number a crawl: by the clock, but beyond every number that was given before, should the clock go back."""
-        crawl, published = _facts_of(self.raw), self._published_edition()
-        claims = map(newest_claim, self.export_files([*Format]).values())
-        known = (crawl.number if crawl else 0, published.number if published else 0, *claims)
-        return max(time.time_ns() // 1_000, max(known) + 1)
 
     def _published_edition(self) -> Edition | None:
         facts = _facts_of(self.exported)

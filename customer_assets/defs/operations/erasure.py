@@ -35,12 +35,12 @@ from customer_assets.storage.staging import sweep
 class Processing(Protocol):
     """How customers are cleaned; see `resources.ProcessingResource`."""
 
-    def open_engine(self, spill_dir: Path | None = None) -> Engine:
+    def open_engine(self, directory: DataDirectory | None = None) -> Engine:
         """Open the engine."""
         ...
 
     def processor(
-        self, as_of: datetime | None = None, mapping: RecordMapping = ..., spill_dir: Path | None = None
+        self, as_of: datetime | None = None, mapping: RecordMapping = ..., directory: DataDirectory | None = None
     ) -> CustomerDataProcessor:
         """Return the processor that applies the rules as of an instant."""
         ...
@@ -98,8 +98,7 @@ class Eraser:
         self._erase_from_raw(customer_id, mapping)
         self._erase_from_clean(customer_id)
         self._erase_from_baseline(customer_id)
-        for path in self._exports():
-            self._erased[path.name] = erase_from_file(path, written_id(customer_id))
+        self._erase_from_exports(customer_id)
         sweep(self._directory.layout.staging)
         return self._erased
 
@@ -118,12 +117,6 @@ class Eraser:
         for path in found:
             path.unlink()
         return len(found)
-
-    def _exports(self) -> list[Path]:
-        """List the export in each format, and the past ones."""
-        published = self._directory.export_files([*Format]).values()
-        kept = [*(self._directory.export_file.parent / FOLDER).glob(f"{self._directory.export_file.stem}-*")]
-        return [path for path in [*published, *sorted(kept)] if path.is_file() and path.suffix[1:] in [*Format]]
 
     def _erase_from_raw(self, customer_id: int | str, mapping: RecordMapping) -> None:
         table = self._directory.raw
@@ -184,12 +177,21 @@ class Eraser:
             return before
         version, file = self._directory.raw.fetch()
         try:
-            as_of, spill_dir = datetime.fromisoformat(before.as_of), self._directory.spill_dir
-            processor = self._processing.processor(as_of, version.facts.mapping, spill_dir)
-            defects = count_defects(self._processing.open_engine(spill_dir).scan(file), processor.options)
+            as_of = datetime.fromisoformat(before.as_of)
+            processor = self._processing.processor(as_of, version.facts.mapping, self._directory)
+            defects = count_defects(self._processing.open_engine(self._directory).scan(file), processor.options)
         finally:
             file.unlink(missing_ok=True)
         return cleaning_summary(defects, processor.options, before.changes, version.facts)
+
+    def _erase_from_exports(self, customer_id: int | str) -> None:
+        """Erase a customer from the export in each format, and from the past ones."""
+        export = self._directory.export_file
+        published = self._directory.export_files([*Format]).values()
+        kept = sorted((export.parent / FOLDER).glob(f"{export.stem}-*"))
+        for path in (*published, *kept):
+            if path.is_file() and path.suffix[1:] in [*Format]:
+                self._erased[path.name] = erase_from_file(path, written_id(customer_id))
 
     def _erase_from_baseline(self, customer_id: int | str) -> None:
         table = self._directory.exported

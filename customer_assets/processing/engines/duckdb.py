@@ -29,8 +29,11 @@ class DuckDBEngine:
         settings: dict[str, str | bool | int | float | list[str]] = {**_OFFLINE, "preserve_insertion_order": False}
         if memory_limit is not None:
             settings["memory_limit"] = memory_limit
-        spill_dir = spill_dir or _default_spill_dir()
-        if spill_dir is not None:
+        if not spill_dir:  # DuckDB would take the working directory, for everybody to read
+            with suppress(OSError, RuntimeError):  # no home directory, or none that can be written
+                cache_dir = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+                spill_dir = staging_area(cache_dir / "customer_assets" / "spill").directory / "spill"
+        if spill_dir:
             settings["temp_directory"] = str(spill_dir)
         try:
             self.connection = duckdb.connect(config=settings)
@@ -63,11 +66,3 @@ class DuckDBEngine:
     def batches(self, frame: Frame, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """Compute the frame and hand it over piece by piece, in its order."""
         yield from frame.to_native().to_arrow_reader(batch_rows)
-
-
-def _default_spill_dir() -> Path | None:
-    """A private directory of this process; DuckDB's own would be in the working directory, for everybody to read."""
-    with suppress(OSError, RuntimeError):  # no home directory, or none that can be written
-        cache_dir = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-        return staging_area(cache_dir / "customer_assets" / "spill").directory / "spill"
-    return None

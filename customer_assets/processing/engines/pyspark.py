@@ -24,6 +24,9 @@ _LOCAL: dict[str, bool | float | int | str | None] = {
     "spark.sql.shuffle.partitions": "8",
 }
 
+_WILDCARD = re.compile(r"[*?\[\]{}\\]")
+"""What Spark takes for part of a pattern in a path to read from, unless it is escaped."""
+
 QUOTING_LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
 """PySpark logs each error of a query before it raises it, the customer's value at fault included."""
 
@@ -42,7 +45,12 @@ class SparkEngine:
         """Read Parquet files, or directories of them, lazily, as one frame."""
         paths = [source] if isinstance(source, Path | str) else source
         reader = self.session.read.option("datetimeRebaseMode", "CORRECTED")  # dates before 1582 are what they say
-        frame: Frame = nw.from_native(reader.parquet(*(_pattern(path) for path in paths)))
+        locations = map(_location, paths)
+        patterns = (
+            _WILDCARD.sub(r"\\\g<0>", location) if location.startswith("file://") else location
+            for location in locations
+        )
+        frame: Frame = nw.from_native(reader.parquet(*patterns))
         return frame
 
     def from_arrow(self, table: pa.Table) -> Frame:
@@ -96,12 +104,6 @@ def _session(spark: Any) -> SparkSession:  # noqa: ANN401 - the same
 def _location(path: Path | str) -> str:
     """Write a path as Spark wants it: with a scheme, and nothing in it encoded."""
     return str(path) if "://" in str(path) else f"file://{Path(path).absolute()}"
-
-
-def _pattern(path: Path | str) -> str:
-    """Write a path to read from, so that Spark takes no character of it for a pattern."""
-    location = _location(path)
-    return re.sub(r"[*?\[\]{}\\]", r"\\\g<0>", location) if location.startswith("file://") else location
 
 
 def _join(parts: Sequence[Path], path: Path) -> None:

@@ -48,7 +48,12 @@ def _columns(pages: Sequence[ParsedPage], mapping: RecordMapping) -> Iterator[Co
         ]
     )
     ids = _values_of(pages, ID)
-    yield from _text_ids(ids) if mapping.id_type == "text" else _integer_ids(ids)
+    if mapping.id_type == "text":
+        texts = [each if isinstance(each, str) else str(each) for each in ids]
+        yield pa.array(texts, pa.string())
+        yield pa.array([crc32(text.encode()) for text in texts], pa.int64())  # a hash that every engine reads alike
+    else:
+        yield from _integer_ids(ids)
     if mapping.exclude is not None:
         found = categories(_values_of(pages, EXCLUSION))
         yield pc.is_in(found, pa.array(mapping.exclude.values, pa.string()))
@@ -89,12 +94,6 @@ def _integer_ids(ids: list[int | str]) -> tuple[Column, Column]:
         for each, number in zip(ids, numbers, strict=True)
     ]
     return pa.array(numbers, pa.int64()), pa.array(spellings, pa.int32())
-
-
-def _text_ids(ids: list[int | str]) -> tuple[Column, Column]:
-    """The ids, and a hash of each that every engine reads alike."""
-    texts = [each if isinstance(each, str) else str(each) for each in ids]
-    return pa.array(texts, pa.string()), pa.array([crc32(text.encode()) for text in texts], pa.int64())
 
 
 def _joined(parts: list[Column]) -> Column:

@@ -177,18 +177,13 @@ def _is_canonical(column: Column, missing: MissingValues) -> Column:
     others = pc.fill_null(pc.invert(plain), FALSE)
     if others.true_count:  # names repeat: each is looked at once
         names = column.filter(others).dictionary_encode()
-        plain = pc.replace_with_mask(plain, others, _is_composed(names.dictionary).take(names.indices))
+        # Arrow's NFC has another Unicode version than Python's. What it leaves alone, Python leaves alone, too: normal
+        # forms of assigned characters never change, and Python does not compose a character that only Arrow knows.
+        composed = pc.equal(names.dictionary, pc.utf8_normalize(names.dictionary, "NFC"))
+        composed = pc.and_not(composed, pc.match_substring_regex(names.dictionary, _NOT_CANONICAL))
+        plain = pc.replace_with_mask(plain, others, composed.take(names.indices))
     canonical = pc.and_(plain, _is_trimmed(column))
     return pc.and_not(canonical, _may_be_missing(column, missing)) if missing.values else canonical
-
-
-def _is_composed(column: Column) -> Column:
-    """Ask Arrow's NFC, of another Unicode version than Python's: what it leaves alone, Python leaves alone, too.
-
-    Normal forms of assigned characters never change, and one that only Arrow knows is none that Python composes.
-    """
-    composed = pc.equal(column, pc.utf8_normalize(column, "NFC"))
-    return pc.and_not(composed, pc.match_substring_regex(column, _NOT_CANONICAL))
 
 
 def _is_trimmed(column: Column) -> Column:

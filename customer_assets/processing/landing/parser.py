@@ -54,14 +54,15 @@ class RecordParser:
 
     def __init__(self, mapping: RecordMapping = DEFAULT_RECORD) -> None:
         self._mapping, self._paths = mapping, value_paths(mapping)
-        self._optional = {column.name for column in mapping.raw_columns if column.supplied is None}
-        self._decode: Callable[[bytes], tuple[int, dict[str, Sequence[Any]]]] = _fits_no_page
+        optional = {column.name for column in mapping.raw_columns if column.supplied is None}
+        self._absent = [UNSET if name in optional else None for name in list(self._paths)[1:]]
+        self._decode: Callable[[bytes], tuple[int, dict[str, Sequence[Any]]]] | None = None
         with suppress(PathConflictError):
             self._decode = PageDecoder(mapping).decode
 
     def parse_page(self, number: int, data: bytes) -> ParsedPage:
         """Read a page's JSON array. Accepts any bytes: what cannot be read is rejected, and nothing is raised."""
-        if not _holds_a_large_record(data):
+        if self._decode is not None and not _holds_a_large_record(data):
             try:
                 count, values = self._decode(data)
             except _UNFIT:
@@ -119,12 +120,11 @@ class RecordParser:
         except UnusableIdError as error:
             return _rejected(number, position, error.code, as_text(value))
         identity = found.strip() if isinstance(found, str) else found
-        return [identity, *map(self._scalar, list(self._paths)[1:], row[1:])]
-
-    def _scalar(self, name: str, value: object) -> object:
-        if value is ABSENT:
-            return UNSET if name in self._optional else None
-        return value if isinstance(value, str | int | float) else None
+        scalars = (
+            absent if value is ABSENT else value if isinstance(value, str | int | float) else None
+            for value, absent in zip(row[1:], self._absent, strict=True)
+        )
+        return [identity, *scalars]
 
     def _collect(self, number: int, outcomes: Iterable[list[Any] | RejectedRecord]) -> ParsedPage:
         positions: list[int] = []
@@ -138,10 +138,6 @@ class RecordParser:
                 rows.append(outcome)
         columns = zip(*rows, strict=True) if rows else ([] for _ in self._paths)
         return ParsedPage(number, positions, dict(zip(self._paths, columns, strict=True)), rejected)
-
-
-def _fits_no_page(_data: bytes) -> tuple[int, dict[str, Sequence[Any]]]:
-    raise msgspec.DecodeError("These paths are followed record by record.")
 
 
 def _holds_a_large_record(data: bytes) -> bool:

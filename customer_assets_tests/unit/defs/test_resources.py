@@ -176,8 +176,8 @@ def test_an_engine_spills_into_the_staging_area(tmp_path: Path) -> None:
         (ProcessingResource(), directory.spill_dir),
         (ProcessingResource(spill_dir=str(tmp_path / "own")), tmp_path / "own"),
     ):
-        engine = processing.open_engine(directory.spill_dir)
-        assert processing.processor(None, spill_dir=directory.spill_dir).engine is engine
+        engine = processing.open_engine(directory)
+        assert processing.processor(None, directory=directory).engine is engine
         found = engine.connection.execute("SELECT current_setting('temp_directory')").fetchone()  # type: ignore[attr-defined]
         assert found == (str(expected),)
     assert directory.spill_dir.parent.parent == tmp_path / "data" / "lake" / ".staging"
