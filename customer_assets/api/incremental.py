@@ -1,7 +1,7 @@
 """Requesting only what changed: how an API is asked for it, whether a run may, and since when. Pure.
 
 What a run decides follows from its settings and from the facts of the last committed crawl (`SyncState`). Merging what
-came into the raw table belongs in `processing/landing/upsert.py`; committing it, in `storage/versions.py`.
+came into the raw table belongs in `processing/landing/upsert.py`; committing it, in `storage/versions/`.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from customer_assets.api.paging.instants import FORMATS, Duration, InstantFormat
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.configuration import SettingError, Settings
 from customer_assets.core.models import CrawlSummary, SyncState, UpsertSummary
-from customer_assets.core.record_mapping import PathText
+from customer_assets.core.paths import PathText
 
 CLOCKS_DIFFER = timedelta(days=1)
 """Clocks can be a time zone apart where one is set wrong. A last full crawl further ahead means one was set back."""

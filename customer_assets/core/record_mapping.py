@@ -1,8 +1,9 @@
 """How an API's record becomes ours: where each field is found, what its values mean, which records are left out.
 
 `RecordMapping` is the one description of it: YAML validates it as it stands, the landing writer, the processor and the
-exporter take it, and the crawl's fingerprint includes it. What a value becomes belongs in `json_values.py`, what a
-column is computed from in `processing/rules.py`, what answers and pages are called in `api/`.
+exporter take it, and the crawl's fingerprint includes it. How a path is followed belongs in `paths.py`, what a value
+becomes in `json_values.py`, what a column is computed from in `processing/rules.py`, and what answers and pages are
+called in `api/`.
 """
 
 import hashlib
@@ -28,12 +29,7 @@ from customer_assets.core.fields import (
 )
 from customer_assets.core.fields import Field as FieldDefinition
 from customer_assets.core.json_values import IdType, MissingValues, canonical_text, category
-
-Path = tuple[str | int, ...]
-"""The way into a record, step by step: a key, or an element's index: `("emails", 0, "value")`."""
-
-ABSENT = object()
-"""What `follow` returns where a key, or an element of a list, is not there."""
+from customer_assets.core.paths import ABSENT, Path, PathText, follow, parse_path
 
 FILTER = "exclude.field"
 """Names the filter's path beside those of fields; no field is called so."""
@@ -41,57 +37,9 @@ FILTER = "exclude.field"
 MOST_EXTRA_FIELDS = 500
 """Planning a query takes DuckDB seconds from there on; PostgreSQL's tables, the narrowest, hold 1,600 columns."""
 
-_KEY = r'[^.\[\]"\\\x00-\x1f]+'
-_STEP = re.compile(rf'(?:^|(?<=[^.])\.)(?P<key>{_KEY})|\[(?P<index>[0-9]{{1,6}})\]|\["(?P<quoted>[^"\\\x00-\x1f]+)"\]')
 _FIELD_NAME = re.compile("[A-Za-z][A-Za-z0-9_]{0,62}")
 """What every warehouse takes for a column's name. Names that begin with an underscore are the rules' own."""
 _RESERVED = {name.lower() for name in (*names_of(RAW_FIELDS), *names_of(CLEAN_FIELDS), *RECORD_COLUMNS)}
-
-
-def parse_path(text: str) -> Path:
-    """Read a path: `email`, `contact.email`, `emails[0].value`, `["a.key.with.dots"].value`.
-
-    Raises:
-        ValueError: It is not a path.
-    """
-    steps: list[str | int] = []
-    end = 0
-    while end < len(text):
-        found = _STEP.match(text, end)
-        if found is None or (found["index"] is not None and not steps):
-            break
-        steps.append(int(found["index"]) if found["index"] is not None else found["key"] or found["quoted"])
-        end = found.end()
-    if not steps or end < len(text):
-        raise ValueError(
-            f"{text!r} is not a path. Write it like email, contact.email, emails[0].value or "
-            '["a.key.with.dots"]; null means that the API has no such field'
-        )
-    return tuple(steps)
-
-
-def follow(record: object, path: Path) -> object:
-    """Return what a path leads to; `ABSENT` where nothing is there; None where it leads through what has no parts."""
-    value = record
-    for step in path:
-        if isinstance(step, int):
-            if not isinstance(value, list):
-                return None
-            if step >= len(value):
-                return ABSENT
-            value = value[step]
-        elif not isinstance(value, dict):
-            return None
-        elif step not in value:
-            return ABSENT
-        else:
-            value = value[step]
-    return value
-
-
-def _valid_path(text: str) -> str:
-    parse_path(text)
-    return text
 
 
 def _canonical(text: str) -> str:
@@ -118,7 +66,6 @@ def _codes_as_keys(values: object) -> object:
     return codes
 
 
-PathText = Annotated[str, AfterValidator(_valid_path)]
 Code = Annotated[str, BeforeValidator(_code, json_schema_input_type=str | bool | int | float)]
 Word = Annotated[str, AfterValidator(_canonical)]
 Codes = Annotated[dict[str, Word], BeforeValidator(_codes_as_keys)]

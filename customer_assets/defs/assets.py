@@ -32,7 +32,7 @@ from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export.baseline import changes_since
 from customer_assets.processing.defects import clean_version, cleaning_summary, count_defects, lost_fields
 from customer_assets.processing.landing.staged import Landing, StoredCustomers
-from customer_assets.processing.quality import measure_quality
+from customer_assets.processing.measurement import measure_quality
 from customer_assets.processing.rules import RULES_VERSION
 from customer_assets.report.document import report_version
 

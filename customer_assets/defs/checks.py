@@ -17,7 +17,8 @@ from customer_assets.defs.resources import ProcessingResource, ThresholdsResourc
 from customer_assets.defs.sync import DEFAULT_SYNC, Sync, with_resource_keys
 from customer_assets.export.formats import Format
 from customer_assets.export.verify import UnreadableExportError, read_copy, read_export
-from customer_assets.processing.quality import CHECK_DESCRIPTIONS, blocking_failures, completeness, measure_quality
+from customer_assets.processing.measurement import measure_quality
+from customer_assets.processing.quality import CHECK_DESCRIPTIONS, blocking_failures, completeness
 
 
 def build_checks(sync: Sync) -> list[dg.AssetChecksDefinition]:

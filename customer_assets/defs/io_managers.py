@@ -1,7 +1,7 @@
 """The IO manager: how frames pass from asset to asset, as Parquet files.
 
 `raw_customers` and `clean_customers` are tables: their assets commit rows and facts in one step, and the IO manager
-reads them back together (`storage/versions.py`). Any other asset's frame is one file, replaced atomically.
+reads them back together (`storage/versions/`). Any other asset's frame is one file, replaced atomically.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -11,7 +11,8 @@ from customer_assets.core.models import CleaningSummary, CrawlSummary, Page
 from customer_assets.processing import CustomerDataProcessor
 from customer_assets.processing.engines import Engine
 from customer_assets.processing.landing.writer import LandingWriter
-from customer_assets.processing.quality import QualityThresholds, evaluate, measure_quality
+from customer_assets.processing.measurement import measure_quality
+from customer_assets.processing.quality import QualityThresholds, evaluate
 from customer_assets_tests.harness.records.engines import AS_OF
 from customer_assets_tests.harness.records.record_worlds import Record, pages
 

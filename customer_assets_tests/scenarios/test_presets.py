@@ -15,7 +15,7 @@ from dagster.components.core.component_tree import ComponentTree
 from customer_assets.api import CustomerAPIClient
 from customer_assets.apis import load_preset, open_client, preset_names
 from customer_assets.components import CustomerSyncComponent
-from customer_assets.core.record_mapping import ABSENT, follow, parse_path
+from customer_assets.core.paths import ABSENT, follow, parse_path
 from customer_assets_tests.harness.apis.scripted_server import EPOCH
 from customer_assets_tests.harness.vendors import VENDORS, Population, VendorAPI
 from customer_assets_tests.harness.vendors.base import BORN, ENVIRON, KEY, Customer, Faults

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from customer_assets.api.crawl.extent import Numbering
 from customer_assets.core.configuration import SettingError, Settings
-from customer_assets.core.record_mapping import ABSENT, parse_path
+from customer_assets.core.paths import ABSENT, parse_path
 
 HEADER = "header:"
 """Precedes the name of a header where a setting can name a header or a path into the body."""

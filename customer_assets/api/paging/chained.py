@@ -12,7 +12,7 @@ from customer_assets.api.crawl.extent import Numbering
 from customer_assets.api.paging.base import Answer, Following, PageRequest, Paging, PagingError, Parameter, Source
 from customer_assets.api.paging.links import parse_links, path_and_query
 from customer_assets.api.responses.diagnosis import kind_of
-from customer_assets.core.record_mapping import ABSENT, PathText, follow, parse_path
+from customer_assets.core.paths import ABSENT, PathText, follow, parse_path
 
 NOTHING = ("", "0", "false", "none", "null")
 """Texts that stand for no cursor."""

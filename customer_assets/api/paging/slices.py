@@ -25,7 +25,7 @@ from customer_assets.api.paging.instants import (
     write_instant,
 )
 from customer_assets.core.configuration import SettingError, Settings
-from customer_assets.core.record_mapping import ABSENT, PathText, follow, parse_path
+from customer_assets.core.paths import ABSENT, PathText, follow, parse_path
 
 AT = "{at}"
 

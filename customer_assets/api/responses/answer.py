@@ -15,7 +15,7 @@ from customer_assets.api.paging.base import HEADER, Source
 from customer_assets.api.responses.diagnosis import Diagnosis, kind_of
 from customer_assets.core.configuration import SettingError, Settings
 from customer_assets.core.json_values import read_json, sanitize_json
-from customer_assets.core.record_mapping import ABSENT, Path, PathText, follow, parse_path
+from customer_assets.core.paths import ABSENT, Path, PathText, follow, parse_path
 
 LARGEST_COUNT = 10**15
 """No API has more customers: a larger number is wrong."""

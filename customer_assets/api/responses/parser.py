@@ -30,7 +30,7 @@ from customer_assets.api.responses.rate_limit_headers import is_throttled, parse
 from customer_assets.core.json_values import read_json
 from customer_assets.core.metrics import FailureCause
 from customer_assets.core.models import Page
-from customer_assets.core.record_mapping import ABSENT, follow, parse_path
+from customer_assets.core.paths import ABSENT, follow, parse_path
 
 THROTTLE_WORDS = ("throttled", "rate limit", "rate_limit", "ratelimit", "too many requests")
 """How an error inside a response with HTTP 200 says that there were too many requests."""

@@ -11,7 +11,8 @@ import msgspec
 from customer_assets.api.responses.answer import MAX_KEY_LENGTH
 from customer_assets.api.responses.diagnosis import kind_of
 from customer_assets.core.json_values import parse_id, sanitize_json
-from customer_assets.core.record_mapping import ABSENT, Path, RecordMapping, follow
+from customer_assets.core.paths import ABSENT, Path, follow
+from customer_assets.core.record_mapping import RecordMapping
 
 DEEPEST = 4
 """How far objects in objects are described."""

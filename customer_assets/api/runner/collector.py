@@ -6,7 +6,8 @@ from typing import Any
 from customer_assets.api.responses.parser import records
 from customer_assets.core.json_values import parse_id
 from customer_assets.core.models import Page, Repetition
-from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping, follow, record_mapper
+from customer_assets.core.paths import follow
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping, record_mapper
 
 COUNTED_FIELDS = ("email", "first_name", "last_name", "avatar")
 """The more of these a record has, the more complete it is."""

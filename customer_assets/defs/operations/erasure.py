@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from customer_assets.core.errors import ConfigurationError, NotMaterializedError
 from customer_assets.core.json_values import parse_id
 from customer_assets.core.models import CleaningSummary, CrawlSummary
-from customer_assets.core.record_mapping import RecordMapping, follow
+from customer_assets.core.paths import follow
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets.defs.data_directory import CLEAN, EXPORTED, RAW, REJECTED, DataDirectory
 from customer_assets.defs.operations.console import load_definitions
 from customer_assets.export.baseline import DIGEST

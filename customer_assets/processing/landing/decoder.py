@@ -13,7 +13,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from customer_assets.core.json_values import LARGEST_INTEGER, LONGEST_TEXT_ID, SMALLEST_INTEGER
-from customer_assets.core.record_mapping import Path, RecordMapping, parse_path
+from customer_assets.core.paths import Path, parse_path
+from customer_assets.core.record_mapping import RecordMapping
 
 ID, EXCLUSION = "id", "excluded"
 """The names, among a page's values, of the ids and of what decides whether a record is left out."""

@@ -15,7 +15,8 @@ from msgspec import UNSET
 
 from customer_assets.core.json_values import UnusableIdError, read_json, require_id
 from customer_assets.core.models import REJECTIONS, RejectedRecord
-from customer_assets.core.record_mapping import ABSENT, DEFAULT_RECORD, RecordMapping, follow
+from customer_assets.core.paths import ABSENT, follow
+from customer_assets.core.record_mapping import DEFAULT_RECORD, RecordMapping
 from customer_assets.processing.landing.decoder import PageDecoder, PathConflictError, value_paths
 
 RECORD_BYTES_AT_MOST = 2**20

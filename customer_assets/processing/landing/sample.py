@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from customer_assets.core.json_values import read_json
-from customer_assets.core.record_mapping import ABSENT, FILTER, Path, RecordMapping, follow, parse_path
+from customer_assets.core.paths import ABSENT, Path, follow, parse_path
+from customer_assets.core.record_mapping import FILTER, RecordMapping
 
 RECORDS_AT_MOST, KEYS_AT_MOST, DEPTH_AT_MOST = 100, 40, 3
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")

@@ -18,8 +18,8 @@ from customer_assets.export.baseline import changes_since
 from customer_assets.export.formats import Format
 from customer_assets.processing.defects import cleaning_summary, count_defects
 from customer_assets.processing.engines import Engine, open_engine
+from customer_assets.processing.measurement import measure_quality
 from customer_assets.processing.processor import CustomerDataProcessor
-from customer_assets.processing.quality import measure_quality
 from customer_assets.storage.folders import open_folder
 from customer_assets.storage.versions import Table
 

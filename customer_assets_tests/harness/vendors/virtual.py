@@ -18,7 +18,8 @@ from customer_assets.api import CustomerAPIClient
 from customer_assets.api.http.base import GOOD_STATUSES, Callback, HttpRequest, RawResponse
 from customer_assets.api.runner.clock import Clock
 from customer_assets.apis import load_preset, open_client
-from customer_assets.core.record_mapping import RecordMapping, follow
+from customer_assets.core.paths import follow
+from customer_assets.core.record_mapping import RecordMapping
 from customer_assets_tests.harness.apis.scripted_server import EPOCH
 from customer_assets_tests.harness.vendors.base import ENVIRON, AnyAPI, Request, TokenBucket, VendorAPI
 from customer_assets_tests.harness.vendors.serve import serve_vendor

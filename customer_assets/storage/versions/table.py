@@ -10,22 +10,19 @@ A table that has to pass a gate first (`is_gated`) gets that name once it did; u
 keeps it.
 
 Several files can make one version: the quarantine is committed with the raw customers that it belongs to. How files
-are put in place belongs in `publish.py`, where they are in `layout.py`.
+are put in place belongs in `publish.py`, where they are in `layout.py`, what the pointer says in `pointer.py`.
 """
 
-import hashlib
-import json
 import logging
 import os
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from customer_assets.core.errors import DamagedTableError, NotMaterializedError, PublishError, TableError
 from customer_assets.storage.folders import Folder
@@ -34,13 +31,9 @@ from customer_assets.storage.private_files import failing_file, private_director
 from customer_assets.storage.publish import publish_link, resolve
 from customer_assets.storage.staging import OWNER, StagingArea
 from customer_assets.storage.succession import require_parent
-
-Facts = TypeVar("Facts", bound=BaseModel)
+from customer_assets.storage.versions.pointer import Facts, Part, Version, read_pointer, write_pointer
 
 VERSIONS = "versions"
-FORMAT = 1
-"""Raise it when the pointer's form changes: other versions of this package then say so, instead of guessing."""
-
 STRANGERS_KEPT = timedelta(days=1)
 """How long a file is kept that no pointer names and another machine wrote. A commit takes minutes, not a day."""
 
@@ -48,38 +41,6 @@ ATTEMPTS = 10
 """Another run can supersede and remove a version while this one fetches or shows it; then the newer one is tried."""
 
 logger = logging.getLogger(__name__)
-
-
-class Part(BaseModel):
-    """One file of a version.
-
-    Attributes:
-        file: Its name, relative to the lake.
-        sha256: Its hash.
-    """
-
-    file: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Version(Generic[Facts]):
-    """One committed version of a table.
-
-    Attributes:
-        parts: Its files by what they hold: the table's own under the table's name.
-        facts: What was committed with them.
-        superseded: Files of earlier versions that can still be there, if the run that superseded them was killed.
-    """
-
-    parts: Mapping[str, Part]
-    facts: Facts
-    superseded: frozenset[str] = frozenset()
-
-    @property
-    def files(self) -> frozenset[str]:
-        """The names of its files."""
-        return frozenset(part.file for part in self.parts.values())
 
 
 class Table(Generic[Facts]):
@@ -135,7 +96,7 @@ class Table(Generic[Facts]):
         except FileNotFoundError:
             raise NotMaterializedError(self.name, self._folder.where("")) from None
         try:
-            return self._parse(content)
+            return read_pointer(content, self.name, self._facts)
         except (ValueError, ValidationError) as error:
             raise DamagedTableError(self.pointer, str(error), self.name) from None
 
@@ -228,7 +189,7 @@ class Table(Generic[Facts]):
             for name, path in files.items():
                 parts[name] = Part(file=names[name], sha256=file_digest(path))
                 self._folder.add(path, parts[name].file)
-            self._folder.replace(self._pointer, _document(version))
+            self._folder.replace(self._pointer, write_pointer(version))
         except (OSError, PublishError) as error:
             raise self._failed_commit(parts, error) from error
         return version
@@ -249,29 +210,6 @@ class Table(Generic[Facts]):
     @property
     def _shown_as(self) -> str:
         return f"{self.name}.parquet"
-
-    def _parse(self, content: bytes) -> Version[Facts]:
-        """Read a pointer.
-
-        Raises:
-            ValueError: It is damaged, or of another version of this package.
-        """
-        try:
-            document = json.loads(content)
-            body = document["version"]
-            checksum, form = document["checksum"], body["format"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            raise ValueError("it is damaged or cut off") from None
-        if checksum != _checksum(body):
-            raise ValueError("its checksum does not match: it was damaged, or changed by hand")
-        if form != FORMAT:
-            raise ValueError(f"another version of customer_assets wrote it (format {form})")
-        try:
-            parts = {name: Part.model_validate(part) for name, part in body["parts"].items()}
-            _ = parts[self.name]
-            return Version(parts, self._facts.model_validate(body["facts"]), frozenset(body["superseded"]))
-        except (ValidationError, KeyError, AttributeError, TypeError):
-            raise ValueError("another version of customer_assets wrote it") from None
 
     def _fetch_part(self, part: Part) -> Path | None:
         """Bring a file here; None if it is gone.
@@ -406,17 +344,3 @@ class Table(Generic[Facts]):
                 self._folder.remove(name)
             except OSError as error:
                 logger.warning("%s could not be removed: %s.", self._folder.where(name), error.strerror or error)
-
-
-def _document(version: Version[Facts]) -> bytes:
-    body = {
-        "format": FORMAT,
-        "parts": {name: part.model_dump(mode="json") for name, part in version.parts.items()},
-        "facts": version.facts.model_dump(mode="json"),
-        "superseded": sorted(version.superseded),
-    }
-    return (json.dumps({"checksum": _checksum(body), "version": body}, indent=2) + "\n").encode()
-
-
-def _checksum(body: Any) -> str:  # noqa: ANN401 - whatever JSON holds
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
