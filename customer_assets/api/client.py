@@ -216,20 +216,16 @@ class CustomerAPIClient:
             problem, remedy = f"the API answers it with HTTP {refusal.status}", "Check it, or set total to null."
             raise ConfigurationError("answer.total.path", problem, remedy) from None
 
-    def _leads_on(self, size: int, figures: CrawlStats) -> bool | None:
-        """Whether a first page of some other size leads to the next one; None: nobody can tell."""
-        paging = self._endpoint.paging.model_copy(update={"size": size})
-        if paging.size_parameter is None:
-            return None
+    def _look_up(self, paging: Paging, number: int, figures: CrawlStats) -> Page | None:
+        """Request a page by some way of paging; None if the API does not answer that."""
         try:
-            page = self._fetch_alone(self._open_endpoint(paging), figures)
+            return self._fetch_alone(self._open_endpoint(paging), figures, number)
         except APIError:
             return None
-        return page.next_cursor is not None if 0 < page.record_count <= size else None
 
-    def _fetch_alone(self, endpoint: Endpoint, figures: CrawlStats) -> Page:
+    def _fetch_alone(self, endpoint: Endpoint, figures: CrawlStats, number: int = 1) -> Page:
         received: list[PageReceived] = []
-        crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only=(1,))
+        crawl = Crawl(replace(self._policy(), rounds=1), self._limiter, only=(number,))
         with self._runner(crawl, endpoint, figures, received.append) as runner:
             end = runner.run(self._open_transport())
         if isinstance(end, GiveUp):
@@ -254,7 +250,7 @@ class CustomerAPIClient:
             self._limiter,
             self._store,
             fetch_total=None if counts is None else partial(self._fetch_total, counts),
-            leads_on=self._leads_on,
+            look_up=self._look_up,
             epoch_s=self._clock.epoch_s,
         )
 
@@ -276,7 +272,7 @@ class CustomerAPIClient:
             None if whole is None else partial(self._fetch_total, whole),
             is_compared=total_is != "none",
             counts_everyone=isinstance(answer.total, TotalRequest),
-            leads_on=self._leads_on,
+            look_up=self._look_up,
         )
         in_slices: TotalIs = total_is if isinstance(answer.total, str) else "none"
         return SlicedReader(

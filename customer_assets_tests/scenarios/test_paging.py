@@ -230,6 +230,97 @@ def test_a_first_page_that_leads_nowhere_is_checked_once(
     assert ("leads to no other; if the API has more, check pages." in caplog.text) is is_doubted
 
 
+def counted_from(first: int) -> Way:
+    """Pages by number from `first`, without a total; there is nobody on earlier ones."""
+
+    def way(asked: Asked, records: Records) -> Answered:
+        number, size = asked.number("page", first), min(asked.number("per_page", 100), 100)
+        return Answered(cut(records, (number - first) * size, size) if number >= first else [])
+
+    return way
+
+
+def numbers_for_offsets(asked: Asked, records: Records) -> Answered:
+    """Page numbers from 1 in a parameter that is called `offset`; 0 is the first page, too."""
+    return Answered(cut(records, (max(asked.number("offset", 1), 1) - 1) * 100, 100))
+
+
+FROM_1 = {"type": "page_number", "size": 100}
+
+
+@pytest.mark.parametrize(
+    ("way", "pages", "customers", "words"),
+    [
+        *[
+            pytest.param(counted_from(0), FROM_1, count, "counts its pages from 0", id=f"from 0, {count} customers")
+            for count in (2, 99, 100, 101, 130, 200, 523)
+        ],
+        pytest.param(
+            counted_from(0), {**FROM_1, "size": 1_000}, 523, "counts its pages from 0", id="a size is clamped"
+        ),
+        pytest.param(counted_from(1), {**FROM_1, "first": 0}, 523, "counts its pages from 1", id="from 1"),
+        *[
+            pytest.param(
+                numbers_for_offsets, {"type": "offset"}, count, "does not count customers", id=f"{count} pages"
+            )
+            for count in (100, 523, 12_345)
+        ],
+    ],
+)
+@pytest.mark.parametrize("transport", ["requests", "aiohttp"])
+def test_a_wrong_number_costs_no_customer_without_a_word(
+    way: Way, pages: dict[str, Any], customers: int, words: str, transport: str
+) -> None:
+    """Without a total, nothing else would show it."""
+    with paged(PagedAPI(way, customers)) as api, pytest.raises(ConfigurationError, match=words):
+        ids(api, transport=transport, pages=pages, answer=LIST)
+
+
+@pytest.mark.parametrize("customers", [0, 1, 50, 100, 130, 523])
+@pytest.mark.parametrize("refuses", [True, False])
+@pytest.mark.parametrize(
+    ("way", "pages"),
+    [
+        pytest.param(counted_from(1), FROM_1, id="from 1"),
+        pytest.param(counted_from(0), {**FROM_1, "first": 0}, id="from 0"),
+        pytest.param(
+            lambda asked, records: Answered(by_offset(asked, records).content["items"]),
+            {"type": "offset", "size_parameter": "limit", "size": 100},
+            id="offsets",
+        ),
+    ],
+)
+def test_right_numbers_are_not_doubted(way: Way, pages: dict[str, Any], customers: int, *, refuses: bool) -> None:
+    """Nor are they if the API takes no other page size, or no offset within a page."""
+
+    def strict(asked: Asked, records: Records) -> Answered:
+        size = asked.query.get("per_page", asked.query.get("limit"))
+        offset = asked.number("offset", 0)
+        is_odd = size != "100" or (offset % 100 > 0 and offset < customers)
+        return Answered({}, status=400) if refuses and is_odd else way(asked, records)
+
+    with paged(PagedAPI(strict, customers)) as api:
+        assert ids(api, pages=pages, answer=LIST) == list(range(1, customers + 1))
+
+
+@pytest.mark.parametrize("customers", [1, 50, 99])
+def test_a_page_0_that_is_page_1_is_read_once(customers: int) -> None:
+    """As long as there is one page, that does no harm."""
+    way = counted_from(1)
+
+    def lenient(asked: Asked, records: Records) -> Answered:
+        return way(Asked("", {**asked.query, "page": str(max(asked.number("page", 1), 1))}, {}, ""), records)
+
+    with paged(PagedAPI(lenient, customers)) as api:
+        assert ids(api, pages={**FROM_1, "first": 0}, answer=LIST) == list(range(1, customers + 1))
+
+
+def test_a_listing_of_one_page_that_takes_no_number_is_complete() -> None:
+    """Its second page is the first one again, however small: that does not mean that pages are counted from 0."""
+    with paged(PagedAPI(lambda asked, records: Answered(cut(records, 0, asked.number("per_page", 100))), 30)) as api:
+        assert ids(api, pages=FROM_1, answer=LIST) == list(range(1, 31))
+
+
 def endless(**following: Any) -> Way:
     """Pages that go on in some way, for ever."""
 

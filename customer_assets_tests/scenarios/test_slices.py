@@ -3,6 +3,7 @@
 import os
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from customer_assets_tests.harness.apis.sliced_api import (
 )
 from customer_assets_tests.harness.machines.page_stores import redis_url
 from customer_assets_tests.harness.simulation.sliced_worlds import HONEST, World
-from customer_assets_tests.harness.vendors.base import Faults, Response, reply
+from customer_assets_tests.harness.vendors.base import Faults, Request, Response, reply
 from customer_assets_tests.harness.vendors.serve import serve_vendor
 from customer_assets_tests.harness.vendors.virtual import LATENCY_S, VirtualTime, VirtualTransport
 
@@ -146,6 +147,26 @@ def test_a_way_on_that_is_nowhere_is_named(store: str, tmp_path: Path) -> None:
     with (
         open_sliced_client(api, slices=BY_STEP, pages=pages, page_store=store.format(tmp_path)) as client,
         pytest.raises(ConfigurationError, match="neither the first page nor a smaller one leads to the next"),
+    ):
+        client.fetch_all_customers()
+
+
+class From0(SlicedAPI):
+    """Pages counted from 0."""
+
+    def __call__(self, request: Request) -> Response:
+        """Answer a request."""
+        page = str(int(request.query["page"]) + 1)
+        return super().__call__(replace(request, query={**request.query, "page": page}))
+
+
+@pytest.mark.parametrize(("api", "first"), [(From0, 1), (SlicedAPI, 0)])
+def test_pages_that_are_counted_otherwise_are_named(api: type[SlicedAPI], first: int) -> None:
+    """Each slice would lack its first page, or look empty."""
+    listing = api("page number without a total", spread(523))
+    with (
+        open_sliced_client(listing, slices=BY_STEP, pages={"first": first}) as client,
+        pytest.raises(ConfigurationError, match=f"counts its pages from {1 - first}"),
     ):
         client.fetch_all_customers()
 

@@ -25,11 +25,11 @@ from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.page_store.best_effort import BestEffortStore
 from customer_assets.api.paging import Paging, Single
 from customer_assets.api.runner.collector import page_ids
+from customer_assets.api.runner.first_page import LookUp, validate_end, validate_numbers
 from customer_assets.api.runner.held_pages import HeldPages
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.core.errors import (
     APIError,
-    ConfigurationError,
     CrawlPausedError,
     IncompleteCrawlError,
     RequestRefusedError,
@@ -48,34 +48,11 @@ MOST_CATCHING_UP = 5
 CAPS = (1_000, 5_000, 10_000, 50_000, 100_000)
 """Totals at which search engines stop counting, and listing."""
 
-NO_WAY_ON = "neither the first page nor a smaller one leads to the next, although there are more customers"
-
 PAGE_IS_GONE = "The API counts this page but does not find it: ask whoever runs it which of the two is right."
 
 Ids = tuple[int | str | None, ...]
 
-LeadsOn = Callable[[int, CrawlStats], bool | None]
-"""Whether a first page of this many records leads to the next one; None if that cannot be found out."""
-
 Result = TypeVar("Result")
-
-
-def validate_end(leads_on: LeadsOn, count: int, figures: CrawlStats) -> None:
-    """Check a chain that ends with its first page: the settings can name a wrong place for the way on.
-
-    Args:
-        leads_on: Is asked about half of the page, which must lead to the other half.
-        count: The page's records.
-        figures: Counts requests.
-
-    Raises:
-        ConfigurationError: There are more customers, but no page leads to them.
-    """
-    answer = leads_on(count // 2, figures)
-    if answer is False:
-        raise ConfigurationError("pages", NO_WAY_ON, "Name where a response says how the next page is requested.")
-    if answer is None:
-        logger.warning("The first page, of %d records, leads to no other; if the API has more, check pages.", count)
 
 
 class CrawlStep(NamedTuple):
@@ -148,7 +125,7 @@ class ListingReader:
         limiter: When requests can go.
         store: The stored pages of an unfinished crawl.
         fetch_total: Asks for the total where that takes a request of its own.
-        leads_on: Whether a first page of some other size leads to the next one; None: that is not checked.
+        look_up: Requests a page by some way of paging, to check the configured one; None: it is not checked.
         epoch_s: Returns seconds since 1970.
         health: How the API answers, where several listings are read side by side.
     """
@@ -162,11 +139,11 @@ class ListingReader:
         *,
         epoch_s: Callable[[], float],
         fetch_total: Callable[[CrawlStats], int | None] | None = None,
-        leads_on: LeadsOn | None = None,
+        look_up: LookUp | None = None,
         health: ApiHealth | None = None,
     ) -> None:
         self._listing, self._policy, self._limiter, self._store = listing, policy, limiter, store
-        self._fetch_total, self._leads_on = fetch_total, leads_on
+        self._fetch_total, self._look_up = fetch_total, look_up
         self._epoch_s, self._health = epoch_s, health
         self._paging = listing.paging
         self._numbering = self._paging.numbering
@@ -216,8 +193,8 @@ class ListingReader:
             totals = held.totals
             totals.departures = max(totals.departures, crawl.departures)
             self._settle_total(totals, held.extent, figures)
-            if self._leads_on is not None and totals.ends_at_once and not held.is_complete:
-                validate_end(self._leads_on, totals.records, figures)
+            if self._look_up is not None and not held.is_complete:
+                self._validate_paging(self._look_up, totals, figures)
             if not held.is_complete and crawl.not_found is None and (yield from self._goes_on(totals)):
                 continue
             if totals.has_grown and self._numbering is not Numbering.CHAIN:
@@ -238,6 +215,12 @@ class ListingReader:
         total_is = "at_least" if is_exact and not self._is_total_believed else self._listing.total_is
         totals = PassTotals(self._numbering, total_is)
         return HeldPages(self._store, sink, totals, extent, self._ids, self._epoch_s())
+
+    def _validate_paging(self, look_up: LookUp, totals: PassTotals, figures: CrawlStats) -> None:
+        if totals.ends_at_once:
+            validate_end(look_up, self._paging, totals.records, figures)
+        elif figures.passes == 1 and not figures.pages_from_store:  # or customers can have moved since
+            validate_numbers(look_up, self._paging, totals, self._ids, figures)
 
     def _run_kept(self, crawl: Crawl, figures: CrawlStats, held: HeldPages) -> Steps[GiveUp | None]:
         """Run a crawl; if the API names a long pause, keep the pages until it is over."""

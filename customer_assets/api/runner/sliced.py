@@ -23,16 +23,16 @@ from customer_assets.api.crawl.pace.rate_limiter import RateLimiter
 from customer_assets.api.http.base import Transport
 from customer_assets.api.page_store.best_effort import BestEffortStore
 from customer_assets.api.paging.slices import Range, Slices, read_ranges, write_ranges
+from customer_assets.api.runner.collector import page_ids
 from customer_assets.api.runner.crawl_runner import CrawlRunner
 from customer_assets.api.runner.endpoint import Endpoint, SlicedEndpoint
+from customer_assets.api.runner.first_page import LookUp, validate_end, validate_first_page
 from customer_assets.api.runner.passes import (
     PAGE_IS_GONE,
     CrawlStep,
-    LeadsOn,
     Listing,
     ListingReader,
     Steps,
-    validate_end,
 )
 from customer_assets.api.runner.slice_sink import Slice, SliceSink, WindowReachedError
 from customer_assets.api.runner.stats import CrawlStats
@@ -69,7 +69,7 @@ class Access:
         fetch_total: Asks for the total of the whole listing; None: the API does not count it.
         is_compared: Whether that total is to be compared with what came.
         counts_everyone: Whether it has a request of its own, which counts all customers whatever was requested.
-        leads_on: Whether a first page of the whole listing leads to the next one.
+        look_up: Requests a page of the whole listing by some way of paging.
     """
 
     open_runner: OpenRunner
@@ -77,7 +77,7 @@ class Access:
     fetch_total: Callable[[CrawlStats], int | None] | None
     is_compared: bool
     counts_everyone: bool
-    leads_on: LeadsOn
+    look_up: LookUp
 
 
 class SlicedReader:
@@ -133,10 +133,8 @@ class SlicedReader:
                 self._drop(0)
                 self._begin(self._first_ranges())
                 self._settle(sink, figures, transport)
-            fullest = max(part.figures.records for part in self._parts)
-            ends_at_once = figures.passes == 1 and all(part.figures.pages <= 1 for part in self._parts)
-            if self._listing.paging.numbering is Numbering.CHAIN and ends_at_once and looks_full(fullest):
-                validate_end(self._access.leads_on, fullest, figures)
+            if figures.passes == 1:
+                self._validate_paging(figures)
             self._totals.append(self._count(figures))
             figures.missing_customers = self._outside(figures)
             if not figures.missing_customers or figures.passes == MAX_PASSES:
@@ -146,6 +144,16 @@ class SlicedReader:
             latest.store.set_ttl(0)
         self._conclude(figures)
         self._drop(self._listing.cache_ttl_s)
+
+    def _validate_paging(self, figures: CrawlStats) -> None:
+        """Check by the whole listing what no slice shows."""
+        look_up, paging = self._access.look_up, self._listing.paging
+        if paging.numbering is Numbering.CHAIN:
+            fullest = max(part.figures.records for part in self._parts)
+            if all(part.figures.pages <= 1 for part in self._parts) and looks_full(fullest):
+                validate_end(look_up, paging, fullest, figures)
+        elif self._totals == [None] and all(part.figures.total is None for part in self._parts):
+            validate_first_page(look_up, paging, lambda page: page_ids(page, self._listing.record), figures)
 
     # --- all slices ------------------------------------------------------------------------------------
 

@@ -1,0 +1,108 @@
+"""Checks by one more request that the settings name the right way of paging, where nothing else would show it.
+
+A wrong way on looks like a listing that ends early. Where the API names a total, that shows it, and none of this is
+needed. What one response shows by itself belongs in `api/paging/` and `api/responses/`.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+
+from customer_assets.api.crawl.consistency import PassTotals, looks_full
+from customer_assets.api.crawl.extent import Numbering
+from customer_assets.api.paging import Offset, PageNumber, Paging
+from customer_assets.api.runner.stats import CrawlStats
+from customer_assets.core.errors import ConfigurationError
+from customer_assets.core.models import Page
+
+logger = logging.getLogger("customer_assets.api")
+
+LookUp = Callable[[Paging, int, CrawlStats], Page | None]
+"""Requests a page by some way of paging; None if the API does not answer that."""
+
+Ids = Callable[[Page], Sequence[object]]
+"""The customers of a page, in order; None for a record without a usable id."""
+
+NO_WAY_ON = "neither the first page nor a smaller one leads to the next, although there are more customers"
+COUNTED_FROM_0 = "the API counts its pages from 0, so its first page is never read"
+COUNTED_FROM_1 = "the first page is empty and the second is not, so the API counts its pages from 1"
+NO_OFFSET = "the second half of the first page is not found by its offset, so the API does not count customers there"
+
+
+def validate_end(look_up: LookUp, paging: Paging, count: int, figures: CrawlStats) -> None:
+    """Check a chain that ends with its first page: the settings can name a wrong place for the way on.
+
+    Half of the page must lead to the other half.
+
+    Args:
+        look_up: Requests a page.
+        paging: The way of paging that is configured.
+        count: The page's records.
+        figures: Counts requests.
+
+    Raises:
+        ConfigurationError: There are more customers, but no page leads to them.
+    """
+    half, page = count // 2, None
+    if paging.size_parameter is not None:
+        page = look_up(paging.model_copy(update={"size": half}), 1, figures)
+    if page is None or not 0 < page.record_count <= half:
+        logger.warning("The first page, of %d records, leads to no other; if the API has more, check pages.", count)
+    elif page.next_cursor is None:
+        raise ConfigurationError("pages", NO_WAY_ON, "Name where a response says how the next page is requested.")
+
+
+def validate_numbers(look_up: LookUp, paging: Paging, totals: PassTotals, ids: Ids, figures: CrawlStats) -> None:
+    """Check that the API counts pages, or customers, as the settings say; unless it names a total, which shows it.
+
+    The second half of the first page must be where the settings say it is.
+
+    Args:
+        look_up: Requests a page.
+        paging: The way of paging that is configured.
+        totals: What was read.
+        ids: Returns the customers of a page.
+        figures: Counts requests.
+
+    Raises:
+        ConfigurationError: It is elsewhere.
+    """
+    first = totals.first
+    if totals.total is not None or first is None:
+        return
+    if isinstance(paging, Offset):
+        if looks_full(first.record_count) and first.record_count >= (paging.size or 0):
+            half = look_up(paging, first.record_count // 2 + 1, figures)
+            if half is not None and not {*ids(half)} & {*ids(first)}:
+                raise ConfigurationError("pages", NO_OFFSET, "If it counts pages, set pages: {type: page_number}.")
+    elif isinstance(paging, PageNumber) and paging.size_parameter is not None:
+        size = first.record_count if totals.pages > 1 else paging.size or first.record_count
+        if first.record_count == 0:
+            _validate_emptiness(look_up, paging, figures)
+        elif looks_full(size) and paging.first == 1:
+            known, half_size = ids(first), size // 2
+            half = look_up(paging.model_copy(update={"size": half_size}), 2, figures)
+            if half is None or ids(half) != known[:half_size] or not {*ids(half)} - {None}:
+                return
+            second = look_up(paging, 2, figures)
+            if second is None or ids(second) == known:  # it ignores the number of a page
+                return
+            raise ConfigurationError("pages", COUNTED_FROM_0, "Set pages: {first: 0}.")
+
+
+def validate_first_page(look_up: LookUp, paging: Paging, ids: Ids, figures: CrawlStats) -> None:
+    """Check the same of a listing that was read in parts only, where no part names a total; see `validate_numbers`."""
+    totals = PassTotals(paging.numbering)
+    for number in (1, 2) if paging.numbering is Numbering.PAGES else (1,):
+        if (page := look_up(paging, number, figures)) is not None:
+            totals.add(page)
+    validate_numbers(look_up, paging, totals, ids, figures)
+
+
+def _validate_emptiness(look_up: LookUp, paging: PageNumber, figures: CrawlStats) -> None:
+    """Check that a listing without customers has none where its pages would be if they were counted otherwise."""
+    if paging.first == 0:
+        page, problem = look_up(paging, 2, figures), COUNTED_FROM_1
+    else:
+        page, problem = look_up(paging.model_copy(update={"size": 1}), 1, figures), COUNTED_FROM_0
+    if page is not None and page.record_count:
+        raise ConfigurationError("pages", problem, f"Set pages: {{first: {1 - paging.first}}}.")
