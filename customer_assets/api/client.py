@@ -30,10 +30,11 @@ from customer_assets.api.runner.clock import Clock
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.api.runner.crawl_runner import NO_LIMITS, CrawlLimits, CrawlRunner
 from customer_assets.api.runner.endpoint import Endpoint, SlicedEndpoint, count_endpoint
-from customer_assets.api.runner.passes import CrawlStep, Listing, ListingReader, drive
+from customer_assets.api.runner.passes import Listing, ListingReader
 from customer_assets.api.runner.progress import OnProgress, Progress, find_terminal, summary
 from customer_assets.api.runner.sliced import Access, SlicedReader
 from customer_assets.api.runner.stats import CrawlStats
+from customer_assets.api.runner.steps import CrawlStep, drive
 from customer_assets.core.errors import (
     APIError,
     ConfigurationError,
@@ -217,7 +218,7 @@ class CustomerAPIClient:
             raise ConfigurationError("answer.total.path", problem, remedy) from None
 
     def _leads_on(self, size: int, figures: CrawlStats) -> bool | None:
-        """Whether a first page of some other size leads to the next one; None: nobody can tell."""
+        """Whether a first page of some other size leads to the next one; None if that cannot be found out."""
         paging = self._endpoint.paging.model_copy(update={"size": size})
         if paging.size_parameter is None:
             return None

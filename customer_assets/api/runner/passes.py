@@ -1,11 +1,11 @@
 """Reads a listing into a sink, pass after pass, until what came adds up. What that means is decided in `crawl/`."""
 
 import logging
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from math import ceil
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from customer_assets.api.crawl.consistency import (
     MAX_PASSES,
@@ -27,6 +27,7 @@ from customer_assets.api.paging import Paging, Single
 from customer_assets.api.runner.collector import page_ids
 from customer_assets.api.runner.held_pages import HeldPages
 from customer_assets.api.runner.stats import CrawlStats
+from customer_assets.api.runner.steps import CrawlStep, Steps
 from customer_assets.core.errors import (
     APIError,
     ConfigurationError,
@@ -57,8 +58,6 @@ Ids = tuple[int | str | None, ...]
 LeadsOn = Callable[[int, CrawlStats], bool | None]
 """Whether a first page of this many records leads to the next one; None if that cannot be found out."""
 
-Result = TypeVar("Result")
-
 
 def validate_end(leads_on: LeadsOn, count: int, figures: CrawlStats) -> None:
     """Check a chain that ends with its first page: the settings can name a wrong place for the way on.
@@ -76,36 +75,6 @@ def validate_end(leads_on: LeadsOn, count: int, figures: CrawlStats) -> None:
         raise ConfigurationError("pages", NO_WAY_ON, "Name where a response says how the next page is requested.")
     if answer is None:
         logger.warning("The first page, of %d records, leads to no other; if the API has more, check pages.", count)
-
-
-class CrawlStep(NamedTuple):
-    """A crawl that has to be run now, and who receives its pages."""
-
-    crawl: Crawl
-    on_page: Callable[[Page], None]
-
-
-RunCrawl = Callable[[CrawlStep], GiveUp | None]
-"""Runs a crawl to its end: returns None, or why the pages that it held are stale; raises for every other end."""
-
-Steps = Generator[CrawlStep, GiveUp | None, Result]
-"""Yields crawls and is sent what `RunCrawl` returns, or has thrown in what it raises: so whoever runs the crawls can
-run those of several listings side by side."""
-
-
-def drive(steps: Steps[Result], run: RunCrawl) -> Result:
-    """Run one crawl after the other; return what the steps return."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                stale = run(step)
-            except BaseException as error:  # noqa: BLE001 - `steps` raises it again unless it has an answer
-                step = steps.throw(error)
-            else:
-                step = steps.send(stale)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return] # the generator's result
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,15 +27,14 @@ from customer_assets.api.runner.crawl_runner import CrawlRunner
 from customer_assets.api.runner.endpoint import Endpoint, SlicedEndpoint
 from customer_assets.api.runner.passes import (
     PAGE_IS_GONE,
-    CrawlStep,
     LeadsOn,
     Listing,
     ListingReader,
-    Steps,
     validate_end,
 )
 from customer_assets.api.runner.slice_sink import Slice, SliceSink, WindowReachedError
 from customer_assets.api.runner.stats import CrawlStats
+from customer_assets.api.runner.steps import CrawlStep, Steps
 from customer_assets.core.errors import (
     APIError,
     ConfigurationError,
