@@ -30,10 +30,11 @@ from customer_assets.api.runner.clock import Clock
 from customer_assets.api.runner.collector import CustomerCollector
 from customer_assets.api.runner.crawl_runner import NO_LIMITS, CrawlLimits, CrawlRunner
 from customer_assets.api.runner.endpoint import Endpoint, SlicedEndpoint, count_endpoint
-from customer_assets.api.runner.passes import CrawlStep, Listing, ListingReader, drive
+from customer_assets.api.runner.passes import Listing, ListingReader
 from customer_assets.api.runner.progress import OnProgress, Progress, find_terminal, summary
 from customer_assets.api.runner.sliced import Access, SlicedReader
 from customer_assets.api.runner.stats import CrawlStats
+from customer_assets.api.runner.steps import CrawlStep, drive
 from customer_assets.core.errors import (
     APIError,
     ConfigurationError,

@@ -1,4 +1,4 @@
-"""Writing long files fast: other threads make their pieces ahead, write and flush them. Knows nothing of customers."""
+"""Writes long files fast: other threads make their pieces ahead, write and flush them. Knows nothing of customers."""
 
 import hashlib
 import os

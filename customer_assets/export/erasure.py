@@ -1,4 +1,4 @@
-"""Taking one customer out of published files. Every other line and row stays as it is.
+"""Takes one customer out of published files. Every other line and row stays as it is.
 
 Which files there are, and which tables stand behind them, belongs in `defs/operations/erasure.py`.
 """

@@ -1,4 +1,4 @@
-"""Where clean customers become the published document: counts at the head, then one customer a line, sorted by name."""
+"""Writes clean customers as the published document: counts at the head, then one customer a line, sorted by name."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Where published files are read again: every line is parsed, nothing is kept, nothing is trusted."""
+"""Reads published files again: parses every line, keeps nothing, trusts nothing."""
 
 import hashlib
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Folders that hold tables. What differs between this machine's disk and an object store stands here.
+"""Folders that hold tables: on this machine's disk, or in an object store by the same few operations.
 
 Names are relative to the folder, with `/` between their parts. Reading a file that is missing raises
 `FileNotFoundError`; any other trouble is an `OSError` that names the file.

@@ -1,4 +1,4 @@
-"""A folder in an object store. What differs between stores stands here."""
+"""A folder in an object store, and the differences between stores."""
 
 import errno
 import uuid

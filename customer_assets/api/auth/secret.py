@@ -1,4 +1,4 @@
-"""Text that must not be shown: the key, tokens, passwords. Where they are sent belongs in `auth.py`."""
+"""Text that must not be shown: the key, tokens, passwords. Where they are sent belongs in `destinations.py`."""
 
 from collections.abc import Mapping
 from typing import SupportsIndex

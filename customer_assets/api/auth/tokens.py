@@ -1,4 +1,4 @@
-"""What a token endpoint's response means, and how long a token lives. Pure; fetching tokens belongs in `oauth.py`."""
+"""Reads a token endpoint's response, and says how long a token lives. Pure; fetching tokens belongs in `oauth.py`."""
 
 import json
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
 A strategy answers two questions: what is the request for this page (`request`), and what does its response say about
 the pages that follow and the total (`follow`)? To add one, write a class here beside its kind (`numbered.py`,
 `chained.py`), name it in `__init__.py`, and give it tests and a line in the README. Which page is requested when is
-the crawl's business; where a response holds its records and its total belongs in `api/answer.py`.
+the crawl's business; where a response holds its records and its total belongs in `responses/answer.py`.
 """
 
 import re

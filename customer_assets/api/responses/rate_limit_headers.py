@@ -1,6 +1,6 @@
 """What a response's headers say about the API's limit: how long to wait, how many requests are left, at what rate.
 
-Read are `Retry-After`, more than once and as `1m30s` if need be; the fields of draft-ietf-httpapi-ratelimit-headers
+Reads `Retry-After`, more than once and as `1m30s` if need be; the fields of draft-ietf-httpapi-ratelimit-headers
 (`RateLimit: "p";r=5;t=9` beside `RateLimit-Policy: "p";q=9;w=60`) and of its drafts before 08 (`limit=9, remaining=5,
 reset=30`, `9;w=60`); the split fields of those before 06 (`RateLimit-Remaining`) and their `X-` forms; and what some
 vendors call them: BigCommerce's `X-Rate-Limit-Time-Reset-Ms`, Shopify's bucket `39/40`, Salesforce's `api-usage=1/9`.

@@ -1,11 +1,11 @@
 """Reads a listing into a sink, pass after pass, until what came adds up. What that means is decided in `crawl/`."""
 
 import logging
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from math import ceil
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from customer_assets.api.crawl.consistency import (
     MAX_PASSES,
@@ -28,6 +28,7 @@ from customer_assets.api.runner.collector import page_ids
 from customer_assets.api.runner.first_page import LookUp, validate_end, validate_numbers
 from customer_assets.api.runner.held_pages import HeldPages
 from customer_assets.api.runner.stats import CrawlStats
+from customer_assets.api.runner.steps import CrawlStep, Steps
 from customer_assets.core.errors import (
     APIError,
     CrawlPausedError,
@@ -51,38 +52,6 @@ CAPS = (1_000, 5_000, 10_000, 50_000, 100_000)
 PAGE_IS_GONE = "The API counts this page but does not find it: ask whoever runs it which of the two is right."
 
 Ids = tuple[int | str | None, ...]
-
-Result = TypeVar("Result")
-
-
-class CrawlStep(NamedTuple):
-    """A crawl that has to be run now, and who receives its pages."""
-
-    crawl: Crawl
-    on_page: Callable[[Page], None]
-
-
-RunCrawl = Callable[[CrawlStep], GiveUp | None]
-"""Runs a crawl to its end: returns None, or why the pages that it held are stale; raises for every other end."""
-
-Steps = Generator[CrawlStep, GiveUp | None, Result]
-"""Yields crawls and is sent what `RunCrawl` returns, or has thrown in what it raises: so whoever runs the crawls can
-run those of several listings side by side."""
-
-
-def drive(steps: Steps[Result], run: RunCrawl) -> Result:
-    """Run one crawl after the other; return what the steps return."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                stale = run(step)
-            except BaseException as error:  # noqa: BLE001 - `steps` raises it again unless it has an answer
-                step = steps.throw(error)
-            else:
-                step = steps.send(stale)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return] # the generator's result
 
 
 @dataclass(frozen=True, slots=True)

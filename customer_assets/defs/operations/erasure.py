@@ -1,8 +1,8 @@
-"""`customer-assets erase`: everything that is kept of one customer goes, as a person may demand (GDPR, article 17).
+"""`customer-assets erase`: removes everything that is kept of one customer, as a person can demand (GDPR, article 17).
 
 The customer is taken out of the lake, the quarantine, what the last export held, the export in each format and the past
-exports; the pages of an unfinished crawl go as a whole. The next sync brings the customer back only if the API does.
-How a published file is rewritten belongs in `export/erasure.py`.
+exports; the pages of an unfinished crawl are dropped altogether. The next sync brings the customer back only if the API
+does. How a published file is rewritten belongs in `export/erasure.py`.
 """
 
 from collections.abc import Collection

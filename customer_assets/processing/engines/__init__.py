@@ -73,14 +73,14 @@ def check_engine(name: str, memory_limit: str | None = None) -> None:
     """Check, without importing anything, that an engine can be opened.
 
     Raises:
-        ConfigurationError: The limit is no amount of memory.
+        ConfigurationError: The limit is not an amount of memory.
         MissingDependencyError: The engine's package is not installed.
     """
     if name in ENGINES and find_spec(name) is None:
         raise MissingDependencyError("CUSTOMER_ENGINE", name, _INSTALLED_BY[name])
     if memory_limit is not None and not AMOUNT.fullmatch(memory_limit):
         raise ConfigurationError(
-            "memory_limit", f"{memory_limit!r} is no amount of memory", "Write it like 1GB or 512MB."
+            "memory_limit", f"{memory_limit!r} is not an amount of memory", "Write it like 1GB or 512MB."
         )
 
 

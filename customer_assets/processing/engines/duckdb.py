@@ -39,7 +39,7 @@ class DuckDBEngine:
             self.connection = duckdb.connect(config=settings)
         except duckdb.Error as error:
             raise ConfigurationError(
-                "memory_limit", f"{memory_limit!r} is no amount of memory", "Write it like 1GB or 512MB."
+                "memory_limit", f"{memory_limit!r} is not an amount of memory", "Write it like 1GB or 512MB."
             ) from error
         self.connection.execute("SET TimeZone = 'UTC'")
 

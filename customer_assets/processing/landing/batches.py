@@ -1,6 +1,6 @@
-"""Where parsed records become batches of the raw table and of the quarantine. No I/O.
+"""Turns parsed records into batches of the raw table and of the quarantine. No I/O.
 
-Whatever engines would do differently happens here, once: white space, Unicode, addresses, dates, the ids' hash.
+What engines would do differently is settled here, once: white space, Unicode, addresses, dates, the ids' hash.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,7 @@
-"""Where one field's values become a column. Pure.
+"""Turns one field's values into a column. Pure.
 
-What a value becomes is said by one Python function a kind, in `json_values`, `dates` and `emails`. Here Arrow settles,
-cheaply and on the safe side, which values that function would leave as they are; the others go through it.
+For each kind one Python function decides what a value becomes, in `json_values`, `dates` or `emails`. Arrow finds,
+cheaply and on the safe side, the values that this function would leave as they are; only the others go through it.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Where a date, as text or as a number, becomes an instant. No clock."""
+"""Turns a date, as text or as a number, into an instant. No clock."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone

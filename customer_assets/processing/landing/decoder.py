@@ -1,7 +1,7 @@
-"""Which structs a page's records are decoded into, so that one pass over the JSON finds every field. No I/O.
+"""Decodes a page's records in one pass over the JSON, into structs made for a mapping's paths. No I/O.
 
-Only the paths that are asked for are looked at. What the paths mean belongs in `record_mapping.py`; what becomes of a
-page that does not fit the structs, in `parser.py`.
+Nothing but these paths is looked at. What the paths mean belongs in `record_mapping.py`; what becomes of a page that
+does not fit the structs, in `parser.py`.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Where an email address is taken out of what people wrote, and its domain brought into one form. Pure."""
+"""Finds the email address in what people wrote, and brings its domain into one form. Pure."""
 
 import re
 import unicodedata

@@ -1,7 +1,7 @@
-"""Where one record is taken apart, or is rejected with its reason. No I/O, no columns.
+"""Takes records apart, or rejects them with a reason. No I/O, no columns.
 
-A whole page is decoded at once. Only a page that does not fit the decoder is read record by record: there, a value of a
-wrong type is missing, and a record without a usable id is rejected.
+A page is decoded at once. Only a page that does not fit the decoder is read record by record: there, a value of a wrong
+type is missing, and a record without a usable id is rejected.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Where one page shows how a mapping fits the records: paths that lead nowhere, and the keys there are instead. Pure.
+"""Shows from one page how a mapping fits the records: paths that lead nowhere, and the keys there are instead. Pure.
 
 Names of keys only, never a value. What a lost field means for publishing belongs in `processing/quality.py`.
 """

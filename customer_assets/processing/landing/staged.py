@@ -1,4 +1,4 @@
-"""A crawl on its way into the lake: its two staged files, until they are committed. What is in them is not known here.
+"""A crawl on its way into the lake: its two staged files, until they are committed. Knows nothing of their content.
 
 What lands is written by `writer.py`, and merged into an earlier table by `upsert.py`. Committing belongs in `storage/`.
 """

@@ -1,4 +1,4 @@
-"""Where records that changed are merged into the raw table, out of core. Which were requested is not known here.
+"""Merges changed records into the raw table, out of core. Which records were requested is not known here.
 
 One record replaces all rows of its customer if it is not older than they are. Everything else stays as it is. A table's
 content has a hash that does not depend on the order of rows, nor on the pages that they came on: it is a sum over rows,

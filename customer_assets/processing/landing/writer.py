@@ -1,4 +1,4 @@
-"""Where pages become files: the raw table and the quarantine. What is in them is decided by `parser` and `batches`."""
+"""Writes pages to files: the raw table and the quarantine. `parser` and `batches` decide what is in them."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -7,7 +7,7 @@ import pytest
 from customer_assets_tests.benchmarks import house
 from customer_assets_tests.benchmarks.house import Module
 
-MOST_FRAMES = 13
+MOST_FRAMES = 10
 """Between `client.crawl` and the socket. Each is a file that whoever looks for a fault has to open."""
 
 A, B, C = (f"from customer_assets.{name} import x" for name in "abc")
