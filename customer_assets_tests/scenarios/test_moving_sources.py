@@ -162,6 +162,19 @@ def test_steady_joins_in_a_chain_need_no_second_pass() -> None:
         assert client.figures.passes == 1
 
 
+@pytest.mark.parametrize("way", SHIFTING)
+@pytest.mark.parametrize("at", [2, 3, 5, 9])
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_whole_page_that_joins_at_once_is_not_the_end(way: str, at: int, concurrency: int) -> None:
+    """Newest first, and exactly as many as a page holds: the next page repeats the one before it."""
+    start = list(range(100, 0, -1))
+    api = MovingAPI(start, way)
+    api.on_request = lambda number: api.ids.__setitem__(slice(0, 0), range(1_010, 1_000, -1)) if number == at else None
+    with api.client(max_concurrency=concurrency) as client:
+        assert read_ids(client) >= set(range(1, 101))
+        assert is_green(client)
+
+
 def test_without_a_total_moving_is_published_with_a_warning() -> None:
     """Nothing can prove that everybody was read, and nothing ever will."""
     api = MovingAPI(list(range(1, 500)), "no total")

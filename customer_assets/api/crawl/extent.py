@@ -2,7 +2,7 @@
 
 Three kinds of listing differ in what a page's number means (`Numbering`). Where pages say how much there is, the end is
 known from the first one. Where they do not, it is where the records end: at an empty page, at a page that says so, or
-at a page that repeats the one before it. A short page is not an end: servers clamp page sizes and filter after paging.
+where pages repeat the one before them. A short page is not an end: servers clamp page sizes and filter after paging.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,10 @@ NOTHING_FOLLOWS = (400, 404, 410, 416, 422)
 
 REMEMBERED = 256
 """Pages whose neighbours are compared; far more than are in flight near the end."""
+
+SAME_BY_CHANCE = 2
+"""Full pages with the same records that prove nothing. If as many customers join at the front as a page holds, the page
+that is read next holds what the one before it held, but the page behind it is another one."""
 
 
 class Numbering(Enum):
@@ -246,6 +250,7 @@ class _OpenEnd:
         self._is_by_record, self._page_size = numbering is Numbering.RECORDS, page_size
         self._seen: dict[int, _Seen] = {}
         self._repeated: dict[bytes, int] = {}
+        self._ends: set[bytes] = set()
         self._largest = self._with_records = 0
 
     @property
@@ -264,8 +269,10 @@ class _OpenEnd:
             # page with these records is known to lie beyond the first of them, in whatever order they come.
             neighbours = (self._seen.get(page.number - 1), self._seen.get(page.number + 1))
             if digest in self._repeated or any(seen is not None and seen.digest == digest for seen in neighbours):
-                first = min(number for number, seen in self._seen.items() if seen.digest == digest)
-                self._repeated[digest] = min(first, self._repeated.get(digest, first))
+                same = [number for number, seen in self._seen.items() if seen.digest == digest]
+                self._repeated[digest] = min(*same, self._repeated.get(digest, page.number))
+                if len(same) > SAME_BY_CHANCE or page.record_count < max(self._largest, self._page_size or 0):
+                    self._ends.add(digest)
         self._largest = max(self._largest, page.record_count)
         if len(self._seen) > REMEMBERED:
             del self._seen[min(self._seen)]
@@ -284,7 +291,7 @@ class _OpenEnd:
             if seen.count == 0:
                 bounds.append(number - 1)
                 continue
-            if number > self._repeated.get(seen.digest, number):
+            if seen.digest in self._ends and number > self._repeated[seen.digest]:
                 bounds.append(max(self._repeated[seen.digest], end))  # the listing was longer when `end` was read
                 continue
             page_end = number + (seen.count if self._is_by_record else 1) - 1
@@ -304,7 +311,7 @@ class _OpenEnd:
     def problem(self) -> str | None:
         """Why the API is not to be believed: its second page is its first, and the first is not its only one."""
         first = self._seen.get(1)
-        if first is None or self._repeated.get(first.digest) != 1:
+        if first is None or first.digest not in self._ends or self._repeated[first.digest] != 1:
             return None
         is_full = self._page_size is None or first.count >= self._page_size
         if (is_full and first.has_more is None) or first.has_more:

@@ -9,6 +9,7 @@ import queue
 import socket
 import threading
 import time
+from email.errors import MissingHeaderBodySeparatorDefect
 from http import HTTPStatus
 from math import inf
 from typing import Any
@@ -22,6 +23,9 @@ from urllib3.util.connection import allowed_gai_family, create_connection
 from customer_assets.core.urls import is_address
 
 BUFFER_BYTES = 2**16
+
+HTTP_1_0 = 10
+"""How `http.client` writes the version."""
 
 CONTINUE, SWITCHING_PROTOCOLS, OK = HTTPStatus.CONTINUE, HTTPStatus.SWITCHING_PROTOCOLS, HTTPStatus.OK
 
@@ -64,6 +68,22 @@ class _TimedResponse(http.client.HTTPResponse):
             if not CONTINUE < status < OK or status == SWITCHING_PROTOCOLS:
                 return version, status, reason
             http.client.parse_headers(self.fp)
+
+    def begin(self) -> None:
+        """Refuse a head that leaves open where the body ends, or whose rest was not understood.
+
+        `http.client` would read on until the connection is closed, which an API that keeps it open never does, and
+        would lose every header behind a malformed one. The body of an error is left out instead: its status counts.
+        """
+        super().begin()
+        is_lost = any(isinstance(each, MissingHeaderBodySeparatorDefect) for each in self.msg.defects)
+        is_measured = any(name in self.headers for name in ("content-length", "transfer-encoding"))
+        is_kept_open = self.version > HTTP_1_0 and "close" not in self.headers.get("connection", "").lower()
+        if is_lost or (is_measured and is_kept_open and self.length is None and not self.chunked):
+            if self.status < HTTPStatus.BAD_REQUEST:
+                self.close()
+                raise http.client.UnknownTransferEncoding
+            self.length, self.will_close = 0, True
 
 
 def look_up(host: str, port: int, timeout_s: float) -> list[tuple[str, int]]:

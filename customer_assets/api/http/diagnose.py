@@ -38,8 +38,17 @@ TLS_PROBLEMS = {
 """What OpenSSL calls a problem that no further request solves, and what to do about it."""
 
 
-NOT_HTTP = ("BadHttpMessage", "BadStatusLine", "ClientResponseError", "UnknownProtocol")
-"""What the libraries call a response that they cannot read."""
+NOT_HTTP = "the response is not valid HTTP"
+RESPONSE_PROBLEMS = {
+    **dict.fromkeys(("BadStatusLine", "InvalidHeader", "UnknownProtocol", "UnknownTransferEncoding"), NOT_HTTP),
+    # aiohttp also refuses heads that can be read, such as one with the same Content-Length twice.
+    **dict.fromkeys(
+        ("BadHttpMessage", "ClientResponseError"),
+        f"{NOT_HTTP} by the strict rules of aiohttp; transport: requests is more lenient",
+    ),
+    **dict.fromkeys(("ClientPayloadError", "IncompleteRead"), "the body ended early"),
+}
+"""What the libraries call a response that they cannot read, and what that means."""
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -88,8 +97,8 @@ def describe_failure(found: Sequence[BaseException]) -> str:
             return f"TLS failed: {reason.lower().replace('_', ' ')}"
         if isinstance(cause, ConnectionResetError | BrokenPipeError | http.client.RemoteDisconnected):
             return "the connection was closed before the response came"
-        if type(cause).__name__ in NOT_HTTP:
-            return "the response is not valid HTTP"
+        if (problem := RESPONSE_PROBLEMS.get(type(cause).__name__)) is not None:
+            return problem
     errno = next((each for each in found if isinstance(each, OSError) and each.errno and each.strerror), None)
     if errno is not None and errno.strerror is not None:
         return errno.strerror.lower()

@@ -24,7 +24,7 @@ from customer_assets.api.responses.answer import (
     missing_part,
     parse_count,
 )
-from customer_assets.api.responses.charsets import to_utf8
+from customer_assets.api.responses.charsets import is_utf8, to_utf8
 from customer_assets.api.responses.diagnosis import Diagnosis
 from customer_assets.api.responses.rate_limit_headers import is_throttled, parse_rate_limit_headers
 from customer_assets.core.json_values import read_json
@@ -297,7 +297,9 @@ def _not_json(content: bytes) -> str:
         return "not JSON: the body is empty"
     if start.startswith((b"<!doctype html", b"<html")):
         return f"not JSON: {HTML_PAGE}"
-    return "not JSON: it is XML; headers or params can often ask for JSON" if start.startswith(b"<") else "not JSON"
+    if start.startswith(b"<"):
+        return "not JSON: it is XML; headers or params can often ask for JSON"
+    return "not JSON" if is_utf8(content) else "not JSON: it is not UTF-8, and no header states another encoding"
 
 
 def _cause(status: int, hints: RateLimitHints) -> FailureCause:

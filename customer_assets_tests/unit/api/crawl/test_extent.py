@@ -163,9 +163,20 @@ def test_a_page_that_repeats_the_one_before_is_beyond_the_end() -> None:
     assert seen(Extent(page_size=10), first, again[1], again[0], last).last == 2
 
 
+@pytest.mark.parametrize("number", [1, 2, 7])
+def test_one_full_page_that_repeats_the_one_before_is_not_the_end(number: int) -> None:
+    """A page's worth of customers joined in front of it; the page behind it is another one."""
+    extent = Extent(page_size=10)
+    seen(extent, *(page(each, 10, data=b"%d" % each) for each in range(1, number + 1)))
+    assert seen(extent, page(number + 1, 10, data=b"%d" % number)).last > number + 1
+    assert extent.problem is None
+    assert seen(extent, page(number + 2, 3, data=b"others")).last == number + 3
+
+
 def test_pages_that_repeat_are_recognised_without_their_neighbours() -> None:
-    """Once two in a row were the same: else the newest, whose neighbours are under way, would always look new."""
-    extent = seen(Extent(page_size=10), page(1, data=b"a"), page(2, data=b"z"), page(3, data=b"z"))
+    """Once three in a row were the same: else the newest, whose neighbours are under way, would always look new."""
+    again = [page(number, data=b"z") for number in (2, 3, 4)]
+    extent = seen(Extent(page_size=10), page(1, data=b"a"), *again)
     assert extent.last == 2
     for number in range(9, 3_000, 7):
         assert seen(extent, page(number, data=b"z")).last == 2
@@ -176,14 +187,14 @@ def test_pages_that_repeat_one_before_the_last_are_beyond_the_end() -> None:
     extent = seen(
         Extent(page_size=10), *(page(number, 10, data=data) for number, data in enumerate([b"a", b"b", b"c"], 1))
     )
-    assert seen(extent, page(4, 10, data=b"b"), page(5, 10, data=b"b")).last == 3
+    assert seen(extent, *(page(number, 10, data=b"b") for number in (4, 5, 6))).last == 3
 
 
 @pytest.mark.parametrize("asked", [10, None])
 def test_an_api_that_ignores_the_page_number_is_not_believed(asked: int | None) -> None:
-    """Its second page is its first one, and full: more customers are likely."""
-    extent = seen(Extent(page_size=asked), page(1, 10, data=b"a"))
-    problem = extent.observe(page(2, 10, data=b"a"))
+    """Its second and third pages are its first one, and full: more customers are likely."""
+    extent = seen(Extent(page_size=asked), page(1, 10, data=b"a"), page(2, 10, data=b"a"))
+    problem = extent.observe(page(3, 10, data=b"a"))
     assert problem is not None
     assert "seems to ignore the page number" in problem
     assert extent.problem == problem

@@ -94,6 +94,16 @@ def test_of_two_answers_the_second_is_nobodys(serve_script: Serve, library: str)
     transport.close()
 
 
+def kept_open(head: bytes, status: bytes = b"200 OK") -> Step:
+    """Send a head, and a body that nothing ends."""
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 " + status + b"\r\n" + head + b"\r\n\r\n" + PAGE)
+        silent(connection)
+
+    return send
+
+
 GZIPPED = gzip.compress(PAGE)
 BOMB = gzip.compress(bytes(100_000_000), 1)  # at the quickest level
 MANY_EMPTY = gzip.compress(b"") * 1_000
@@ -117,6 +127,11 @@ MANY_EMPTY = gzip.compress(b"") * 1_000
         pytest.param(chunked(PAGE, end=b""), FailureCause.CONNECTION, id="no last chunk"),
         pytest.param(chunked(PAGE, end=b"zz\r\n"), FailureCause.CONNECTION, id="a chunk of no size"),
         pytest.param(chunked(end=b"-1\r\n"), FailureCause.CONNECTION, id="a chunk of negative size"),
+        pytest.param(kept_open(b"Content-Length: 9, 9"), FailureCause.CONNECTION, id="a list of lengths"),
+        pytest.param(kept_open(b"Content-Length: 9.0"), FailureCause.CONNECTION, id="a length of 9.0"),
+        pytest.param(kept_open(b"Content-Length:"), FailureCause.CONNECTION, id="a length of nothing"),
+        pytest.param(kept_open(b"nonsense\r\nContent-Length: 9"), FailureCause.CONNECTION, id="a line without a colon"),
+        pytest.param(kept_open(b"X : 1\r\nContent-Length: 9"), FailureCause.CONNECTION, id="a blank before the colon"),
         pytest.param(b"nonsense\r\n\r\n", FailureCause.CONNECTION, id="not HTTP"),
         pytest.param(b"HTTP/1.1 two hundred\r\n\r\n", FailureCause.CONNECTION, id="a status in words"),
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01", FailureCause.CONNECTION, id="TLS instead"),
@@ -202,6 +217,28 @@ def test_a_status_stands_whatever_its_body(serve_script: Serve, library: str, st
     outcome = fetched(library, serve_script([answer]).url)
     assert isinstance(outcome, RawResponse)
     assert (outcome.status, outcome.headers["retry-after"]) == (status, "7")
+
+
+def test_the_body_of_an_error_is_not_waited_for_if_nothing_ends_it(serve_script: Serve) -> None:
+    """With requests; aiohttp refuses the head."""
+    outcome = fetched("requests", serve_script([kept_open(b"Retry-After: 7\r\nContent-Length: 9, 9", b"429 X")]).url)
+    assert isinstance(outcome, RawResponse)
+    assert (outcome.status, outcome.headers["retry-after"]) == (429, "7")
+    assert outcome.latency_s < TIMEOUT_S
+
+
+@pytest.mark.parametrize(
+    "more", [b"Content-Length: %d\r\n" % len(PAGE), b"content-length: 0%d\r\n" % len(PAGE)], ids=["the same", "a zero"]
+)
+def test_a_length_that_is_stated_twice(serve_script: Serve, more: bytes) -> None:
+    """RFC 9112, 6.3 lets a client accept it. Requests does; aiohttp does not, and its error says who does."""
+    answer = http(200, PAGE).replace(b"\r\n", b"\r\n" + more, 1)
+    outcome = fetched("requests", serve_script([answer]).url)
+    assert isinstance(outcome, RawResponse)
+    assert outcome.body == PAGE
+    refused = fetched("aiohttp", serve_script([answer]).url)
+    assert isinstance(refused, TransportError)
+    assert "transport: requests is more lenient" in refused.detail
 
 
 @LIBRARIES

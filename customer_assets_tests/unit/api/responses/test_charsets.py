@@ -42,6 +42,19 @@ def test_other_encodings_are_left_alone(charset: str) -> None:
     assert to_utf8(content, f"application/json; charset={charset}") == content
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "", "application/json; charset=utf-8"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_first_bytes_state_an_encoding(encoding: str, content_type: str) -> None:
+    """A byte order mark, or the zeros in ASCII, with which JSON begins; whatever the header says."""
+    assert to_utf8(TEXT.encode(encoding), content_type) == TEXT.encode()
+
+
+@pytest.mark.parametrize("content", [b"", b"\0", b"\0" * 9, b"\xff\xfe\x00", b"{\0\0\0}"])
+def test_zeros_that_are_no_text_are_left_alone(content: bytes) -> None:
+    """They are not JSON, and named as that."""
+    assert to_utf8(content, "application/json") in (content, content.decode("utf-16-be", "replace").encode())
+
+
 def test_without_a_charset_nothing_changes() -> None:
     """JSON is UTF-8."""
     assert to_utf8(b"\xff", "application/json") == b"\xff"

@@ -97,7 +97,7 @@ def with_data(data: bytes) -> bytes:
         pytest.param(999, b"", FailureCause.SERVER_ERROR, id="999"),
         pytest.param(308, b"", FailureCause.REFUSED, id="308"),
         pytest.param(200, with_data(b'[{"id": "\xff"}]'), FailureCause.BAD_BODY, id="a text that is no UTF-8"),
-        pytest.param(200, with_data(b"[]").decode().encode("utf-16"), FailureCause.BAD_BODY, id="UTF-16"),
+        pytest.param(200, with_data(b"[]").decode().encode("cp500"), FailureCause.BAD_BODY, id="EBCDIC"),
         pytest.param(
             200, with_data(b'[{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]"), FailureCause.BAD_BODY, id="deep"
         ),
@@ -475,6 +475,7 @@ def test_what_is_no_total(text: str) -> None:
         (b"<html>", "not JSON: it is an HTML page, as firewalls and log-in pages send it"),
         (b"<?xml version='1.0'?><a/>", "not JSON: it is XML; headers or params can often ask for JSON"),
         (b"OK", "not JSON"),
+        ('["José"]'.encode("latin-1"), "not JSON: it is not UTF-8, and no header states another encoding"),
     ],
 )
 def test_what_came_in_place_of_json_is_described(content: bytes, detail: str) -> None:
