@@ -5,6 +5,7 @@ from customer_assets_tests.harness.apis.scripted_server import serve_script
 from customer_assets_tests.harness.job_runs import instance
 from customer_assets_tests.harness.machines.chromium import browser
 from customer_assets_tests.harness.machines.command_line import sync_environ
+from customer_assets_tests.harness.machines.warm_programs import warm_programs
 from customer_assets_tests.harness.records.engines import as_of, engine
 from customer_assets_tests.harness.storage.file_operations import store_operations
 from customer_assets_tests.harness.storage.interrupted_sync import site, store_site
@@ -23,4 +24,5 @@ __all__ = [
     "store_operations",
     "store_site",
     "sync_environ",
+    "warm_programs",
 ]

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from customer_assets_tests.harness.machines.warm_programs import WarmPrograms
+
 BIN = Path(sys.executable).parent
 PROJECT = Path(__file__).parents[3]
 LIMIT_S = 200
@@ -32,17 +34,22 @@ def environment(folder: Path, **environ: str) -> dict[str, str]:
     return {**kept, **own, **environ}
 
 
-def run_program(folder: Path, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    """Run a program of this virtual environment from the project's directory, with its data in `folder`."""
-    return subprocess.run(
-        [BIN / arguments[0], *arguments[1:]],
-        cwd=PROJECT,
-        env=environment(folder, **environ),
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
+def run_program(
+    folder: Path, *arguments: str, warm_programs: WarmPrograms | None = None, **environ: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a program of this virtual environment from the project's directory, with its data in `folder`.
+
+    Args:
+        folder: Where the data is kept.
+        arguments: The program's name and its arguments.
+        warm_programs: What runs it in much less time; without, it is a new process.
+        environ: Further environment variables.
+    """
+    command: list[str | Path] = [BIN / arguments[0], *arguments[1:]]
+    env = environment(folder, **environ)
+    if warm_programs is not None:
+        return warm_programs.run(command, cwd=PROJECT, env=env, timeout_s=LIMIT_S)
+    return subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
 
 @pytest.fixture
