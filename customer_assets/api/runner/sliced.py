@@ -27,11 +27,7 @@ from customer_assets.api.runner.collector import page_ids
 from customer_assets.api.runner.crawl_runner import CrawlRunner
 from customer_assets.api.runner.endpoint import Endpoint, SlicedEndpoint
 from customer_assets.api.runner.first_page import LookUp, validate_end, validate_first_page
-from customer_assets.api.runner.passes import (
-    PAGE_IS_GONE,
-    Listing,
-    ListingReader,
-)
+from customer_assets.api.runner.passes import PAGE_IS_GONE, Listing, ListingReader
 from customer_assets.api.runner.slice_sink import Slice, SliceSink, WindowReachedError
 from customer_assets.api.runner.stats import CrawlStats
 from customer_assets.api.runner.steps import CrawlStep, Steps
