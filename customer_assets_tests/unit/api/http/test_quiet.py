@@ -58,7 +58,7 @@ def test_no_library_quotes_a_head(
 
 def test_that_something_is_wrong_is_still_logged(serve_script: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever looks for the cause of a strange answer finds that its head was malformed."""
-    server = serve_script([HEADS["a line that is no header"].encode()])
+    server = serve_script([HEADS["a first header that continues another"].encode()])
     send("requests", server.url)
     (warning,) = [record.getMessage() for record in caplog.records if record.name == "urllib3.connection"]
     assert warning.startswith("Failed to parse headers; what it is about is withheld")
