@@ -3,9 +3,11 @@
 Fixtures belong to a conftest.py further down, beside the tests that use them.
 """
 
+import gc
 import os
 import signal
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -57,6 +59,22 @@ class OneSpark(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
     """Bring the tests that need Spark together when files are distributed."""
     return OneSpark(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep modules and tests out of the garbage collector's sight: they stay to the end, and are a million objects."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let everything be collected at the end: extension modules report what is not."""
+    gc.unfreeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -54,10 +54,10 @@ WITHOUT_THREADS = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "backgro
 
 
 class WarmPrograms:
-    """Runs one program at a time."""
+    """Runs one program at a time. The process that is forked starts with the first of them."""
 
-    def __init__(self, server: "subprocess.Popen[str]") -> None:
-        self._server = server
+    def __init__(self) -> None:
+        self._server: subprocess.Popen[str] | None = None
 
     def run(
         self, command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], timeout_s: float
@@ -67,42 +67,48 @@ class WarmPrograms:
         Raises:
             subprocess.TimeoutExpired: It took longer than `timeout_s`, and was killed.
         """
+        server = self._server = self._server or start_server()
+        assert server.stdin is not None
+        assert server.stdout is not None
         arguments = [str(each) for each in command]
         with tempfile.TemporaryDirectory() as folder:
             streams = {name: str(Path(folder, name)) for name in ("stdout", "stderr")}
-            self._send({"arguments": arguments, "cwd": str(cwd), "env": dict(env), **streams})
-            process = self._receive()
-            assert self._server.stdout is not None
-            if not select.select([self._server.stdout], [], [], timeout_s)[0]:
+            job = {"arguments": arguments, "cwd": str(cwd), "env": dict(env), **streams}
+            print(json.dumps(job), file=server.stdin, flush=True)
+            process = int(server.stdout.readline())
+            is_late = not select.select([server.stdout], [], [], timeout_s)[0]
+            if is_late:
                 os.kill(process, signal.SIGKILL)
-                self._receive()
+            status = int(server.stdout.readline())
+            if is_late:
                 raise subprocess.TimeoutExpired(arguments, timeout_s)
-            status = self._receive()
             out, err = (Path(path).read_text(encoding="utf-8") for path in streams.values())
         return subprocess.CompletedProcess(arguments, status, out, err)
 
-    def _send(self, job: Mapping[str, object]) -> None:
-        assert self._server.stdin is not None
-        self._server.stdin.write(f"{json.dumps(job)}\n")
-        self._server.stdin.flush()
-
-    def _receive(self) -> int:
-        assert self._server.stdout is not None
-        return int(self._server.stdout.readline())
+    def close(self) -> None:
+        """End the process, if it was started: it ends with its input."""
+        if self._server is not None:
+            self._server.communicate()
 
 
-@pytest.fixture(scope="module")
-def warm_programs() -> Iterator[WarmPrograms]:
-    """The process that is forked. It ends with the module."""
-    with subprocess.Popen(
+def start_server() -> "subprocess.Popen[str]":
+    """Start the process that is forked."""
+    return subprocess.Popen(
         [sys.executable, "-m", __name__],
         cwd=Path(__file__).parents[3],
         env={**os.environ, **WITHOUT_THREADS},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as server:
-        yield WarmPrograms(server)  # it ends when its input does
+    )
+
+
+@pytest.fixture(scope="module")
+def warm_programs() -> Iterator[WarmPrograms]:
+    """Forks that run a module's programs."""
+    programs = WarmPrograms()
+    yield programs
+    programs.close()
 
 
 # --- in the other process -----------------------------------------------------------------------------
