@@ -3,11 +3,17 @@
 Fixtures belong to a conftest.py further down, beside the tests that use them.
 """
 
+import atexit
 import gc
+import importlib.util
 import os
+import shutil
 import signal
+import sys
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -22,10 +28,24 @@ __all__ = ["unflushed"]
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
 
+
+def is_compiled(package: str) -> bool:
+    """Whether the package's bytecode was kept when it was installed or first imported."""
+    spec = importlib.util.find_spec(package)
+    return spec is not None and spec.cached is not None and Path(spec.cached).exists()
+
+
 # A shell that starts a command in the background makes it ignore Ctrl-C, and so do its children. Dagster's services
 # handle SIGTERM as SIGINT, so a test could not stop them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where neither pip nor Python may keep bytecode, as in many containers, each program that a test starts would compile
+# Dagster again: four seconds of processor time. They keep it in a directory of this run instead.
+if sys.dont_write_bytecode and not is_compiled("dagster"):
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="bytecode")
+    atexit.register(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True)
 
 # pytest-xdist keeps all processors busy, so Polars need not divide what little a test gives it.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
