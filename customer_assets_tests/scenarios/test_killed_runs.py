@@ -17,6 +17,7 @@ from customer_assets_tests.harness.machines.command_line import (
     run_sync,
     start_sync,
 )
+from customer_assets_tests.harness.machines.warm_programs import WarmPrograms
 from customer_assets_tests.harness.storage import file_operations
 from customer_assets_tests.harness.storage.interrupted_sync import NEW, NEW_IDS, OLD_IDS, Site
 from customer_assets_tests.harness.storage.plain_sync import exported_ids, leftovers
@@ -39,12 +40,14 @@ def kill_sync(sync_environ: dict[str, str], seed: int, step: str, delay_s: float
 
 
 @pytest.mark.service
-def test_whatever_is_killed_the_published_files_are_whole(sync_environ: dict[str, str]) -> None:
+def test_whatever_is_killed_the_published_files_are_whole(
+    sync_environ: dict[str, str], warm_programs: WarmPrograms
+) -> None:
     """The export is the old one or the new one; the next run succeeds, and leaves nothing of the killed ones."""
     data, dice = Path(sync_environ["CUSTOMER_DATA_DIR"]), random.Random(7)
     whole = []
     for seed in (1, 2):
-        run_sync(sync_environ, seed)
+        run_sync(sync_environ, seed, warm_programs)
         whole.append(published_document(data))
     assert whole[0] != whole[1]
     for step in STEPS:
@@ -55,7 +58,7 @@ def test_whatever_is_killed_the_published_files_are_whole(sync_environ: dict[str
             for name in ("raw_customers", "clean_customers"):
                 assert pq.read_table(data / "lake" / f"{name}.parquet").num_rows == SYNCED_CUSTOMERS
             assert pq.read_table(data / "quarantine" / "rejected_customers.parquet").num_rows == 0
-    run_sync(sync_environ, 1)
+    run_sync(sync_environ, 1, warm_programs)
     assert published_document(data) == whole[0]
     assert leftovers(DataDirectory(path=str(data))) == []
     assert list((data / "lake" / ".staging").iterdir()) == []

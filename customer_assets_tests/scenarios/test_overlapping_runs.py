@@ -21,6 +21,7 @@ from customer_assets.export.verify import read_export
 from customer_assets_tests.harness.apis.plain_api import PlainAPI, customer
 from customer_assets_tests.harness.job_runs import export_of, failure_of, run
 from customer_assets_tests.harness.machines.command_line import log_lines, published_document, run_sync, start_sync
+from customer_assets_tests.harness.machines.warm_programs import WarmPrograms
 from customer_assets_tests.harness.storage import file_operations
 from customer_assets_tests.harness.storage.plain_sync import PlainSync, exported_ids, leftovers
 
@@ -36,13 +37,13 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.mark.service
-def test_two_runs_at_once_leave_one_whole_export(sync_environ: dict[str, str]) -> None:
+def test_two_runs_at_once_leave_one_whole_export(sync_environ: dict[str, str], warm_programs: WarmPrograms) -> None:
     """Of either run, never of both; each run ends, neither takes away what the other stages, and the next is good."""
     environ = {**sync_environ, "CUSTOMER_SIMULATOR_CUSTOMERS": str(CUSTOMERS), "CUSTOMER_EXECUTOR": "in_process"}
     data = Path(environ["CUSTOMER_DATA_DIR"])
     whole = []
     for seed in SEEDS:
-        run_sync(environ, seed)
+        run_sync(environ, seed, warm_programs)
         whole.append(published_document(data))
     assert whole[0] != whole[1]
     with (
@@ -57,7 +58,7 @@ def test_two_runs_at_once_leave_one_whole_export(sync_environ: dict[str, str]) -
     read_export(data / "export" / "customers.json")
     for name in ("raw_customers", "clean_customers"):
         assert pq.read_table(data / "lake" / f"{name}.parquet").num_rows == CUSTOMERS
-    run_sync(environ, SEEDS[0])
+    run_sync(environ, SEEDS[0], warm_programs)
     assert published_document(data) == whole[0]
     assert leftovers(DataDirectory(path=str(data))) == []
     assert list((data / "lake" / ".staging").iterdir()) == []

@@ -65,10 +65,13 @@ def sync_environ(tmp_path: Path) -> dict[str, str]:
     }
 
 
+SYNC = (BIN / "dagster", "asset", "materialize", "-m", "customer_assets", "--select", "*")
+
+
 def start_sync(environ: dict[str, str], seed: int) -> subprocess.Popen[str]:
     """Start the main job. Each seed generates other values, so each gives another export."""
     return subprocess.Popen(
-        [BIN / "dagster", "asset", "materialize", "-m", "customer_assets", "--select", "*"],
+        SYNC,
         env={**environ, "CUSTOMER_GENERATION_SEED": str(seed)},
         cwd=Path(environ["CUSTOMER_DATA_DIR"]).parent,  # a killed Dagster leaves its temporary storage here
         stderr=subprocess.PIPE,
@@ -83,11 +86,15 @@ def log_lines(process: subprocess.Popen[str]) -> Iterator[str]:
     yield from process.stderr
 
 
-def run_sync(environ: dict[str, str], seed: int) -> None:
+def run_sync(environ: dict[str, str], seed: int, warm_programs: WarmPrograms) -> None:
     """Run the main job to its end, which must be a success."""
-    with start_sync(environ, seed) as process:
-        log = list(log_lines(process))
-    assert process.returncode == 0, "".join(log[-20:])
+    finished = warm_programs.run(
+        SYNC,
+        cwd=Path(environ["CUSTOMER_DATA_DIR"]).parent,
+        env={**environ, "CUSTOMER_GENERATION_SEED": str(seed)},
+        timeout_s=LIMIT_S,
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
 
 
 def published_document(data: Path) -> dict[str, Any]:
