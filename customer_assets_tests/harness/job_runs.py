@@ -7,31 +7,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from customer_assets.definitions import build_definitions
-
-
-@pytest.fixture(scope="session", autouse=True)
-def migrations() -> Iterator[dict[str | None, ScriptDirectory]]:
-    """Dagster's migrations, by the directory that they are in. They are read once instead of for every new database.
-
-    Dagster stamps each database and compares its version as ever; Alembic only spares itself loading the same ninety
-    files again, which takes a third of a small run on disk.
-    """
-    read = ScriptDirectory.from_config
-    known: dict[str | None, ScriptDirectory] = {}
-
-    def read_once(config: Config) -> ScriptDirectory:
-        location = config.get_main_option("script_location")
-        if location not in known:
-            known[location] = read(config)
-        return known[location]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ScriptDirectory, "from_config", read_once)
-        yield known
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from customer_assets_tests.harness.apis.plain_api import resources, serve_api
 from customer_assets_tests.harness.apis.scripted_server import serve_script
-from customer_assets_tests.harness.job_runs import instance, migrations
+from customer_assets_tests.harness.job_runs import instance
 from customer_assets_tests.harness.machines.chromium import browser
 from customer_assets_tests.harness.machines.command_line import sync_environ
 from customer_assets_tests.harness.machines.warm_programs import warm_programs
@@ -16,7 +16,6 @@ __all__ = [
     "browser",
     "engine",
     "instance",
-    "migrations",
     "process_store",
     "resources",
     "serve_api",
