@@ -4,7 +4,8 @@ Reads `Retry-After`, more than once and as `1m30s` if need be; the fields of dra
 (`RateLimit: "p";r=5;t=9` beside `RateLimit-Policy: "p";q=9;w=60`) and of its drafts before 08 (`limit=9, remaining=5,
 reset=30`, `9;w=60`); the split fields of those before 06 (`RateLimit-Remaining`) and their `X-` forms; and what some
 vendors call them: BigCommerce's `X-Rate-Limit-Time-Reset-Ms`, Shopify's bucket `39/40`, Salesforce's `api-usage=1/9`.
-A reset can be seconds left, an instant in seconds or milliseconds since 1970, or a date. Malformed values are ignored.
+A reset can be seconds left, an instant since 1970 in seconds or thousandths, millionths or billionths of one, or a
+date. A proxy adds its own limit by naming headers twice: each is a window. Malformed values are ignored.
 """
 
 import re
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from itertools import zip_longest
 from typing import NamedTuple
 
 from customer_assets.api.crawl.events import NO_HINTS, RateLimitHints
@@ -23,7 +25,7 @@ EPOCH_FROM = 1e9
 """A number beyond this is not a wait of 31 years but an instant, in seconds since 1970."""
 
 EPOCH_MS_FROM = 1e11
-"""A number beyond this is such an instant in milliseconds: in seconds it would be the year 5138."""
+"""A number beyond this is such an instant in milliseconds, in seconds it would be the year 5138; or in parts of them."""
 
 LONGEST_WAIT_S = 366 * 86_400.0
 """A wait of more than a year says nothing about the API's limit."""
@@ -54,7 +56,7 @@ _SPLIT = (
 _USAGES = ("x-shopify-shop-api-call-limit", "sforce-limit-info")
 """Headers that say how much of how much is used up."""
 
-_NUMBER = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,9})?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,19}(?:\.[0-9]{1,9})?", re.ASCII)
 _INTEGER = re.compile(r"[0-9]{1,15}", re.ASCII)
 _DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:h|ms|m|s))+", re.ASCII)
 _DURATION_PART = re.compile(r"([0-9.]+)(h|ms|m|s)", re.ASCII)
@@ -80,7 +82,7 @@ def seconds_until(value: str, now_utc: datetime) -> float | None:
     text = value.strip() if len(value) <= LONGEST_VALUE else ""
     if _NUMBER.fullmatch(text) is not None:
         number = float(text)
-        if number > EPOCH_MS_FROM:
+        while number > EPOCH_MS_FROM:
             number /= 1000
         return plausible_wait(number - now_utc.timestamp() if number > EPOCH_FROM else number)
     if text and _DURATION.fullmatch(text) is not None:
@@ -156,9 +158,9 @@ def _window(headers: Mapping[str, str], now_utc: datetime) -> _Window:
         for of in _combined(headers.get("ratelimit", ""))
     ]
     split = [
-        _Window(_integer(headers.get(remaining)), _seconds(headers.get(reset), now_utc, unit))
-        for remaining, reset, unit in _SPLIT
-        if remaining in headers or reset in headers
+        _Window(_integer(left and left.removesuffix(".0")), _seconds(reset, now_utc, unit))  # Reddit counts in floats
+        for remaining_name, reset_name, unit in _SPLIT
+        for left, reset in zip_longest(_listed(headers, remaining_name), _listed(headers, reset_name))
     ]
     used = [
         _Window(max(int(found[2]) - int(found[1]), 0))
@@ -209,6 +211,12 @@ def _members(field: str) -> Iterator[dict[str, str]]:
 def _integer(text: str | None) -> int | None:
     found = text is not None and _INTEGER.fullmatch(text.strip())
     return int(found[0]) if found else None
+
+
+def _listed(headers: Mapping[str, str], name: str) -> list[str]:
+    """The values of a header that can come more than once, in which dates have commas too."""
+    value = headers.get(name)
+    return [] if value is None or len(value) > LONGEST_FIELD else _LISTED.split(value)
 
 
 def _seconds(text: str | None, now_utc: datetime, unit: str = "") -> float | None:

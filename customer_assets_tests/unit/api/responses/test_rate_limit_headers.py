@@ -297,12 +297,33 @@ def test_split_fields_in_each_spelling(prefix: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("remaining", "reset", "tightest"),
+    [
+        ("5, 100", "10, 3600", (5, 10.0)),
+        ("100, 0", "10, 3600", (0, 3600.0)),
+        ("5, 5", "Thu, 01 Jan 2026 12:00:30 GMT, Thu, 01 Jan 2026 12:00:50 GMT", (5, 50.0)),
+        ("7, 3", "10", (3, None)),
+        ("593.0", "30", (593, 30.0)),
+        ("0.0", "30", (0, 30.0)),
+        ("0.5", "30", (None, 30.0)),
+    ],
+)
+def test_split_fields_that_come_twice(remaining: str, reset: str, tightest: tuple[int | None, float | None]) -> None:
+    """A proxy in front of the API has a limit of its own; some count in floats."""
+    found = advice(x_ratelimit_remaining=remaining, x_ratelimit_reset=reset)
+    assert (found.remaining, found.reset_after_s) == tightest
+
+
+@pytest.mark.parametrize(
     ("reset", "reset_s"),
     [
         ("30", 30.0),
         ("30.5", 30.5),
         (f"{EPOCH_S + 30:.0f}", 30.0),
         (f"{1000 * EPOCH_S + 30_000:.0f}", 30.0),
+        (f"{EPOCH_S + 30:.0f}000000", 30.0),
+        (f"{EPOCH_S + 30:.0f}000000000", 30.0),
+        ("99999999999999", None),
         ("Thu, 01 Jan 2026 12:00:30 GMT", 30.0),
         ("2026-01-01T12:00:30Z", 30.0),
         ("30s", 30.0),
@@ -311,7 +332,7 @@ def test_split_fields_in_each_spelling(prefix: str) -> None:
     ],
 )
 def test_a_reset_in_every_form(reset: str, reset_s: float | None) -> None:
-    """Seconds left, an instant in seconds or milliseconds, a date, a duration."""
+    """Seconds left, an instant in seconds or parts of them, a date, a duration."""
     assert advice(x_ratelimit_remaining="0", x_ratelimit_reset=reset) == RateLimitHints(None, None, 0, reset_s)
 
 
