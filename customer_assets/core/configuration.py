@@ -214,8 +214,13 @@ _EXPLANATIONS = {
     "bool": ("{value!r} is neither true nor false", "Set it to true or false."),
     "list": ("{value!r} is not a list", "Set it to a list."),
     "dict": ("{value!r} is not a mapping", "Set it to a mapping."),
+    "model": ("it is {type}, not a mapping", "Write its settings below it, each with its name."),
 }
 """Problem and remedy in plain words, by pydantic's type of an error or the first word of that type."""
+
+
+_TYPES = {"NoneType": "null", "str": "text", "int": "a number", "float": "a number", "bool": "true or false"}
+"""What YAML calls the values of a type."""
 
 
 def _first(errors: list[ErrorDetails]) -> ErrorDetails:
@@ -250,26 +255,50 @@ def _members(model: type[BaseModel]) -> set[str]:
     """The names by which pydantic tells the members of a model's unions apart."""
     names: set[str] = set()
     for field in model.model_fields.values():
-        parts = [field.annotation]
-        while parts:
-            part = parts.pop()
-            parts += get_args(part)
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                kind = part.model_fields.get("type")
-                names |= {part.__name__, *([kind.default] if kind is not None else [])} | _members(part)
+        for part in _models_in(field):
+            names |= _tags(part) | _members(part)
     return names
+
+
+def _tags(model: type[BaseModel]) -> set[str]:
+    """What pydantic calls a model as a member of a union."""
+    kind = model.model_fields.get("type")
+    return {model.__name__, *([kind.default] if kind is not None else [])}
+
+
+def _models_in(field: FieldInfo) -> Iterator[type[BaseModel]]:
+    """Every model that a field's value can be."""
+    parts = [field.annotation]
+    while parts:
+        part = parts.pop()
+        parts += get_args(part)
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            yield part
+
+
+def _names_at(model: type[BaseModel], location: Iterable[int | str]) -> set[str]:
+    """The names of the settings that can stand at a place: whatever is misspelt there can be meant as one of them."""
+    models = [model]
+    for part in location:
+        if tagged := [each for each in models if part in _tags(each)]:
+            models = tagged
+        elif isinstance(part, str):
+            fields = [each.model_fields[part] for each in models if part in each.model_fields]
+            models = [inner for field in fields for inner in _models_in(field)]
+    return {field.alias or name for each in models for name, field in each.model_fields.items()}
 
 
 def _explanation(model: type[BaseModel], error: ErrorDetails) -> tuple[str, str]:
     kind, value = error["type"], error["input"]
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         *outer, name = error["loc"]
-        return "there is no such setting", suggest(str(name), () if outer else model.model_fields, "Leave it out.")
+        return "there is no such setting", suggest(str(name), _names_at(model, outer), "Leave it out.")
     if kind == "value_error":
         problem, _, remedy = error["msg"].removeprefix("Value error, ").partition(". ")
         return problem, f"{remedy.removesuffix('.')}." if remedy else "Set another value."
     found = _EXPLANATIONS.get(kind) or _EXPLANATIONS.get(kind.partition("_")[0])
     if found is None:
         return error["msg"][:1].lower() + error["msg"][1:], "Set another value."
-    context = {**error.get("ctx", {}), "value": value, "type": type(value).__name__}
+    named = type(value).__name__
+    context = {**error.get("ctx", {}), "value": value, "type": _TYPES.get(named, named)}
     return found[0].format_map(context), found[1].format_map(context)

@@ -25,7 +25,7 @@ EPOCH_FROM = 1e9
 """A number beyond this is not a wait of 31 years but an instant, in seconds since 1970."""
 
 EPOCH_MS_FROM = 1e11
-"""A number beyond this is such an instant in milliseconds, in seconds it would be the year 5138; or in parts of them."""
+"""A number beyond this is such an instant in milliseconds, or in parts of them: in seconds it would be in 5138."""
 
 LONGEST_WAIT_S = 366 * 86_400.0
 """A wait of more than a year says nothing about the API's limit."""

@@ -121,7 +121,7 @@ def test_the_environment_fills_a_model(environ: dict[str, str], expected: Outer)
         ({"waits_s": 5}, "CUSTOMER_OUTER_WAITS_S: 5 is not a list. Set it to a list."),
         ({"waits_s": [1, "x"]}, "CUSTOMER_OUTER_WAITS_S: 'x' is not a number. Set it to a number."),
         ({"names": 5}, "CUSTOMER_OUTER_NAMES: 5 is not a mapping. Set it to a mapping."),
-        ({"text": None}, "CUSTOMER_OUTER_TEXT: it is NoneType, not text. Write it as text; in YAML, in quotes."),
+        ({"text": None}, "CUSTOMER_OUTER_TEXT: it is null, not text. Write it as text; in YAML, in quotes."),
         ({"text": "bad"}, "CUSTOMER_OUTER_TEXT: 'bad' is bad. Write good."),
         ({"kind": "b"}, "CUSTOMER_OUTER_IS_ON: it is off. Switch it on."),
         ({"inner": {"share": 7}}, "CUSTOMER_INNER_SHARE: 7 is above 1. Set 1 or less."),
