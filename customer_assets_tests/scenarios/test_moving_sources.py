@@ -6,9 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from customer_assets.core.errors import CrawlPausedError, IncompleteCrawlError, RequestRefusedError
+from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets_tests.harness.apis.moving_api import WAYS, Interrupted, MovingAPI, is_green, read_ids
 
 WORLDS = int(os.environ.get("MOVING_WORLDS", "750"))
@@ -369,6 +371,36 @@ def test_a_daily_quota_is_read_over_several_days(way: str, *, is_moving: bool) -
         assert pages >= 10
         assert found >= always
         assert is_green(client) is not is_moving or client.figures.missing_customers == 0
+
+
+@pytest.mark.parametrize("way", ["numbered", "offset", "no total"])
+@pytest.mark.parametrize("case", ["a quota", "steady joins", "a repeated last page"])
+def test_every_record_that_is_handed_on_is_counted(way: str, case: str, tmp_path: Path) -> None:
+    """The gate compares that count with the raw table: pages that are read twice, or beyond the end, are in both."""
+    api = MovingAPI(list(range(100, 0, -1)), way)
+    left = [6]
+
+    def answer(_page: str, body: dict[str, Any]) -> Any:
+        left[0] -= case == "a quota"
+        if case == "a repeated last page" and not body["data"]:
+            return {**body, "data": [{"id": each} for each in api.ids[-10:]]}
+        return body if left[0] >= 0 else (429, {"retry-after": "72000"}, {})
+
+    def join(number: int) -> None:
+        if case == "steady joins" and number % 4 == 0:
+            api.ids.insert(0, 1_000 + number)
+
+    api.answer, api.on_request = answer, join
+    raw_file, rejected_file = tmp_path / "raw.parquet", tmp_path / "rejected.parquet"
+    with api.client(max_concurrency=2) as client, LandingWriter(raw_file, rejected_file) as writer:
+        with suppress(CrawlPausedError):
+            client.crawl(writer)
+        if case == "a quota":
+            left[0], api.now_s = 60, api.now_s + 86_400
+            api.ids.pop(0)
+            client.crawl(writer)
+        writer.close()
+        assert pq.read_metadata(raw_file).num_rows == client.figures.records >= client.figures.unique_ids
 
 
 # --- duplicates at the source -----------------------------------------------------------------------------------

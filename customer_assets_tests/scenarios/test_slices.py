@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from customer_assets.api import CustomerAPIClient
@@ -18,6 +19,7 @@ from customer_assets.core.errors import (
     IncompleteCrawlError,
     RequestRefusedError,
 )
+from customer_assets.processing.landing.writer import LandingWriter
 from customer_assets_tests.harness.apis.deadly_api import DeadlyAPI
 from customer_assets_tests.harness.apis.paged_api import WAYS, Answered, Asked, Records, paged
 from customer_assets_tests.harness.apis.sliced_api import (
@@ -68,6 +70,19 @@ def test_everyone_comes_once(way: str, slices: dict[str, Any], window: int | Non
         assert ids(client) == EVERYBODY
         assert (client.figures.unique_ids, client.figures.missing_customers, client.figures.passes) == (523, 0, 1)
         assert client.figures.total in (None, 523)
+
+
+def test_slices_are_landed(tmp_path: Path) -> None:
+    """In the file of the raw table, as by a run of Dagster."""
+    api = SlicedAPI("offset", spread(523))
+    raw_file = tmp_path / "raw.parquet"
+    with (
+        open_sliced_client(api, slices=BY_STEP) as client,
+        LandingWriter(raw_file, tmp_path / "rejected.parquet", mapping=client.options.record) as writer,
+    ):
+        client.crawl(writer)
+    found = [each.as_py() for each in pq.read_table(raw_file).column("id")]
+    assert sorted(found) == EVERYBODY
 
 
 @pytest.mark.parametrize("transport", ["requests", "aiohttp"])

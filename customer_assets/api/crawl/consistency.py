@@ -88,6 +88,7 @@ class PassTotals:
         pages: Pages with records, and the first one.
         received: All pages, empty ones included.
         records: Records on them.
+        surplus: Records that were handed on besides: of pages that were read again, and of those beyond the end.
         total: Customers in all, by the largest answer; None: there is nothing to compare with.
         totals_stable: Whether every page named the same totals.
         departures: Customers who left while pages were read, as far as totals show.
@@ -97,7 +98,7 @@ class PassTotals:
 
     def __init__(self, numbering: Numbering = Numbering.PAGES, total_is: TotalIs = "exact") -> None:
         self.numbering, self.total_is = numbering, total_is
-        self.pages = self.received = self.records = self.departures = 0
+        self.pages = self.received = self.records = self.surplus = self.departures = 0
         self.total: int | None = None
         self.totals_stable = True
         self.first: Page | None = None
@@ -183,6 +184,7 @@ class PassTotals:
 
     def read_again(self, page: Page) -> None:
         """Note a page that was read again, in addition to what was read before."""
+        self.surplus += page.record_count
         if page.total is not None:
             self.departures = max(self.departures, (self.total or 0) - page.total)
             self._note_total(page, page.total)
@@ -205,7 +207,8 @@ class PassTotals:
     def leave_out_beyond(self, last: int) -> None:
         """Leave out pages beyond the last one: some servers repeat it there, and that was only known later."""
         for number in [number for number in self._highest if number > last]:
-            self.records -= self._highest.pop(number)
+            left_out = self._highest.pop(number)
+            self.records, self.surplus = self.records - left_out, self.surplus + left_out
 
     def set_total(self, total: int | None) -> None:
         """Compare with a total that had a request of its own: what pages say does not count."""

@@ -61,7 +61,7 @@ class HeldPages:
         self.is_paused, self.since_s = since_s is not None, now_s if since_s is None else since_s
         if self.is_paused:
             for page in store.former_versions():
-                sink.add(replace(page, number=page.number + FORMER))
+                self._add_former(page)
 
     def receive(self, page: Page, crawl: Crawl) -> None:
         """Take a page that has arrived."""
@@ -72,10 +72,15 @@ class HeldPages:
                 return
             # Under a quota nothing can be read from the beginning again. Both versions together hold whoever moved.
             self._store.keep_former(former)
-            self._sink.add(replace(former, number=former.number + FORMER))
+            self._add_former(former)
         self._store.put(page)
         self.totals.add(page)
         self._sink.add(page)
+
+    def _add_former(self, page: Page) -> None:
+        """Hand on a page's former version, beside the page."""
+        self.totals.surplus += page.record_count
+        self._sink.add(replace(page, number=page.number + FORMER))
 
     def _take_stored(self) -> None:
         waiting: Page | None = None

@@ -326,7 +326,7 @@ class ListingReader:
     def conclude(self, figures: CrawlStats, read: Pass, consistency: Consistency) -> None:
         """Note what a listing amounts to."""
         totals = read.totals
-        figures.pages, figures.records, figures.total = totals.pages, totals.records, totals.total
+        figures.pages, figures.records, figures.total = totals.pages, totals.records + totals.surplus, totals.total
         is_shifted = not consistency.is_final
         if is_shifted and (totals.total is None or read.is_paused):
             figures.moved_s = max(self._epoch_s() - read.since_s, 1.0)

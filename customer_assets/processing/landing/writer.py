@@ -26,6 +26,11 @@ ROWS_PER_BATCH = 8_192
 REJECTED_PER_GROUP = 4_096
 BYTES_PER_GROUP = 64 * 2**20
 """As JSON. Rows of usual size never come near; an Arrow column of text holds two gigabytes at most."""
+FIRST_OF_OTHERS = 2**30
+"""The number of the first page whose own is as high: a slice's, or a former version of one. Ranks have 31 bits for it.
+
+They are numbered as they come, behind the pages of a plain listing, so of equals the record of a plain page stands.
+"""
 _FINGERPRINT_BITS = 128
 _REPETITIVE = ("page", "email_domain", "first_name", "last_name", "id_spelling", "reason_code", "reason")
 """Columns worth a dictionary. Trying one on every column, as is the default, takes twice the time."""
@@ -127,7 +132,11 @@ class LandingWriter:
         """
         if not self._raw.is_open:
             raise ValueError("No pass is open: call start_pass() first.")
-        parsed = self._parser.parse_page(page.number, page.data)
+        number = page.number
+        if number >= FIRST_OF_OTHERS:
+            number = FIRST_OF_OTHERS + self._others
+            self._others += 1
+        parsed = self._parser.parse_page(number, page.data)
         self._sampled = self._sampled or page.data
         self._digest = (self._digest + int.from_bytes(page.digest)) % 2**_FINGERPRINT_BITS
         rows = len(parsed.positions)
@@ -184,6 +193,7 @@ class LandingWriter:
         self._waiting_rejected: list[RejectedRecord] = []
         self._waiting_rejected_bytes = 0
         self._landed = 0
+        self._others = 0
         self._rejected_count = 0
         self._sampled = b""
         # Another mapping makes another table of the same pages. The default one counts for nothing.

@@ -68,6 +68,14 @@ def test_many_rejected_records_do_not_wait_for_the_end(writer: LandingWriter) ->
     assert writer.rejected_records() == 9_000
 
 
+@pytest.mark.parametrize("number", [2**31, 10**10 + 1, 999 * 10**10 + 10**7, 2 * 10**18 + 10**7])
+def test_pages_of_slices_and_former_versions_are_landed(writer: LandingWriter, number: int) -> None:
+    """Their numbers are too high for a rank, so they get others, behind those of plain pages."""
+    _landed(writer, [_page(1, [{"id": 1}]), _page(number, [{"id": 2}, {"id": None}]), _page(number + 1, [{"id": 3}])])
+    assert pq.read_table(writer.raw_path).column("page").to_pylist() == [1, 2**30, 2**30 + 1]
+    assert pq.read_table(writer.quarantine_path).column("page").to_pylist() == [2**30]
+
+
 def test_order_of_arrival_does_not_matter(tmp_path: Path) -> None:
     """The same pages in another order give the same fingerprint and the same set of rows."""
     pages = _pages()
