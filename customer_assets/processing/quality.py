@@ -254,9 +254,8 @@ def completeness(crawl: CrawlSummary, thresholds: QualityThresholds) -> CheckRes
 
 def _moved(crawl: CrawlSummary) -> str:
     minutes = math.ceil(crawl.moved_s / 60)
-    return (
-        f"customers moved while the pages were read, over {minutes} minutes, so some who joined or moved can be missing"
-    )
+    duration = "a minute" if minutes == 1 else f"{minutes} minutes"
+    return f"customers moved while the pages were read, over {duration}, so some who joined or moved can be missing"
 
 
 def blocking_failures(found: Sequence[CheckResult]) -> list[CheckResult]:

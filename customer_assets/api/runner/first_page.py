@@ -71,22 +71,18 @@ def validate_numbers(look_up: LookUp, paging: Paging, totals: PassTotals, ids: I
         return
     if isinstance(paging, Offset):
         if looks_full(first.record_count) and first.record_count >= (paging.size or 0):
-            half = look_up(paging, first.record_count // 2 + 1, figures)
-            if half is not None and not {*ids(half)} & {*ids(first)}:
+            second_half = look_up(paging, first.record_count // 2 + 1, figures)
+            if second_half is None or {*ids(second_half)} & {*ids(first)}:
+                return
+            first = look_up(paging, 1, figures)  # all of its customers can have moved
+            if first is not None and not {*ids(second_half)} & {*ids(first)}:
                 raise ConfigurationError("pages", NO_OFFSET, "If it counts pages, set pages: {type: page_number}.")
     elif isinstance(paging, PageNumber) and paging.size_parameter is not None:
         size = first.record_count if totals.pages > 1 else paging.size or first.record_count
         if first.record_count == 0:
-            _validate_emptiness(look_up, paging, figures)
+            _validate_emptiness(look_up, paging, ids, figures)
         elif looks_full(size) and paging.first == 1:
-            known, half_size = ids(first), size // 2
-            half = look_up(paging.model_copy(update={"size": half_size}), 2, figures)
-            if half is None or ids(half) != known[:half_size] or not {*ids(half)} - {None}:
-                return
-            second = look_up(paging, 2, figures)
-            if second is None or ids(second) == known:  # it ignores the number of a page
-                return
-            raise ConfigurationError("pages", COUNTED_FROM_0, "Set pages: {first: 0}.")
+            _validate_number(look_up, paging, size // 2, ids(first), ids, figures)
 
 
 def validate_first_page(look_up: LookUp, paging: Paging, ids: Ids, figures: CrawlStats) -> None:
@@ -98,11 +94,28 @@ def validate_first_page(look_up: LookUp, paging: Paging, ids: Ids, figures: Craw
     validate_numbers(look_up, paging, totals, ids, figures)
 
 
-def _validate_emptiness(look_up: LookUp, paging: PageNumber, figures: CrawlStats) -> None:
+def _validate_number(
+    look_up: LookUp, paging: PageNumber, half: int, known: Sequence[object], ids: Ids, figures: CrawlStats
+) -> None:
+    second_half = look_up(paging.model_copy(update={"size": half}), 2, figures)
+    if second_half is None or not second_half.record_count or ids(second_half) != known[:half]:
+        return
+    before = look_up(paging.model_copy(update={"first": 0}), 1, figures)  # it can also be that others have joined
+    if before is not None and before.record_count and not {*ids(before)} & {*known}:
+        raise ConfigurationError("pages", COUNTED_FROM_0, "Set pages: {first: 0}.")
+
+
+def _validate_emptiness(look_up: LookUp, paging: PageNumber, ids: Ids, figures: CrawlStats) -> None:
     """Check that a listing without customers has none where its pages would be if they were counted otherwise."""
-    if paging.first == 0:
-        page, problem = look_up(paging, 2, figures), COUNTED_FROM_1
-    else:
-        page, problem = look_up(paging.model_copy(update={"size": 1}), 1, figures), COUNTED_FROM_0
-    if page is not None and page.record_count:
-        raise ConfigurationError("pages", problem, f"Set pages: {{first: {1 - paging.first}}}.")
+    if paging.first == 1:
+        second = look_up(paging.model_copy(update={"size": 1}), 1, figures)
+        if second is not None and second.record_count:
+            page = look_up(paging.model_copy(update={"first": 0}), 1, figures)
+            if page is not None and ids(page)[1:2] == ids(second):
+                raise ConfigurationError("pages", COUNTED_FROM_0, "Set pages: {first: 0}.")
+        return
+    second = look_up(paging, 2, figures)
+    if second is not None and second.record_count:
+        page = look_up(paging, 1, figures)
+        if page is not None and not page.record_count:
+            raise ConfigurationError("pages", COUNTED_FROM_1, "Set pages: {first: 1}.")
