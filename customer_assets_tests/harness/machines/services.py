@@ -64,7 +64,9 @@ def respond(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **h
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     """Serve on loopback until the block ends; yield the address. Requests are not logged."""
-    quiet = type("Quiet", (handler,), {"log_message": lambda *_: None})
+    # A body that is sent behind its head would wait 40 ms for the client's acknowledgement of that.
+    members = {"log_message": lambda *_: None, "disable_nagle_algorithm": True}
+    quiet = type("Quiet", (handler,), members)
     with ThreadingHTTPServer(("127.0.0.1", 0), quiet) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
