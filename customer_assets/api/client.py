@@ -218,7 +218,7 @@ class CustomerAPIClient:
             raise ConfigurationError("answer.total.path", problem, remedy) from None
 
     def _look_up(self, paging: Paging, number: int, figures: CrawlStats) -> Page | None:
-        """Request a page by some way of paging; None if the API does not answer that."""
+        """Request a page in a given way of paging. None if the API does not return it."""
         try:
             return self._fetch_alone(self._open_endpoint(paging), figures, number)
         except APIError:

@@ -277,7 +277,7 @@ def _models_in(field: FieldInfo) -> Iterator[type[BaseModel]]:
 
 
 def _names_at(model: type[BaseModel], location: Iterable[int | str]) -> set[str]:
-    """The names of the settings that can stand at a place: whatever is misspelt there can be meant as one of them."""
+    """The names of the settings that are allowed at a place, to suggest for one that is misspelt there."""
     models = [model]
     for part in location:
         if tagged := [each for each in models if part in _tags(each)]:

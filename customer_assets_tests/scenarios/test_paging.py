@@ -261,7 +261,11 @@ FROM_1 = {"type": "page_number", "size": 100}
         pytest.param(counted_from(1), {**FROM_1, "first": 0}, 523, "counts its pages from 1", id="from 1"),
         *[
             pytest.param(
-                numbers_for_offsets, {"type": "offset"}, count, "does not count customers", id=f"{count} pages"
+                numbers_for_offsets,
+                {"type": "offset"},
+                count,
+                "does not count customers",
+                id=f"offsets, {count} customers",
             )
             for count in (100, 523, 12_345)
         ],

@@ -1,4 +1,7 @@
-"""Any way of paging, as a whole and in slices, from an API over a socket to the published document, by Dagster."""
+"""Whole Dagster runs, from an API on loopback to the published document: every way of paging, whole and in slices.
+
+What the client makes of an API belongs in `test_paging.py` and `test_slices.py`.
+"""
 
 from pathlib import Path
 from typing import Any

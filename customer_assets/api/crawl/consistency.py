@@ -88,7 +88,7 @@ class PassTotals:
         pages: Pages with records, and the first one.
         received: All pages, empty ones included.
         records: Records on them.
-        surplus: Records that were handed on besides: of pages that were read again, and of those beyond the end.
+        surplus: Further records that the sink received: from pages read again, and from pages beyond the end.
         total: Customers in all, by the largest answer; None: there is nothing to compare with.
         totals_stable: Whether every page named the same totals.
         departures: Customers who left while pages were read, as far as totals show.

@@ -169,7 +169,7 @@ class Extent:
             number: The page that could not be read; None: whichever it is.
 
         Returns:
-            Whether that page was in doubt, and is no longer part of the listing.
+            True if that page was in doubt. It then no longer belongs to the listing.
         """
         if self._probe is None or self._total_pages is None or number not in (None, self._probe):
             return False

@@ -89,7 +89,8 @@ class RequestsTransport:
     def _open(self, request: HttpRequest, started_s: float) -> urllib3.BaseHTTPResponse:
         """Send a request and receive the head of its response.
 
-        A connection that the API has closed meanwhile is no failure: the pool can hold as many of them as connections.
+        The API can have closed a connection since its last use. That is not a failure: the request is sent again on
+        another one, as often as the pool can hold such connections.
         """
         target = request.url
         if self._pool.proxy is None or self._pool.scheme == "https":  # other proxies want all of it (RFC 9112, 3.2.2)

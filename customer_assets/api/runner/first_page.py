@@ -1,7 +1,7 @@
-"""Checks by one more request that the settings name the right way of paging, where nothing else would show it.
+"""Checks, by further requests, that the settings describe the API's way of paging.
 
-A wrong way on looks like a listing that ends early. Where the API names a total, that shows it, and none of this is
-needed. What one response shows by itself belongs in `api/paging/` and `api/responses/`.
+With a wrong setting, a listing can seem to end early, or to begin late. A total shows that; these checks are for APIs
+that name none. What a single response shows belongs in `api/paging/` and `api/responses/`.
 """
 
 import logging
@@ -17,7 +17,7 @@ from customer_assets.core.models import Page
 logger = logging.getLogger("customer_assets.api")
 
 LookUp = Callable[[Paging, int, CrawlStats], Page | None]
-"""Requests a page by some way of paging; None if the API does not answer that."""
+"""Requests a page in a given way of paging. None if the API does not return it."""
 
 Ids = Callable[[Page], Sequence[object]]
 """The customers of a page, in order; None for a record without a usable id."""
@@ -52,9 +52,10 @@ def validate_end(look_up: LookUp, paging: Paging, count: int, figures: CrawlStat
 
 
 def validate_numbers(look_up: LookUp, paging: Paging, totals: PassTotals, ids: Ids, figures: CrawlStats) -> None:
-    """Check that the API counts pages, or customers, as the settings say; unless it names a total, which shows it.
+    """Check that the API counts pages, or customers, as the settings say. Does nothing if the API names a total.
 
-    The second half of the first page must be where the settings say it is.
+    The second half of the first page, requested on its own, must not be elsewhere. Customers who join or leave
+    meanwhile can make it look so; a further request rules that out.
 
     Args:
         look_up: Requests a page.
@@ -64,7 +65,7 @@ def validate_numbers(look_up: LookUp, paging: Paging, totals: PassTotals, ids: I
         figures: Counts requests.
 
     Raises:
-        ConfigurationError: It is elsewhere.
+        ConfigurationError: The API counts them otherwise.
     """
     first = totals.first
     if totals.total is not None or first is None:
@@ -74,7 +75,7 @@ def validate_numbers(look_up: LookUp, paging: Paging, totals: PassTotals, ids: I
             second_half = look_up(paging, first.record_count // 2 + 1, figures)
             if second_half is None or {*ids(second_half)} & {*ids(first)}:
                 return
-            first = look_up(paging, 1, figures)  # all of its customers can have moved
+            first = look_up(paging, 1, figures)
             if first is not None and not {*ids(second_half)} & {*ids(first)}:
                 raise ConfigurationError("pages", NO_OFFSET, "If it counts pages, set pages: {type: page_number}.")
     elif isinstance(paging, PageNumber) and paging.size_parameter is not None:
@@ -86,7 +87,7 @@ def validate_numbers(look_up: LookUp, paging: Paging, totals: PassTotals, ids: I
 
 
 def validate_first_page(look_up: LookUp, paging: Paging, ids: Ids, figures: CrawlStats) -> None:
-    """Check the same of a listing that was read in parts only, where no part names a total; see `validate_numbers`."""
+    """Check the same for a listing that is read in slices, none of which names a total."""
     totals = PassTotals(paging.numbering)
     for number in (1, 2) if paging.numbering is Numbering.PAGES else (1,):
         if (page := look_up(paging, number, figures)) is not None:
@@ -97,16 +98,17 @@ def validate_first_page(look_up: LookUp, paging: Paging, ids: Ids, figures: Craw
 def _validate_number(
     look_up: LookUp, paging: PageNumber, half: int, known: Sequence[object], ids: Ids, figures: CrawlStats
 ) -> None:
+    """Check that page 1 is the first one, and that no page 0 comes before it."""
     second_half = look_up(paging.model_copy(update={"size": half}), 2, figures)
     if second_half is None or not second_half.record_count or ids(second_half) != known[:half]:
         return
-    before = look_up(paging.model_copy(update={"first": 0}), 1, figures)  # it can also be that others have joined
+    before = look_up(paging.model_copy(update={"first": 0}), 1, figures)
     if before is not None and before.record_count and not {*ids(before)} & {*known}:
         raise ConfigurationError("pages", COUNTED_FROM_0, "Set pages: {first: 0}.")
 
 
 def _validate_emptiness(look_up: LookUp, paging: PageNumber, ids: Ids, figures: CrawlStats) -> None:
-    """Check that a listing without customers has none where its pages would be if they were counted otherwise."""
+    """Check that an empty first page means an empty listing, not that the API counts its pages from another number."""
     if paging.first == 1:
         second = look_up(paging.model_copy(update={"size": 1}), 1, figures)
         if second is not None and second.record_count:

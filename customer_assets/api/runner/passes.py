@@ -94,7 +94,7 @@ class ListingReader:
         limiter: When requests can go.
         store: The stored pages of an unfinished crawl.
         fetch_total: Asks for the total where that takes a request of its own.
-        look_up: Requests a page by some way of paging, to check the configured one; None: it is not checked.
+        look_up: Requests a page in a given way of paging, to check the configured one. None: it is not checked.
         epoch_s: Returns seconds since 1970.
         health: How the API answers, where several listings are read side by side.
     """

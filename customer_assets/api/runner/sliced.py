@@ -64,7 +64,7 @@ class Access:
         fetch_total: Asks for the total of the whole listing; None: the API does not count it.
         is_compared: Whether that total is to be compared with what came.
         counts_everyone: Whether it has a request of its own, which counts all customers whatever was requested.
-        look_up: Requests a page of the whole listing by some way of paging.
+        look_up: Requests a page of the whole listing in a given way of paging.
     """
 
     open_runner: OpenRunner
@@ -141,7 +141,7 @@ class SlicedReader:
         self._drop(self._listing.cache_ttl_s)
 
     def _validate_paging(self, figures: CrawlStats) -> None:
-        """Check by the whole listing what no slice shows."""
+        """Check the way of paging on the whole listing: a single slice cannot show that it is wrong."""
         look_up, paging = self._access.look_up, self._listing.paging
         if paging.numbering is Numbering.CHAIN:
             fullest = max(part.figures.records for part in self._parts)

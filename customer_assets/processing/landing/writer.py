@@ -27,9 +27,10 @@ REJECTED_PER_GROUP = 4_096
 BYTES_PER_GROUP = 64 * 2**20
 """As JSON. Rows of usual size never come near; an Arrow column of text holds two gigabytes at most."""
 FIRST_OF_OTHERS = 2**30
-"""The number of the first page whose own is as high: a slice's, or a former version of one. Ranks have 31 bits for it.
+"""Pages of slices and former versions of pages have higher numbers than the table's 31 bits can hold.
 
-They are numbered as they come, behind the pages of a plain listing, so of equals the record of a plain page stands.
+They are numbered again from here, in the order in which they arrive. Of two equal records of a customer, the one on an
+ordinary page is therefore kept.
 """
 _FINGERPRINT_BITS = 128
 _REPETITIVE = ("page", "email_domain", "first_name", "last_name", "id_spelling", "reason_code", "reason")
